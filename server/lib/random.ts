@@ -1,0 +1,19 @@
+/** Ids and secrets. The only source of chance in the server. */
+import { createHash, randomBytes, randomInt } from 'node:crypto'
+
+/** Unguessable: `bytes` of entropy (16 = 128 bit) in the alphabet `[0-9A-Za-z_-]`. */
+export function randomToken(bytes: number): string {
+  return randomBytes(bytes).toString('base64url')
+}
+
+const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+
+/** Letters only: short, readable ids such as device and room ids. */
+export function randomLetters(length: number): string {
+  return Array.from({ length }, () => letters[randomInt(letters.length)]).join('')
+}
+
+/** How a secret is kept: it can be recognised again, but not read back. */
+export function hashSecret(secret: string): string {
+  return createHash('sha256').update(secret).digest('base64url')
+}
