@@ -1,0 +1,57 @@
+/** Account data: what users keep for themselves, global (empty `room_id`) or by room. */
+import type { AccountDataRow } from './schema.ts'
+import type { Db, Tx } from './transaction.ts'
+
+/**
+ * Write, or write over. Of two writers at the same moment the one with the higher position stays:
+ * a reader that has seen that position would never look below it.
+ */
+export async function upsertAccountData(tx: Tx, row: AccountDataRow): Promise<void> {
+  await tx.q
+    .insertInto('account_data')
+    .values(row)
+    .onConflict(conflict =>
+      conflict
+        .columns(['user_id', 'room_id', 'type'])
+        .doUpdateSet({ content: row.content, position: row.position })
+        .where('account_data.position', '<', row.position),
+    )
+    .execute()
+}
+
+/** The content as JSON. */
+export async function selectAccountData(
+  db: Db,
+  key: Pick<AccountDataRow, 'user_id' | 'room_id' | 'type'>,
+): Promise<string | undefined> {
+  const row = await db.q
+    .selectFrom('account_data')
+    .select('content')
+    .where('user_id', '=', key.user_id)
+    .where('room_id', '=', key.room_id)
+    .where('type', '=', key.type)
+    .executeTakeFirst()
+  return row?.content
+}
+
+/** What was written last in (after, upTo], global and of all rooms, oldest first. */
+export async function selectAccountDataBetween(
+  db: Db,
+  userId: string,
+  after: number,
+  upTo: number,
+): Promise<Omit<AccountDataRow, 'user_id'>[]> {
+  return db.q
+    .selectFrom('account_data')
+    .select(['room_id', 'type', 'content', 'position'])
+    .where('user_id', '=', userId)
+    .where('position', '>', after)
+    .where('position', '<=', upTo)
+    .orderBy('position')
+    .execute()
+}
+
+/** All that the user has. */
+export async function deleteAccountData(tx: Tx, userId: string): Promise<void> {
+  await tx.q.deleteFrom('account_data').where('user_id', '=', userId).execute()
+}

@@ -1,0 +1,43 @@
+/** Users. */
+import type { UserRow } from './schema.ts'
+import type { Db, Tx } from './transaction.ts'
+
+export async function selectUser(db: Db, userId: string): Promise<UserRow | undefined> {
+  return db.q.selectFrom('users').selectAll().where('user_id', '=', userId).executeTakeFirst()
+}
+
+export async function insertUser(tx: Tx, user: UserRow): Promise<'created' | 'taken'> {
+  const { numInsertedOrUpdatedRows } = await tx.q
+    .insertInto('users')
+    .values(user)
+    .onConflict(conflict => conflict.doNothing())
+    .executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === 1n ? 'created' : 'taken'
+}
+
+export async function updatePassword(tx: Tx, userId: string, passwordHash: string): Promise<void> {
+  await tx.q
+    .updateTable('users')
+    .set({ password_hash: passwordHash })
+    .where('user_id', '=', userId)
+    .execute()
+}
+
+/** Nobody can log in as this user any more. */
+export async function markDeactivated(tx: Tx, userId: string, now: number): Promise<void> {
+  await tx.q
+    .updateTable('users')
+    .set({ password_hash: null, deactivated_ts: now, displayname: null, avatar_url: null })
+    .where('user_id', '=', userId)
+    .execute()
+}
+
+/** Hold a user's row until the transaction ends: what is counted per user stays true meanwhile. */
+export async function lockUser(tx: Tx, userId: string): Promise<void> {
+  await tx.q
+    .selectFrom('users')
+    .select('user_id')
+    .where('user_id', '=', userId)
+    .forUpdate()
+    .execute()
+}

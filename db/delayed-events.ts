@@ -1,0 +1,218 @@
+/** MSC4140's table: what is scheduled, what is due, and what became of it. */
+import type { Insertable, Selectable } from 'kysely'
+import type { DelayedEventCause, DelayedEventTable } from './schema.ts'
+import type { Db, Tx } from './transaction.ts'
+
+export type DelayedEventRow = Selectable<DelayedEventTable>
+
+export async function insertScheduled(
+  tx: Tx,
+  delayedEvent: Insertable<DelayedEventTable>,
+): Promise<void> {
+  await tx.q.insertInto('delayed_events').values(delayedEvent).execute()
+}
+
+export async function countScheduled(db: Db, userId: string): Promise<number> {
+  const row = await db.q
+    .selectFrom('delayed_events')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('user_id', '=', userId)
+    .where('status', '=', 'scheduled')
+    .executeTakeFirstOrThrow()
+  return row.count
+}
+
+/** When the first of this user's scheduled events is due; undefined if there is none. */
+export async function selectNextSendAt(db: Db, userId: string): Promise<number | undefined> {
+  const row = await db.q
+    .selectFrom('delayed_events')
+    .select(({ fn }) => fn.min('send_at').as('send_at'))
+    .where('user_id', '=', userId)
+    .where('status', '=', 'scheduled')
+    .executeTakeFirst()
+  return row?.send_at ?? undefined
+}
+
+/** Earliest first. */
+export async function selectScheduled(db: Db, userId: string): Promise<DelayedEventRow[]> {
+  return db.q
+    .selectFrom('delayed_events')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .where('status', '=', 'scheduled')
+    .orderBy('send_at')
+    .orderBy('seq')
+    .execute()
+}
+
+/** Latest first. */
+export async function selectFinalised(
+  db: Db,
+  userId: string,
+  limit: number,
+): Promise<DelayedEventRow[]> {
+  return db.q
+    .selectFrom('delayed_events')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .where('status', '!=', 'scheduled')
+    .orderBy('finalised_ts', 'desc')
+    .orderBy('seq', 'desc')
+    .limit(limit)
+    .execute()
+}
+
+export async function selectDelayedEvent(
+  db: Db,
+  delayId: string,
+): Promise<DelayedEventRow | undefined> {
+  return db.q
+    .selectFrom('delayed_events')
+    .selectAll()
+    .where('delay_id', '=', delayId)
+    .executeTakeFirst()
+}
+
+/** The first `limit` that are due, in the order in which they have to be sent. */
+export async function selectDue(
+  db: Db,
+  now: number,
+  limit: number,
+  except: readonly string[],
+): Promise<Pick<DelayedEventRow, 'delay_id' | 'room_id' | 'send_at'>[]> {
+  return db.q
+    .selectFrom('delayed_events')
+    .select(['delay_id', 'room_id', 'send_at'])
+    .where('status', '=', 'scheduled')
+    .where('send_at', '<=', now)
+    .$if(except.length > 0, query => query.where('delay_id', 'not in', except))
+    .orderBy('send_at')
+    .orderBy('seq')
+    .limit(limit)
+    .execute()
+}
+
+/** When the next one is due; undefined if nothing is scheduled. */
+export async function selectNextDeadline(
+  db: Db,
+  except: readonly string[],
+): Promise<number | undefined> {
+  const row = await db.q
+    .selectFrom('delayed_events')
+    .select('send_at')
+    .where('status', '=', 'scheduled')
+    .$if(except.length > 0, query => query.where('delay_id', 'not in', except))
+    .orderBy('send_at')
+    .orderBy('seq')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.send_at
+}
+
+/**
+ * Take a scheduled event for sending: because it is due, or, without `dueAt`, on request. No row:
+ * cancelled, restarted or sent by somebody else.
+ */
+export async function claimScheduled(
+  tx: Tx,
+  delayId: string,
+  claim: { now: number; cause: 'delay' | 'action' },
+): Promise<DelayedEventRow | undefined> {
+  return tx.q
+    .updateTable('delayed_events')
+    .set({ status: 'sent', cause: claim.cause, finalised_ts: claim.now })
+    .where('delay_id', '=', delayId)
+    .where('status', '=', 'scheduled')
+    .$if(claim.cause === 'delay', query => query.where('send_at', '<=', claim.now))
+    .returningAll()
+    .executeTakeFirst()
+}
+
+/** Complete the record of one that was claimed in this transaction. */
+export async function recordSent(tx: Tx, delayId: string, eventId: string): Promise<void> {
+  await tx.q
+    .updateTable('delayed_events')
+    .set({ event_id: eventId })
+    .where('delay_id', '=', delayId)
+    .execute()
+}
+
+/** It was due and was refused. Nothing happens if somebody else decided it meanwhile. */
+export async function recordFailed(
+  tx: Tx,
+  delayId: string,
+  now: number,
+  error: string,
+): Promise<void> {
+  await tx.q
+    .updateTable('delayed_events')
+    .set({ status: 'failed', cause: 'error', finalised_ts: now, error })
+    .where('delay_id', '=', delayId)
+    .where('status', '=', 'scheduled')
+    .where('send_at', '<=', now)
+    .execute()
+}
+
+/** @returns false if it is not scheduled (any more) */
+export async function cancelScheduled(tx: Tx, delayId: string, now: number): Promise<boolean> {
+  const { numUpdatedRows } = await tx.q
+    .updateTable('delayed_events')
+    .set({ status: 'cancelled', cause: 'action' satisfies DelayedEventCause, finalised_ts: now })
+    .where('delay_id', '=', delayId)
+    .where('status', '=', 'scheduled')
+    .executeTakeFirst()
+  return numUpdatedRows === 1n
+}
+
+/** Give a scheduled event its full delay again. @returns its new `send_at`; undefined if finalised */
+export async function restartScheduled(
+  tx: Tx,
+  delayId: string,
+  now: number,
+): Promise<number | undefined> {
+  const row = await tx.q
+    .updateTable('delayed_events')
+    .set(eb => ({ since_ts: now, send_at: eb('delay_ms', '+', now) }))
+    .where('delay_id', '=', delayId)
+    .where('status', '=', 'scheduled')
+    .returning('send_at')
+    .executeTakeFirst()
+  return row?.send_at
+}
+
+/** A newer state event overtakes what was scheduled for the same key, as each one's policy says. */
+export async function cancelByStateUpdate(
+  tx: Tx,
+  update: {
+    roomId: string
+    type: string
+    stateKey: string
+    sender: string
+    now: number
+    /** What is recorded as the reason: `{ errcode, error }` as JSON. */
+    error: string
+    /** The delayed event that is itself becoming this state event. */
+    exceptDelayId: string | null
+  },
+): Promise<void> {
+  await tx.q
+    .updateTable('delayed_events')
+    .set({
+      status: 'cancelled',
+      cause: 'state_update',
+      finalised_ts: update.now,
+      error: update.error,
+    })
+    .where('room_id', '=', update.roomId)
+    .where('type', '=', update.type)
+    .where('state_key', '=', update.stateKey)
+    .where('status', '=', 'scheduled')
+    .where('delay_id', '!=', update.exceptDelayId ?? '')
+    .where(eb =>
+      eb.or([
+        eb('cancel_policy', '=', 'any'),
+        eb.and([eb('cancel_policy', '=', 'other_user'), eb('user_id', '!=', update.sender)]),
+      ]),
+    )
+    .execute()
+}

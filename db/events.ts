@@ -1,0 +1,167 @@
+/** Events: inserted once, read by id or along a room's timeline, emptied by redaction. */
+import { type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } from 'kysely'
+import type { EventRow, Schema } from './schema.ts'
+import type { Db, Tx } from './transaction.ts'
+
+export async function insertEvent(tx: Tx, event: EventRow): Promise<void> {
+  await tx.q.insertInto('events').values(event).execute()
+}
+
+export async function selectEvent(db: Db, eventId: string): Promise<EventRow | undefined> {
+  return db.q.selectFrom('events').selectAll().where('event_id', '=', eventId).executeTakeFirst()
+}
+
+/** In no particular order; unknown ids are left out. */
+export async function selectEvents(db: Db, eventIds: readonly string[]): Promise<EventRow[]> {
+  if (eventIds.length === 0) return []
+  return db.q.selectFrom('events').selectAll().where('event_id', 'in', eventIds).execute()
+}
+
+/** The redacted form takes the place of the event's content, for good. */
+export async function redactEvent(
+  tx: Tx,
+  eventId: string,
+  redacted: { pdu: string; redactedBy: string },
+): Promise<void> {
+  await tx.q
+    .updateTable('events')
+    .set({
+      pdu: redacted.pdu,
+      redacted_by: redacted.redactedBy,
+      contains_url: false,
+      relates_to: null,
+      rel_type: null,
+    })
+    .where('event_id', '=', eventId)
+    .execute()
+}
+
+/** What a client filter asks of the events themselves. `*` in a type stands for anything. */
+export interface TimelineFilter {
+  types?: readonly string[]
+  not_types?: readonly string[]
+  senders?: readonly string[]
+  not_senders?: readonly string[]
+  contains_url?: boolean
+  rel_types?: readonly string[]
+  not_rel_types?: readonly string[]
+}
+
+/** Positions from `from` to `upTo`, both inclusive. */
+export interface PositionRange {
+  from: number
+  upTo: number
+}
+
+export interface TimelineQuery {
+  roomId: string
+  /** Only what lies in one of these: what the reader may see. */
+  ranges: readonly PositionRange[]
+  /** Exclusive. */
+  after: number
+  /** Inclusive. */
+  upTo: number
+  direction: 'forwards' | 'backwards'
+  limit: number
+  filter?: TimelineFilter | undefined
+}
+
+/** A stretch of one room's timeline, in the direction asked for. */
+export async function selectTimeline(db: Db, query: TimelineQuery): Promise<EventRow[]> {
+  const { filter } = query
+  if (query.ranges.length === 0 || query.limit === 0 || query.after >= query.upTo) return []
+  return db.q
+    .selectFrom('events')
+    .selectAll()
+    .where('room_id', '=', query.roomId)
+    .where('position', '>', query.after)
+    .where('position', '<=', query.upTo)
+    .where(eb => eb.or(query.ranges.map(range => eb.between('position', range.from, range.upTo))))
+    .$if(filter !== undefined, events => events.where(eb => passes(eb, filter ?? {})))
+    .orderBy('position', query.direction === 'forwards' ? 'asc' : 'desc')
+    .limit(query.limit)
+    .execute()
+}
+
+type Condition = ExpressionWrapper<Schema, 'events', SqlBool>
+
+function passes(eb: ExpressionBuilder<Schema, 'events'>, filter: TimelineFilter): Condition {
+  const conditions: Condition[] = []
+  const likeAny = (patterns: readonly string[]) =>
+    eb.or(patterns.map(pattern => eb('type', 'like', likePattern(pattern))))
+  const either = (list: readonly string[], column: 'sender' | 'rel_type') =>
+    eb(column, '=', sql<string>`ANY(${[...list]}::text[])`)
+  if (filter.types) conditions.push(likeAny(filter.types))
+  if (filter.not_types) conditions.push(eb.not(likeAny(filter.not_types)))
+  if (filter.senders) conditions.push(either(filter.senders, 'sender'))
+  if (filter.not_senders) conditions.push(eb.not(either(filter.not_senders, 'sender')))
+  if (filter.contains_url !== undefined) {
+    conditions.push(eb('contains_url', '=', filter.contains_url))
+  }
+  if (filter.rel_types) conditions.push(either(filter.rel_types, 'rel_type'))
+  if (filter.not_rel_types) {
+    conditions.push(
+      eb.or([eb('rel_type', 'is', null), eb.not(either(filter.not_rel_types, 'rel_type'))]),
+    )
+  }
+  return eb.and(conditions)
+}
+
+function likePattern(pattern: string): string {
+  return pattern.replace(/[\\%_]/g, '\\$&').replaceAll('*', '%')
+}
+
+/** Which of these rooms have an event in (after, upTo]. */
+export async function selectRoomsWithEvents(
+  db: Db,
+  roomIds: readonly string[],
+  after: number,
+  upTo: number,
+): Promise<string[]> {
+  if (roomIds.length === 0 || after >= upTo) return []
+  const { rows } = await sql<{ room_id: string }>`
+    SELECT room_id FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id)
+    WHERE EXISTS (
+      SELECT 1 FROM events
+      WHERE events.room_id = wanted.room_id AND position > ${after} AND position <= ${upTo}
+    )`.execute(db.q)
+  return rows.map(row => row.room_id)
+}
+
+/** A state event, with the one of the same type and key that it replaced. */
+export interface Replacement {
+  event_id: string
+  replaces_state: string
+  pdu: string
+  sender: string
+}
+
+/** For each of these state events that replaced another: which. */
+export async function selectReplaced(
+  db: Db,
+  roomId: string,
+  eventIds: readonly string[],
+): Promise<Replacement[]> {
+  if (eventIds.length === 0) return []
+  return db.q
+    .selectFrom('room_state as after')
+    .innerJoin('events as event', 'event.event_id', 'after.event_id')
+    .innerJoin('room_state as before', join =>
+      join
+        .onRef('before.room_id', '=', 'after.room_id')
+        .onRef('before.type', '=', 'after.type')
+        .onRef('before.state_key', '=', 'after.state_key')
+        .onRef('before.until_position', '=', 'after.position'),
+    )
+    .innerJoin('events as replaced', 'replaced.event_id', 'before.event_id')
+    .select([
+      'after.event_id',
+      'replaced.event_id as replaces_state',
+      'replaced.pdu',
+      'replaced.sender',
+    ])
+    .where('after.room_id', '=', roomId)
+    .where('event.event_id', 'in', eventIds)
+    .whereRef('after.position', '=', 'event.position')
+    .execute()
+}

@@ -1,0 +1,13 @@
+/** Every migration, by hand and in order. */
+import type { Kysely } from 'kysely'
+import { accounts } from './0001_accounts.ts'
+import { rooms } from './0002_rooms.ts'
+import { delayedEvents } from './0003_delayed_events.ts'
+import { userData } from './0004_user_data.ts'
+
+export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
+  '0001_accounts': accounts,
+  '0002_rooms': rooms,
+  '0003_delayed_events': delayedEvents,
+  '0004_user_data': userData,
+}

@@ -1,0 +1,185 @@
+/** From options to an open, migrated database: a PostgreSQL server, or PGlite in this process. */
+import { existsSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Kysely, PostgresDialect, type PostgresPool } from 'kysely'
+import pg from 'pg'
+import { copyTemplate, DatabaseUnavailable, holdDataDir, publish } from './data-dir.ts'
+import { migrate } from './migrate.ts'
+import { pglitePool } from './pglite-pool.ts'
+import type { Schema } from './schema.ts'
+import { assertOutsideTransaction, type Db } from './transaction.ts'
+
+export { DatabaseUnavailable } from './data-dir.ts'
+
+export interface DatabaseOptions {
+  /** A PostgreSQL server, version 14 or later. Without it, PGlite in `dataDir`. */
+  url?: string | undefined
+  /** The PostgreSQL schema to live in; made where it is missing. */
+  schema?: string | undefined
+  /** Connections to the PostgreSQL server. */
+  maxConnections?: number | undefined
+  /** Where PGlite keeps its files. */
+  dataDir: string
+}
+
+export interface Database extends Db {
+  readonly engine: 'postgres' | 'pglite'
+  /** In words, for the banner; without user name and password. */
+  readonly location: string
+  /** Settles only if the database is lost to us while we run, with the reason. */
+  readonly lost: Promise<Error>
+  close(): Promise<void>
+}
+
+/** bigint and numeric as numbers, on both engines: positions and times stay far below 2^53. */
+const int8 = 20
+
+/** The prepared database that `npm ci` builds, beside the compiled server; jest runs the sources. */
+export const templateDir = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith('.ts') ? '../dist/database-template' : '../database-template',
+    import.meta.url,
+  ),
+)
+
+/** @throws DatabaseUnavailable with one line that says what is wrong */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  return options.url ? openPostgres(options.url, options) : openPglite(options.dataDir)
+}
+
+function kyselyOn(pool: PostgresPool): Kysely<Schema> {
+  const guarded: PostgresPool = {
+    connect() {
+      assertOutsideTransaction()
+      return pool.connect()
+    },
+    end: () => pool.end(),
+  }
+  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: guarded }) })
+}
+
+async function openPglite(dataDir: string): Promise<Database> {
+  const release = await holdDataDir(dataDir)
+  try {
+    const databaseDir = join(dataDir, 'pglite')
+    if (!existsSync(databaseDir) && !(await copyTemplate(templateDir, databaseDir))) {
+      const unfinished = `${databaseDir}.unfinished`
+      await rm(unfinished, { recursive: true, force: true })
+      await initialisePglite(unfinished)
+      await publish(unfinished, databaseDir)
+    }
+    const q = kyselyOn(pglitePool(await startPglite(databaseDir)))
+    await migrate(q)
+    return {
+      q,
+      engine: 'pglite',
+      location: databaseDir,
+      lost: new Promise(() => undefined),
+      async close() {
+        await q.destroy()
+        release()
+      },
+    }
+  } catch (error) {
+    release()
+    throw new DatabaseUnavailable(`cannot open the database in ${dataDir}: ${reasonOf(error)}`)
+  }
+}
+
+/** Make a migrated database in a folder that does not exist yet; takes seconds. */
+export async function initialisePglite(databaseDir: string): Promise<void> {
+  const q = kyselyOn(pglitePool(await startPglite(databaseDir)))
+  await migrate(q)
+  await q.destroy()
+}
+
+/** Start PGlite on a folder. */
+async function startPglite(databaseDir: string) {
+  const { PGlite } = await import('@electric-sql/pglite')
+  return PGlite.create(databaseDir, {
+    parsers: { [int8]: Number },
+    // The log in pieces of 1 MB, not 16: a small server should be small, and quick to copy.
+    initDbStartParams: ['--wal-segsize=1'],
+  })
+}
+
+async function openPostgres(url: string, options: DatabaseOptions): Promise<Database> {
+  const schema = options.schema ?? 'public'
+  const where = withoutPassword(url)
+  const config: pg.ClientConfig = {
+    connectionString: url,
+    keepAlive: true,
+    options: `-c search_path=${schema}`,
+    connectionTimeoutMillis: 5_000,
+    types: {
+      getTypeParser: (oid, format) =>
+        oid === int8 ? Number : pg.types.getTypeParser(oid, format as 'text'),
+    },
+  }
+  let reportLost: (error: Error) => void = () => undefined
+  const lost = new Promise<Error>(resolve => {
+    reportLost = resolve
+  })
+  // One connection for as long as we live: it holds the lock that says "this database is taken".
+  let holder: pg.Client
+  try {
+    holder = new pg.Client(config)
+    holder.on('error', error => reportLost(error))
+    await holder.connect()
+  } catch (error) {
+    throw new DatabaseUnavailable(`cannot reach the database ${where}: ${reasonOf(error)}`)
+  }
+  const pool = new pg.Pool({ ...config, max: options.maxConnections ?? 10 })
+  // A broken idle connection is replaced; whoever was using it hears of it from its own query.
+  pool.on('error', () => undefined)
+  try {
+    const { rows } = await holder.query('SHOW server_version_num')
+    if (Number(rows[0].server_version_num) < 140_000) {
+      throw new DatabaseUnavailable(`${where} is older than PostgreSQL 14`)
+    }
+    await holder.query(`CREATE SCHEMA IF NOT EXISTS "${schema.replaceAll('"', '""')}"`)
+    const lock = await holder.query(
+      `SELECT pg_try_advisory_lock(hashtext('hourglass'), hashtext($1)) AS taken`,
+      [schema],
+    )
+    if (!lock.rows[0].taken) {
+      throw new DatabaseUnavailable(`the database ${where} is in use by another process`)
+    }
+    const q = kyselyOn(pool as unknown as PostgresPool)
+    await migrate(q)
+    return {
+      q,
+      engine: 'postgres',
+      location: where,
+      lost,
+      async close() {
+        await q.destroy()
+        await holder.end()
+      },
+    }
+  } catch (error) {
+    await pool.end().catch(() => undefined)
+    await holder.end().catch(() => undefined)
+    if (error instanceof DatabaseUnavailable) throw error
+    throw new DatabaseUnavailable(`cannot use the database ${where}: ${reasonOf(error)}`)
+  }
+}
+
+/** In one line, whatever was thrown. A refused connection to several addresses has only a code. */
+function reasonOf(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string }
+  return (message || code || String(error)).replace(/\s*\n\s*/g, ' ')
+}
+
+function withoutPassword(url: string): string {
+  try {
+    const parsed = new URL(url)
+    parsed.username = ''
+    parsed.password = ''
+    return parsed.toString()
+  } catch {
+    return 'given'
+  }
+}

@@ -1,0 +1,168 @@
+/** Rooms: the row that every append locks, the directory, and who does not want to hear of it. */
+import type { RoomAliasRow, RoomRow } from './schema.ts'
+import type { Db, Tx } from './transaction.ts'
+
+declare const locked: unique symbol
+
+/**
+ * Proof that this transaction holds the room's row, so appends to one room queue up. Only
+ * `lockRoom` and `insertRoom` make one. Lock order: the room first, then delayed events.
+ */
+export type LockedRoom = RoomRow & { readonly [locked]: true }
+
+/** Undefined if there is no such room. */
+export async function lockRoom(tx: Tx, roomId: string): Promise<LockedRoom | undefined> {
+  const row = await tx.q
+    .selectFrom('rooms')
+    .selectAll()
+    .where('room_id', '=', roomId)
+    .forUpdate()
+    .executeTakeFirst()
+  return row as LockedRoom | undefined
+}
+
+/** A new room, which nobody else can see yet and so is locked. Undefined if the id is taken. */
+export async function insertRoom(
+  tx: Tx,
+  room: { roomId: string; version: string; isPublic: boolean },
+): Promise<LockedRoom | undefined> {
+  const row = await tx.q
+    .insertInto('rooms')
+    .values({
+      room_id: room.roomId,
+      version: room.version,
+      last_event_id: null,
+      last_event_hash: null,
+      last_depth: 0,
+      joined_members: 0,
+      invited_members: 0,
+      is_public: room.isPublic,
+    })
+    .onConflict(conflict => conflict.doNothing())
+    .returningAll()
+    .executeTakeFirst()
+  return row as LockedRoom | undefined
+}
+
+/** Write back what an append has changed in `room`. */
+export async function updateRoom(tx: Tx, room: LockedRoom): Promise<void> {
+  await tx.q
+    .updateTable('rooms')
+    .set({
+      last_event_id: room.last_event_id,
+      last_event_hash: room.last_event_hash,
+      last_depth: room.last_depth,
+      joined_members: room.joined_members,
+      invited_members: room.invited_members,
+    })
+    .where('room_id', '=', room.room_id)
+    .execute()
+}
+
+export async function selectRoom(db: Db, roomId: string): Promise<RoomRow | undefined> {
+  return db.q.selectFrom('rooms').selectAll().where('room_id', '=', roomId).executeTakeFirst()
+}
+
+export async function selectRooms(db: Db, roomIds: readonly string[]): Promise<RoomRow[]> {
+  if (roomIds.length === 0) return []
+  return db.q.selectFrom('rooms').selectAll().where('room_id', 'in', roomIds).execute()
+}
+
+/** Largest rooms first; `after` (exclusive) is the last room of the page before. */
+export async function selectPublicRooms(
+  db: Db,
+  page: { limit: number; after?: { joinedMembers: number; roomId: string } | undefined },
+): Promise<RoomRow[]> {
+  const { after } = page
+  return db.q
+    .selectFrom('rooms')
+    .selectAll()
+    .where('is_public', '=', true)
+    .$if(after !== undefined, query =>
+      query.where(({ eb, or, and }) =>
+        or([
+          eb('joined_members', '<', after?.joinedMembers ?? 0),
+          and([
+            eb('joined_members', '=', after?.joinedMembers ?? 0),
+            eb('room_id', '>', after?.roomId ?? ''),
+          ]),
+        ]),
+      ),
+    )
+    .orderBy('joined_members', 'desc')
+    .orderBy('room_id')
+    .limit(page.limit)
+    .execute()
+}
+
+export async function countPublicRooms(db: Db): Promise<number> {
+  const row = await db.q
+    .selectFrom('rooms')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('is_public', '=', true)
+    .executeTakeFirstOrThrow()
+  return row.count
+}
+
+export async function insertAlias(tx: Tx, alias: RoomAliasRow): Promise<'created' | 'taken'> {
+  const { numInsertedOrUpdatedRows } = await tx.q
+    .insertInto('room_aliases')
+    .values(alias)
+    .onConflict(conflict => conflict.doNothing())
+    .executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === 1n ? 'created' : 'taken'
+}
+
+export async function selectAlias(db: Db, alias: string): Promise<RoomAliasRow | undefined> {
+  return db.q
+    .selectFrom('room_aliases')
+    .selectAll()
+    .where('room_alias', '=', alias)
+    .executeTakeFirst()
+}
+
+/** Oldest first. */
+export async function selectAliasesOf(db: Db, roomId: string): Promise<RoomAliasRow[]> {
+  return db.q
+    .selectFrom('room_aliases')
+    .selectAll()
+    .where('room_id', '=', roomId)
+    .orderBy('created_ts')
+    .orderBy('room_alias')
+    .execute()
+}
+
+export async function deleteAlias(tx: Tx, alias: string): Promise<void> {
+  await tx.q.deleteFrom('room_aliases').where('room_alias', '=', alias).execute()
+}
+
+/** @param upTo position, inclusive: what comes later the user will hear of again */
+export async function upsertForgotten(
+  tx: Tx,
+  userId: string,
+  roomId: string,
+  upTo: number,
+): Promise<void> {
+  await tx.q
+    .insertInto('forgotten_rooms')
+    .values({ user_id: userId, room_id: roomId, up_to_position: upTo })
+    .onConflict(conflict =>
+      conflict.columns(['user_id', 'room_id']).doUpdateSet({ up_to_position: upTo }),
+    )
+    .execute()
+}
+
+/** room id → position up to which (inclusive) the user has forgotten it. */
+export async function selectForgotten(
+  db: Db,
+  userId: string,
+  roomId?: string,
+): Promise<Map<string, number>> {
+  const rows = await db.q
+    .selectFrom('forgotten_rooms')
+    .select(['room_id', 'up_to_position'])
+    .where('user_id', '=', userId)
+    .$if(roomId !== undefined, query => query.where('room_id', '=', roomId ?? ''))
+    .execute()
+  return new Map(rows.map(row => [row.room_id, row.up_to_position]))
+}

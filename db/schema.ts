@@ -1,0 +1,206 @@
+/**
+ * The tables as TypeScript sees them. Times (`*_ts`, `send_at`) are Unix ms. Positions lie on the
+ * one stream of stream/stream-clock.ts. JSON is text, never jsonb: jsonb refuses `\u0000` and
+ * forgets the submitted form.
+ */
+import type { Generated } from 'kysely'
+
+export interface Schema {
+  server: ServerRow
+  users: UserRow
+  devices: DeviceRow
+  sessions: SessionTable
+  transaction_ids: TransactionIdRow
+  filters: FilterRow
+  rooms: RoomRow
+  events: EventRow
+  room_state: RoomStateRow
+  forgotten_rooms: ForgottenRoomRow
+  room_aliases: RoomAliasRow
+  delayed_events: DelayedEventTable
+  account_data: AccountDataRow
+  to_device_messages: ToDeviceMessageRow
+}
+
+/** One row: who we are. Written once, at the first start. */
+export interface ServerRow {
+  id: 1
+  server_name: string
+  /** The Ed25519 key in the one-line format of matrix/signing.ts. */
+  signing_key: string
+}
+
+export interface UserRow {
+  user_id: string
+  /** scrypt, see accounts/password.ts. Null: no password login (guests, deactivated users). */
+  password_hash: string | null
+  is_guest: boolean
+  is_admin: boolean
+  created_ts: number
+  /** Null: active. */
+  deactivated_ts: number | null
+  displayname: string | null
+  avatar_url: string | null
+}
+
+export interface DeviceRow {
+  user_id: string
+  device_id: string
+  display_name: string | null
+  created_ts: number
+}
+
+/** One access token and, if asked for, the refresh token that replaces it. Only hashes are kept. */
+export interface SessionTable {
+  session_id: Generated<number>
+  user_id: string
+  device_id: string
+  access_token_hash: string
+  /** Null: does not expire. */
+  expires_ts: number | null
+  refresh_token_hash: string | null
+  /** The session that a refresh made this one from. It works until this one is first used. */
+  replaces: number | null
+}
+
+/** What an idempotent request was answered. */
+export interface TransactionIdRow {
+  user_id: string
+  device_id: string
+  /** Method and path, without the query. */
+  path: string
+  /** JSON. */
+  response: string
+  created_ts: number
+}
+
+export interface FilterRow {
+  user_id: string
+  filter_id: string
+  definition: string
+}
+
+/** The row that every append to the room locks. */
+export interface RoomRow {
+  room_id: string
+  version: string
+  /** The forward extremity: without federation a room never forks, so there is one. */
+  last_event_id: string | null
+  /** Reference hash of that event; room versions 1 and 2 cite it. */
+  last_event_hash: string | null
+  last_depth: number
+  joined_members: number
+  invited_members: number
+  /** Listed in the public room directory. */
+  is_public: boolean
+}
+
+export interface EventRow {
+  event_id: string
+  room_id: string
+  position: number
+  type: string
+  /** Null: a message event. */
+  state_key: string | null
+  sender: string
+  origin_server_ts: number
+  /** The whole PDU as JSON; once redacted, what the redaction leaves. */
+  pdu: string
+  /** Room versions 1 and 2, which cite events together with it; null later. */
+  reference_hash: string | null
+  /** `content.url` is a string, for the filter of that name. */
+  contains_url: boolean
+  /** `content["m.relates_to"].event_id` and `.rel_type`. */
+  relates_to: string | null
+  rel_type: string | null
+  /** The redaction that emptied this event. */
+  redacted_by: string | null
+  /** The sending device and its transaction id, for the local echo; null where there is none. */
+  device_id: string | null
+  transaction_id: string | null
+  /** The delayed event that became this event. Unique: it is sent once or never. */
+  delay_id: string | null
+}
+
+/**
+ * State through time: a row holds from `position` (inclusive) to `until_position` (exclusive), so
+ * the state at any moment and the changes between two are one range query.
+ */
+export interface RoomStateRow {
+  room_id: string
+  type: string
+  state_key: string
+  position: number
+  /** Null: current. */
+  until_position: number | null
+  event_id: string
+  sender: string
+  /** `content.membership` of an m.room.member; null for all else. */
+  membership: string | null
+}
+
+/** A user does not want to hear of a room any more: of nothing at or below `up_to_position`. */
+export interface ForgottenRoomRow {
+  user_id: string
+  room_id: string
+  up_to_position: number
+}
+
+export interface RoomAliasRow {
+  room_alias: string
+  room_id: string
+  creator: string
+  created_ts: number
+}
+
+export type DelayedEventStatus = 'scheduled' | 'sent' | 'cancelled' | 'failed'
+export type DelayedEventCause = 'delay' | 'action' | 'state_update' | 'error'
+export type CancelPolicy = 'any' | 'other_user' | 'none'
+
+export interface DelayedEventTable {
+  delay_id: string
+  /** Order of scheduling, for those that are due at the same moment. */
+  seq: Generated<number>
+  user_id: string
+  device_id: string | null
+  room_id: string
+  type: string
+  /** Null: a message event. */
+  state_key: string | null
+  /** JSON, exactly as submitted. */
+  content: string
+  delay_ms: number
+  /** When it was scheduled or last restarted. */
+  since_ts: number
+  /** `since_ts + delay_ms`. */
+  send_at: number
+  /** Whose newer state event cancels it; fixed by the dialect that scheduled it. */
+  cancel_policy: CancelPolicy
+  dialect: string
+  status: DelayedEventStatus
+  /** What finalised it; null while scheduled. */
+  cause: DelayedEventCause | null
+  finalised_ts: number | null
+  /** Sent only. */
+  event_id: string | null
+  /** `{ errcode, error, … }` as JSON: why it failed, or that a state update cancelled it. */
+  error: string | null
+}
+
+/** Global account data has the empty `room_id`. */
+export interface AccountDataRow {
+  user_id: string
+  room_id: string
+  type: string
+  content: string
+  position: number
+}
+
+/** Kept until the device acknowledges it with a `since` at or past `position`. */
+export interface ToDeviceMessageRow {
+  user_id: string
+  device_id: string
+  position: number
+  /** `{ type, sender, content }` as JSON. */
+  message: string
+}

@@ -1,0 +1,158 @@
+/** Devices and their sessions: one access token and perhaps a refresh token each. */
+
+import { type Insertable, type Selectable, sql } from 'kysely'
+import type { DeviceRow, SessionTable, UserRow } from './schema.ts'
+import type { Db, Tx } from './transaction.ts'
+
+export type SessionRow = Selectable<SessionTable>
+
+/** Make the device, or keep it as it is; a name is given only to a new one. */
+export async function upsertDevice(tx: Tx, device: DeviceRow): Promise<void> {
+  await tx.q
+    .insertInto('devices')
+    .values(device)
+    .onConflict(conflict => conflict.doNothing())
+    .execute()
+}
+
+export async function selectDevices(db: Db, userId: string): Promise<DeviceRow[]> {
+  return db.q
+    .selectFrom('devices')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .orderBy('created_ts')
+    .orderBy('device_id')
+    .execute()
+}
+
+export async function selectDevice(
+  db: Db,
+  userId: string,
+  deviceId: string,
+): Promise<DeviceRow | undefined> {
+  return db.q
+    .selectFrom('devices')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .where('device_id', '=', deviceId)
+    .executeTakeFirst()
+}
+
+/** The devices of several users, by user and age. */
+export async function selectDevicesOf(
+  db: Db,
+  userIds: readonly string[],
+): Promise<Pick<DeviceRow, 'user_id' | 'device_id'>[]> {
+  if (userIds.length === 0) return []
+  return db.q
+    .selectFrom('devices')
+    .select(['user_id', 'device_id'])
+    .where('user_id', '=', sql<string>`ANY(${[...userIds]}::text[])`)
+    .orderBy('user_id')
+    .orderBy('created_ts')
+    .orderBy('device_id')
+    .execute()
+}
+
+export async function updateDeviceName(
+  tx: Tx,
+  userId: string,
+  deviceId: string,
+  displayName: string,
+): Promise<void> {
+  await tx.q
+    .updateTable('devices')
+    .set({ display_name: displayName })
+    .where('user_id', '=', userId)
+    .where('device_id', '=', deviceId)
+    .execute()
+}
+
+/** All that belongs to a device and to nobody else; its sessions go with the last of them. */
+const tablesOfDevices = ['to_device_messages', 'transaction_ids', 'devices'] as const
+
+/** Those of these devices that the user has, with their sessions, messages and transaction ids. */
+export async function deleteDevices(
+  tx: Tx,
+  userId: string,
+  deviceIds: readonly string[],
+): Promise<void> {
+  for (const table of tablesOfDevices) {
+    await tx.q
+      .deleteFrom(table)
+      .where('user_id', '=', userId)
+      .where('device_id', '=', sql<string>`ANY(${[...deviceIds]}::text[])`)
+      .execute()
+  }
+}
+
+/** As {@link deleteDevices}, all devices. @param except one to keep */
+export async function deleteAllDevices(tx: Tx, userId: string, except?: string): Promise<void> {
+  for (const table of tablesOfDevices) {
+    await tx.q
+      .deleteFrom(table)
+      .where('user_id', '=', userId)
+      .$if(except !== undefined, query => query.where('device_id', '!=', except ?? ''))
+      .execute()
+  }
+}
+
+export async function insertSession(tx: Tx, session: Insertable<SessionTable>): Promise<void> {
+  await tx.q.insertInto('sessions').values(session).execute()
+}
+
+/** The session of an access token, with what a request needs to know of its user. */
+export async function selectSessionByAccessToken(
+  db: Db,
+  accessTokenHash: string,
+): Promise<(SessionRow & Pick<UserRow, 'is_guest' | 'is_admin' | 'deactivated_ts'>) | undefined> {
+  return db.q
+    .selectFrom('sessions')
+    .innerJoin('users', 'users.user_id', 'sessions.user_id')
+    .selectAll('sessions')
+    .select(['users.is_guest', 'users.is_admin', 'users.deactivated_ts'])
+    .where('access_token_hash', '=', accessTokenHash)
+    .executeTakeFirst()
+}
+
+/** Locks it, so that two refreshes with one token follow each other. */
+export async function lockSessionByRefreshToken(
+  tx: Tx,
+  refreshTokenHash: string,
+): Promise<SessionRow | undefined> {
+  return tx.q
+    .selectFrom('sessions')
+    .selectAll()
+    .where('refresh_token_hash', '=', refreshTokenHash)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/** Those that a refresh made from this one and that nobody has used yet. */
+export async function deleteReplacementsOf(tx: Tx, sessionId: number): Promise<void> {
+  await tx.q.deleteFrom('sessions').where('replaces', '=', sessionId).execute()
+}
+
+/** A refreshed session is in use, so the one that it came from ends. */
+export async function endReplacedSession(tx: Tx, session: SessionRow): Promise<void> {
+  if (session.replaces === null) return
+  await tx.q.deleteFrom('sessions').where('session_id', '=', session.replaces).execute()
+  await tx.q
+    .updateTable('sessions')
+    .set({ replaces: null })
+    .where('session_id', '=', session.session_id)
+    .execute()
+}
+
+/** Sessions of one device end; the device stays. Used when it logs in again. */
+export async function deleteSessionsOfDevice(
+  tx: Tx,
+  userId: string,
+  deviceId: string,
+): Promise<void> {
+  await tx.q
+    .deleteFrom('sessions')
+    .where('user_id', '=', userId)
+    .where('device_id', '=', deviceId)
+    .execute()
+}

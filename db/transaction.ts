@@ -1,0 +1,68 @@
+/**
+ * Reading and writing. `Db` may be the pool or an open transaction; `Tx` is proof of an open
+ * transaction, and only `transaction` makes one, so a function that asks for it cannot run outside.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Kysely } from 'kysely'
+import type { Schema } from './schema.ts'
+
+/** Read access: the pool or an open transaction. */
+export interface Db {
+  readonly q: Kysely<Schema>
+}
+
+declare const inTransaction: unique symbol
+
+/** Read and write access inside an open transaction. */
+export interface Tx extends Db {
+  readonly [inTransaction]: true
+  /** Run after a commit, not after a rollback. For waking only; it must not fail. */
+  afterCommit(run: () => void): void
+  /** Run when the transaction has ended, told whether it committed. */
+  onEnd(run: (committed: boolean) => void): void
+}
+
+/** Which asynchronous work is inside a transaction; the pool refuses connections to it. */
+const scope = new AsyncLocalStorage<{ open: boolean }>()
+
+/**
+ * Begin, run `fn`, commit; roll back if it throws. This is the only place that begins one.
+ *
+ * Never catch a database error and carry on with the same `tx`: PostgreSQL has aborted it. Catch
+ * outside, and open a new one.
+ */
+export async function transaction<T>(db: Db, fn: (tx: Tx) => Promise<T>): Promise<T> {
+  const endings: ((committed: boolean) => void)[] = []
+  const state = { open: true }
+  let committed = false
+  try {
+    const result = await db.q.transaction().execute(q => {
+      const tx = {
+        q,
+        afterCommit: (run: () => void) => {
+          endings.push(wasCommitted => {
+            if (wasCommitted) run()
+          })
+        },
+        onEnd: (run: (committed: boolean) => void) => {
+          endings.push(run)
+        },
+      } as Omit<Tx, typeof inTransaction> as Tx
+      return scope.run(state, () => fn(tx))
+    })
+    committed = true
+    return result
+  } finally {
+    state.open = false
+    for (const ending of endings) ending(committed)
+  }
+}
+
+/**
+ * Throws if the caller is inside a transaction: there, the pool is a bug. On PostgreSQL it would
+ * read outside the lock; on PGlite, whose pool is one connection, it would wait for itself.
+ */
+export function assertOutsideTransaction(): void {
+  const state = scope.getStore()
+  if (state?.open) throw new Error('the pool was used inside a transaction; pass tx instead')
+}
