@@ -1,0 +1,29 @@
+/**
+ * Tokens: positions as clients hold them. They belong to nobody, never expire, and can be used
+ * again and again.
+ *
+ * `s12`: everything up to position 12, inclusive; `next_batch` of `/sync`. `t7_12`: the place in a
+ * timeline just after position 7, as it was seen by somebody who had synced up to 12; `prev_batch`
+ * of `/sync`, `start` and `end` of `/messages`. Either can be given wherever a token is asked for.
+ */
+import { invalidParam } from '../matrix/errors.ts'
+
+export interface Token {
+  /** A place on the stream: between this position and the next. */
+  position: number
+  /** What had happened when the token was made. */
+  snapshot: number
+}
+
+export const formatSyncToken = (position: number) => `s${position}`
+
+export const formatTimelineToken = (position: number, snapshot: number) =>
+  `t${position}_${snapshot}`
+
+/** @throws 400 M_INVALID_PARAM */
+export function parseToken(token: string): Token {
+  const match = /^(?:s(\d{1,15})|t(\d{1,15})_(\d{1,15}))$/.exec(token)
+  if (!match) throw invalidParam('That is not a token of this server')
+  const position = Number(match[1] ?? match[2])
+  return { position, snapshot: Number(match[1] ?? match[3]) }
+}
