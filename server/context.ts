@@ -1,0 +1,90 @@
+/** The long-lived things, each built once, bottom up, and stopped in reverse. */
+import { type Database, openDatabase } from '../db/open.ts'
+import { loadIdentity } from './accounts/identity.ts'
+import { RegistrationNonces } from './accounts/shared-secret.ts'
+import { UiaSessions } from './accounts/uia.ts'
+import type { Config } from './config.ts'
+import { Scheduler } from './delayed-events/scheduler.ts'
+import { type Clock, systemClock } from './lib/clock.ts'
+import { type Log, makeLog } from './lib/log.ts'
+import type { SigningKey } from './matrix/signing.ts'
+import { Notifier } from './stream/notifier.ts'
+import { StreamClock } from './stream/stream-clock.ts'
+import { Presence } from './user-data/presence.ts'
+
+export interface Context {
+  readonly config: Config
+  readonly clock: Clock
+  readonly log: Log
+  readonly db: Database
+  readonly signingKey: SigningKey
+  readonly positions: StreamClock
+  readonly notifier: Notifier
+  readonly scheduler: Scheduler
+  readonly uiaSessions: UiaSessions
+  readonly registrationNonces: RegistrationNonces
+  readonly presence: Presence
+}
+
+export interface RunningContext extends Context {
+  /** Let waiting requests go, finish what is being sent, close the database. Runs once. */
+  stop(): Promise<void>
+}
+
+/**
+ * Open the database, migrate it, and send what fell due while nobody was running.
+ *
+ * @throws DatabaseUnavailable, or ConfigError if the data belongs to another server name
+ */
+export async function createContext(
+  config: Config,
+  given: { clock?: Clock; log?: Log } = {},
+): Promise<RunningContext> {
+  const clock = given.clock ?? systemClock
+  const log = given.log ?? makeLog(config.log_level)
+  const db = await openDatabase({
+    url: config.database_url,
+    schema: config.database_schema,
+    maxConnections: config.database_connections,
+    dataDir: config.data_dir,
+  })
+  try {
+    const signingKey = await loadIdentity(db, config.server_name)
+    const notifier = new Notifier(clock)
+    const positions = await StreamClock.start(db, notifier)
+    const scheduler = new Scheduler()
+    const context: Context = {
+      config,
+      clock,
+      log,
+      db,
+      signingKey,
+      positions,
+      notifier,
+      scheduler,
+      uiaSessions: new UiaSessions(clock, config.uia_session_lifetime_ms),
+      registrationNonces: new RegistrationNonces(clock),
+      presence: new Presence(clock, positions),
+    }
+    await scheduler.start(context)
+
+    let stopping: Promise<void> | undefined
+    const stop = async () => {
+      notifier.stop()
+      await scheduler.stop()
+      context.presence.stop()
+      await positions.stop()
+      await db.close()
+    }
+    return {
+      ...context,
+      stop() {
+        stopping ??= stop()
+        return stopping
+      },
+    }
+  } catch (error) {
+    await db.close()
+    throw error
+  }
+}

@@ -1,0 +1,82 @@
+/** The chain of a request on one screen. */
+import express, { type Express, type Handler } from 'express'
+import { type Context } from '../context.ts'
+import { methodNotAllowed, unrecognized } from '../matrix/errors.ts'
+import type { Endpoint } from './endpoint.ts'
+import { errorHandler } from './error-handler.ts'
+
+/** Spec: Client-Server API "Web Browser Clients". On every answer, errors included. */
+const corsHeaders = {
+  'Access-Control-Allow-Origin': '*',
+  'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
+  'Access-Control-Allow-Headers': 'X-Requested-With, Content-Type, Authorization, Date',
+  // Not in the specification: without it a browser cannot read how long to wait.
+  'Access-Control-Expose-Headers': 'Retry-After',
+}
+
+const cors: Handler = (request, response, next) => {
+  for (const [name, value] of Object.entries(corsHeaders)) response.setHeader(name, value)
+  if (request.method === 'OPTIONS') response.status(204).end()
+  else next()
+}
+
+/** The old name of v3; matrix-bot-sdk and Complement still use it. */
+const r0IsV3: Handler = (request, _response, next) => {
+  if (request.url.startsWith('/_matrix/client/r0/')) {
+    request.url = request.url.replace('/r0/', '/v3/')
+  }
+  next()
+}
+
+const logRequests =
+  (ctx: Context): Handler =>
+  (request, response, next) => {
+    const startedAt = ctx.clock.now()
+    response.once('close', () => {
+      ctx.log.debug(
+        {
+          method: request.method,
+          // The pattern, not the path: a path may hold a delay_id.
+          route: request.route?.path ?? 'unknown',
+          status: response.statusCode,
+          ms: ctx.clock.now() - startedAt,
+        },
+        'request',
+      )
+    })
+    next()
+  }
+
+export function makeApp(ctx: Context, endpoints: readonly Endpoint[]): Express {
+  const app = express()
+  app.disable('x-powered-by')
+  app.disable('etag')
+  app.set('query parser', false)
+  app.set('case sensitive routing', true)
+
+  app.use(cors)
+  if (ctx.log.isLevelEnabled('debug')) app.use(logRequests(ctx))
+  app.use(r0IsV3)
+  mount(app, ctx, endpoints)
+  app.use(() => {
+    throw unrecognized()
+  })
+  app.use(errorHandler(ctx))
+  return app
+}
+
+/** One express route for each path, with 405 for the methods that it does not have. */
+function mount(app: Express, ctx: Context, endpoints: readonly Endpoint[]): void {
+  const paths = new Set(endpoints.flatMap(endpoint => endpoint.paths))
+  for (const path of paths) {
+    const route = app.route(path)
+    for (const endpoint of endpoints) {
+      if (!endpoint.paths.includes(path)) continue
+      const method = endpoint.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete'
+      route[method](endpoint.run(ctx))
+    }
+    route.all(() => {
+      throw methodNotAllowed()
+    })
+  }
+}

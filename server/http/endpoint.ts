@@ -1,0 +1,156 @@
+/**
+ * An endpoint is a declaration: where it is, who may call it, what it reads, what it does. The
+ * order of checks is the same for all: route → method → token → stored answer → input → handler.
+ */
+import type { Request, RequestHandler, Response } from 'express'
+import type { z } from 'zod'
+import type { Tx } from '../../db/transaction.ts'
+import { findAnswer, once } from '../accounts/once.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject, JsonValue } from '../lib/json.ts'
+import { authenticate } from './authenticate.ts'
+import { readJson } from './body.ts'
+import { parse } from './schemas.ts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+type Auth = 'user' | 'optional' | 'none'
+
+/** What a handler is given; everything in it has been checked. */
+export interface Call<A extends Auth, P, Q, B> {
+  ctx: Context
+  requester: A extends 'user' ? Requester : A extends 'optional' ? Requester | undefined : undefined
+  params: P
+  query: Q
+  body: B
+  /** Ends when the client hangs up or the server stops. */
+  signal: AbortSignal
+  request: Request
+  /**
+   * Run `action` in a transaction together with storing its answer, so that the same request again
+   * gets the same answer and does nothing. Only for endpoints that are `idempotent`.
+   */
+  once<T extends JsonObject>(action: (tx: Tx) => Promise<T>): Promise<T>
+}
+
+/** What a handler returns for the rare answer that is not JSON. */
+export class TextAnswer {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
+type Answer = JsonValue | TextAnswer
+
+interface Declaration<
+  A extends Auth,
+  P extends z.ZodType,
+  Q extends z.ZodType,
+  B extends z.ZodType,
+> {
+  method: Method
+  /** One path or several, in express's notation. `r0` is served as `v3` without being named. */
+  path: string | readonly string[]
+  /** Where the specification, or which MSC, describes it. */
+  spec: string
+  auth: A
+  params?: P
+  query?: Q
+  body?: B
+  /** Takes no body as `{}`: js-sdk sends several POSTs with neither body nor content type. */
+  bodyOptional?: boolean
+  /** The answer is kept by user, device and path, and given again before the body is read. */
+  idempotent?: boolean
+  handle(call: Call<A, z.infer<P>, z.infer<Q>, z.infer<B>>): Promise<Answer> | Answer
+}
+
+/** What `http/app.ts` mounts. */
+export interface Endpoint {
+  method: Method
+  paths: readonly string[]
+  spec: string
+  auth: Auth
+  hasBody: boolean
+  run(ctx: Context): RequestHandler
+}
+
+export function endpoint<
+  const A extends Auth,
+  P extends z.ZodType = z.ZodUndefined,
+  Q extends z.ZodType = z.ZodUndefined,
+  B extends z.ZodType = z.ZodUndefined,
+>(declaration: Declaration<A, P, Q, B>): Endpoint {
+  const { method, path, spec, auth, params, query, body } = declaration
+  const paths = typeof path === 'string' ? [path] : path
+
+  async function answer(ctx: Context, request: Request, response: Response): Promise<Answer> {
+    const requester = auth === 'none' ? undefined : await authenticate(ctx, request, auth)
+    const key = requester && {
+      userId: requester.userId,
+      deviceId: requester.deviceId,
+      path: `${method} ${paths[0]} ${JSON.stringify(request.params)}`,
+    }
+    if (declaration.idempotent && key) {
+      const answered = await findAnswer(ctx.db, key)
+      if (answered) return answered
+    }
+    const call = {
+      ctx,
+      requester,
+      params: params && parse(params, request.params, 'path'),
+      query: query && parse(query, firstValues(request), 'query'),
+      body:
+        body &&
+        parse(body, await readJson(ctx, request, response, declaration.bodyOptional), 'body'),
+      signal: hangUpSignal(response),
+      request,
+      once: <T extends JsonObject>(action: (tx: Tx) => Promise<T>) => {
+        if (!declaration.idempotent || !key) throw new Error(`${paths[0]} is not idempotent`)
+        return once(ctx, key, action)
+      },
+    }
+    return declaration.handle(call as Call<A, z.infer<P>, z.infer<Q>, z.infer<B>>)
+  }
+
+  return {
+    method,
+    paths,
+    spec,
+    auth,
+    hasBody: body !== undefined,
+    run: ctx => async (request, response) => {
+      const result = await answer(ctx, request, response)
+      if (result instanceof TextAnswer) sendBytes(response, 200, 'text/plain', result.text)
+      else sendJson(response, 200, result)
+    },
+  }
+}
+
+/** Exactly `application/json`: Complement compares the header as a whole. */
+export function sendJson(response: Response, status: number, body: JsonValue): void {
+  sendBytes(response, status, 'application/json', JSON.stringify(body))
+}
+
+function sendBytes(response: Response, status: number, contentType: string, text: string): void {
+  const bytes = Buffer.from(text)
+  response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': bytes.length })
+  response.end(response.req.method === 'HEAD' ? undefined : bytes)
+}
+
+/** The query as an object; of a parameter that is repeated, the first value counts. */
+function firstValues(request: Request): Record<string, string> {
+  const at = request.url.indexOf('?')
+  const values: [string, string][] = []
+  if (at !== -1) {
+    for (const pair of new URLSearchParams(request.url.slice(at + 1))) values.unshift(pair)
+  }
+  return Object.fromEntries(values)
+}
+
+function hangUpSignal(response: Response): AbortSignal {
+  const controller = new AbortController()
+  response.once('close', () => controller.abort())
+  return controller.signal
+}

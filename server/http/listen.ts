@@ -1,0 +1,87 @@
+/** Listening for requests, and stopping without cutting anybody off. */
+import { createServer, type RequestListener, type ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { systemClock } from '../lib/clock.ts'
+
+/** The address or port cannot be had; the message is one line for the person who starts us. */
+export class CannotListen extends Error {}
+
+export interface Listening {
+  /** With the real address, and the real port where 0 was asked for. */
+  readonly url: string
+  /**
+   * Take no more requests, and wait for those that are running, though not for ever. Whoever waits
+   * in them must be woken by the caller. Runs once.
+   */
+  close(): Promise<void>
+}
+
+/** A request that takes longer to finish is cut off when the server stops. */
+const patienceMs = 5_000
+
+/** nginx keeps a connection for 60 s; if we hung up first, it would now and then answer 502. */
+const keepAliveMs = 65_000
+
+/** @throws CannotListen */
+export async function listen(app: RequestListener, host: string, port: number): Promise<Listening> {
+  const server = createServer({ keepAliveTimeout: keepAliveMs })
+  const sockets = new Set<Socket>()
+  const running = new Set<ServerResponse>()
+  server.on('connection', socket => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  server.on('request', (request, response) => {
+    running.add(response)
+    response.once('close', () => running.delete(response))
+    app(request, response)
+  })
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', error => reject(new CannotListen(reasonOf(error, host, port))))
+    server.listen(port, host, resolve)
+  })
+
+  const close = async () => {
+    const closed = new Promise<void>(resolve => {
+      server.close(() => resolve())
+    })
+    for (const response of running) {
+      const { socket } = response.req
+      if (response.headersSent) response.once('finish', () => socket.end())
+      else response.setHeader('Connection', 'close')
+    }
+    const busy = new Set([...running].map(response => response.req.socket))
+    for (const socket of sockets) if (!busy.has(socket)) socket.destroy()
+    const timer = systemClock.timer(systemClock.now() + patienceMs, () =>
+      server.closeAllConnections(),
+    )
+    await closed
+    timer.cancel()
+  }
+  let closing: Promise<void> | undefined
+  return {
+    url: urlOf(server.address() as AddressInfo),
+    close() {
+      closing ??= close()
+      return closing
+    },
+  }
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+function reasonOf(error: NodeJS.ErrnoException, host: string, port: number): string {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return `port ${port} on ${host} is taken by another program`
+    case 'EACCES':
+      return `port ${port} needs privileges that this user does not have`
+    case 'EADDRNOTAVAIL':
+      return `${host} is not an address of this machine`
+    default:
+      return `cannot listen on ${host}, port ${port}: ${error.code ?? error.message}`
+  }
+}
