@@ -1,0 +1,83 @@
+/** From what somebody wants to say to a finished PDU: placed, hashed, named and signed. */
+import type { LockedRoom } from '../../db/rooms.ts'
+import type { EventRow } from '../../db/schema.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { randomLetters } from '../lib/random.ts'
+import type { EventReference, Pdu } from '../matrix/event.ts'
+import { assertEventFormat } from '../matrix/event-format.ts'
+import { contentHash, eventIdOf, referenceHash } from '../matrix/event-id.ts'
+import type { RoomVersion } from '../matrix/room-versions.ts'
+import { signEvent } from '../matrix/signing.ts'
+
+/** What somebody wants to say. */
+export interface EventDraft {
+  type: string
+  sender: string
+  content: JsonObject
+  /** Undefined: a message event. */
+  stateKey?: string | undefined
+  /** What an m.room.redaction empties. Put where the room's version wants it. */
+  redacts?: string | undefined
+  /** Unix ms; now, unless an application service or a create event says otherwise. */
+  originServerTs?: number | undefined
+  deviceId?: string | undefined
+  transactionId?: string | undefined
+  /** The delayed event that becomes this event. */
+  delayId?: string | undefined
+}
+
+export interface BuiltEvent {
+  pdu: Pdu
+  eventId: string
+  /** Only for room versions 1 and 2, which cite an event together with it. */
+  referenceHash: string | null
+}
+
+/**
+ * @param room where it goes, with its present last event
+ * @param given the events to cite as `auth_events`
+ * @throws 400 M_BAD_JSON · 413 M_TOO_LARGE
+ */
+export function buildEvent(
+  ctx: Context,
+  room: Pick<LockedRoom, 'room_id' | 'last_event_id' | 'last_event_hash' | 'last_depth'>,
+  draft: EventDraft,
+  given: { version: RoomVersion; citedEvents: readonly EventRow[]; now: number },
+): BuiltEvent {
+  const { version, citedEvents, now } = given
+  const serverName = ctx.config.server_name
+  const isOpaque = version.eventIdFormat === 'opaque'
+  const hasRoomId = !(version.roomIdIsCreateHash && draft.type === 'm.room.create')
+
+  const body = {
+    type: draft.type,
+    ...(hasRoomId ? { room_id: room.room_id } : {}),
+    ...(isOpaque ? { event_id: `$${randomLetters(18)}:${serverName}` } : {}),
+    sender: draft.sender,
+    ...(draft.stateKey === undefined ? {} : { state_key: draft.stateKey }),
+    ...(draft.redacts === undefined || version.updatedRedactionRules
+      ? {}
+      : { redacts: draft.redacts }),
+    content:
+      draft.redacts !== undefined && version.updatedRedactionRules
+        ? { ...draft.content, redacts: draft.redacts }
+        : draft.content,
+    origin_server_ts: draft.originServerTs ?? now,
+    depth: room.last_depth + 1,
+    prev_events: room.last_event_id ? [reference(room.last_event_id, room.last_event_hash)] : [],
+    auth_events: citedEvents.map(row => reference(row.event_id, row.reference_hash)),
+  }
+  const hashed = { ...body, hashes: { sha256: contentHash(body) } }
+  const pdu: Pdu = signEvent({ ...hashed, signatures: {} }, version, serverName, ctx.signingKey)
+  assertEventFormat(pdu, version)
+  return {
+    pdu,
+    eventId: eventIdOf(pdu, version),
+    referenceHash: isOpaque ? referenceHash(pdu, version) : null,
+  }
+}
+
+function reference(eventId: string, hash: string | null): EventReference {
+  return hash === null ? eventId : [eventId, { sha256: hash }]
+}

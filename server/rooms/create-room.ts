@@ -1,0 +1,291 @@
+/**
+ * A new room: the specification's ordered list of first events, one append each, in one
+ * transaction. If one of them is refused, there is no room.
+ *
+ * Spec: POST /createRoom
+ */
+import { insertAlias, insertRoom, type LockedRoom } from '../../db/rooms.ts'
+import { type Tx, transaction } from '../../db/transaction.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
+import { randomLetters } from '../lib/random.ts'
+import {
+  badJson,
+  invalidParam,
+  invalidRoomState,
+  MatrixError,
+  roomInUse,
+  unsupportedRoomVersion,
+} from '../matrix/errors.ts'
+import { isRoomAlias, isUserId } from '../matrix/ids.ts'
+import { type RoomVersion, roomVersions } from '../matrix/room-versions.ts'
+import { appendEvent } from './append-event.ts'
+import { buildEvent } from './build-event.ts'
+import { setMembership } from './membership.ts'
+import { assertStateContent } from './send-event.ts'
+
+export type Preset = 'private_chat' | 'public_chat' | 'trusted_private_chat'
+
+/** One of the events that the caller wants in the room. */
+export interface InitialState {
+  type: string
+  stateKey: string
+  content: JsonObject
+}
+
+export interface CreateRoomRequest {
+  visibility: 'public' | 'private'
+  preset: Preset | undefined
+  roomVersion: string | undefined
+  creationContent: JsonObject
+  initialState: InitialState[]
+  powerLevelContentOverride: JsonObject
+  name: string | undefined
+  topic: string | undefined
+  roomAliasName: string | undefined
+  invite: string[]
+  isDirect: boolean
+}
+
+interface PresetState {
+  joinRule: string
+  guestAccess: string
+  powerLevels: JsonObject
+}
+
+const presets: Record<Preset, PresetState> = {
+  private_chat: { joinRule: 'invite', guestAccess: 'can_join', powerLevels: { invite: 0 } },
+  trusted_private_chat: { joinRule: 'invite', guestAccess: 'can_join', powerLevels: { invite: 0 } },
+  public_chat: { joinRule: 'public', guestAccess: 'forbidden', powerLevels: {} },
+}
+
+/**
+ * Create a room, its creator in it.
+ *
+ * @returns the room's id
+ * @throws 400 M_UNSUPPORTED_ROOM_VERSION · M_ROOM_IN_USE the alias is taken · M_INVALID_PARAM ·
+ *   M_BAD_JSON · M_INVALID_ROOM_STATE if the events asked for do not make a valid room
+ */
+export async function createRoom(
+  ctx: Context,
+  requester: Requester,
+  request: CreateRoomRequest,
+): Promise<string> {
+  const version = roomVersions.get(request.roomVersion ?? ctx.config.default_room_version)
+  if (!version) throw unsupportedRoomVersion(request.roomVersion ?? '')
+  for (const invitee of request.invite) {
+    if (!isUserId(invitee)) throw invalidParam(`${invitee} is not a user ID`)
+  }
+  try {
+    return await transaction(ctx.db, tx => create(ctx, tx, requester.userId, request, version))
+  } catch (error) {
+    // The room's own rules refused what was asked for: the request contradicts itself.
+    if (error instanceof MatrixError && error.status === 403) throw invalidRoomState(error.message)
+    throw error
+  }
+}
+
+async function create(
+  ctx: Context,
+  tx: Tx,
+  creator: string,
+  request: CreateRoomRequest,
+  version: RoomVersion,
+): Promise<string> {
+  const presetName =
+    request.preset ?? (request.visibility === 'public' ? 'public_chat' : 'private_chat')
+  const preset = presets[presetName]
+  const trusted = presetName === 'trusted_private_chat' ? request.invite : []
+  const content = createContent(request, creator, trusted, version)
+  const room = await insertWithCreateEvent(ctx, tx, creator, content, {
+    version,
+    isPublic: request.visibility === 'public',
+  })
+  await setMembership(ctx, tx, room, { sender: creator, target: creator, membership: 'join' })
+
+  for (const state of await initialEvents(ctx, tx, room, creator, request, preset, trusted)) {
+    await assertStateContent(tx, room, { ...state, roomId: room.room_id })
+    await appendEvent(ctx, tx, room, { ...state, sender: creator })
+  }
+  for (const invitee of new Set(request.invite)) {
+    await setMembership(ctx, tx, room, {
+      sender: creator,
+      target: invitee,
+      membership: 'invite',
+      extra: request.isDirect ? { is_direct: true } : {},
+    })
+  }
+  return room.room_id
+}
+
+/** @throws 400 M_BAD_JSON, M_INVALID_PARAM for `additional_creators` that are none */
+function createContent(
+  request: CreateRoomRequest,
+  creator: string,
+  trusted: string[],
+  version: RoomVersion,
+): JsonObject {
+  const content: JsonObject = { ...request.creationContent, room_version: version.id }
+  if (version.creatorInContent) content.creator = creator
+  if (!version.privilegedCreators) return content
+
+  const { additional_creators: given = [] } = content
+  if (!Array.isArray(given)) throw badJson('additional_creators is not a list')
+  const others = [...given, ...trusted]
+  for (const other of others) {
+    if (typeof other !== 'string') throw badJson('additional_creators has something else than IDs')
+    if (!isUserId(other)) throw invalidParam(`${other} is not a user ID`)
+  }
+  delete content.additional_creators
+  const additional = [...new Set(others)].filter(other => other !== creator)
+  return additional.length === 0 ? content : { ...content, additional_creators: additional }
+}
+
+/**
+ * The room's row and its first event. From version 12 on the room's id is the hash of that event;
+ * two rooms made alike in one millisecond would be one, so the second is a millisecond younger.
+ */
+async function insertWithCreateEvent(
+  ctx: Context,
+  tx: Tx,
+  creator: string,
+  content: JsonObject,
+  given: { version: RoomVersion; isPublic: boolean },
+): Promise<LockedRoom> {
+  const { version, isPublic } = given
+  for (let originServerTs = ctx.clock.now(); ; originServerTs++) {
+    const draft = { type: 'm.room.create', stateKey: '', sender: creator, content, originServerTs }
+    const roomId = version.roomIdIsCreateHash
+      ? roomIdOf(ctx, draft, version)
+      : `!${randomLetters(18)}:${ctx.config.server_name}`
+    const room = await insertRoom(tx, { roomId, version: version.id, isPublic })
+    if (!room) continue
+    await appendEvent(ctx, tx, room, draft)
+    return room
+  }
+}
+
+function roomIdOf(
+  ctx: Context,
+  draft: Parameters<typeof buildEvent>[2],
+  version: RoomVersion,
+): string {
+  const nowhere = { room_id: '', last_event_id: null, last_event_hash: null, last_depth: 0 }
+  const { eventId } = buildEvent(ctx, nowhere, draft, {
+    version,
+    citedEvents: [],
+    now: ctx.clock.now(),
+  })
+  return `!${eventId.slice(1)}`
+}
+
+/** Power levels, alias, preset, `initial_state`, name and topic: in the specification's order. */
+async function initialEvents(
+  ctx: Context,
+  tx: Tx,
+  room: LockedRoom,
+  creator: string,
+  request: CreateRoomRequest,
+  preset: PresetState,
+  trusted: string[],
+): Promise<InitialState[]> {
+  const { initialState, name, topic } = request
+  const wanted = (type: string) =>
+    initialState.find(state => state.type === type && state.stateKey === '')
+  const first = (type: string, content: JsonObject): InitialState[] =>
+    wanted(type) ? [] : [{ type, stateKey: '', content }]
+
+  const powerLevels = wanted('m.room.power_levels') ?? {
+    type: 'm.room.power_levels',
+    stateKey: '',
+    content: {
+      ...defaultPowerLevels(room.version, [creator, ...trusted]),
+      ...preset.powerLevels,
+      ...request.powerLevelContentOverride,
+    },
+  }
+  const alias = await claimAlias(ctx, tx, room, creator, request.roomAliasName)
+  return [
+    powerLevels,
+    ...(alias === undefined ? [] : first('m.room.canonical_alias', { alias })),
+    ...first('m.room.join_rules', { join_rule: preset.joinRule }),
+    ...first('m.room.history_visibility', { history_visibility: 'shared' }),
+    ...first('m.room.guest_access', { guest_access: preset.guestAccess }),
+    ...initialState.filter(
+      state =>
+        state !== powerLevels &&
+        !(name !== undefined && state === wanted('m.room.name')) &&
+        !(topic !== undefined && state === wanted('m.room.topic')),
+    ),
+    ...(name === undefined ? [] : [{ type: 'm.room.name', stateKey: '', content: { name } }]),
+    ...(topic === undefined
+      ? []
+      : [{ type: 'm.room.topic', stateKey: '', content: topicContent(topic) }]),
+  ]
+}
+
+/** @param trusted who starts at level 100; from version 12 on they are creators and have no entry */
+function defaultPowerLevels(versionId: string, trusted: string[]): JsonObject {
+  const isPrivileged = roomVersions.get(versionId)?.privilegedCreators ?? false
+  return {
+    users: isPrivileged ? {} : Object.fromEntries(trusted.map(userId => [userId, 100])),
+    users_default: 0,
+    events: {
+      'm.room.name': 50,
+      'm.room.avatar': 50,
+      'm.room.canonical_alias': 50,
+      'm.room.power_levels': 100,
+      'm.room.history_visibility': 100,
+      'm.room.encryption': 100,
+      'm.room.server_acl': 100,
+      'm.room.tombstone': isPrivileged ? 150 : 100,
+    },
+    events_default: 0,
+    state_default: 50,
+    ban: 50,
+    kick: 50,
+    redact: 50,
+    invite: 50,
+  }
+}
+
+/** MSC3765, spec v1.15: the topic also as extensible text. */
+function topicContent(topic: string): JsonObject {
+  return { topic, 'm.topic': { 'm.text': [{ body: topic, mimetype: 'text/plain' }] } }
+}
+
+/** @throws 400 M_INVALID_PARAM no possible alias · M_ROOM_IN_USE taken */
+async function claimAlias(
+  ctx: Context,
+  tx: Tx,
+  room: LockedRoom,
+  creator: string,
+  localpart: string | undefined,
+): Promise<string | undefined> {
+  if (localpart === undefined) return undefined
+  const alias = `#${localpart}:${ctx.config.server_name}`
+  if (localpart === '' || /[:\s\0]/.test(localpart) || !isRoomAlias(alias)) {
+    throw invalidParam(`${localpart} cannot be part of an alias`)
+  }
+  const outcome = await insertAlias(tx, {
+    room_alias: alias,
+    room_id: room.room_id,
+    creator,
+    created_ts: ctx.clock.now(),
+  })
+  if (outcome === 'taken') throw roomInUse(`The alias ${alias} is taken`)
+  return alias
+}
+
+/** The `initial_state` of a request body. @throws 400 M_BAD_JSON */
+export function readInitialState(entries: JsonValue[]): InitialState[] {
+  return entries.map(entry => {
+    if (!isJsonObject(entry)) throw badJson('initial_state has something that is not an object')
+    const { type, state_key: stateKey = '', content } = entry
+    if (typeof type !== 'string' || typeof stateKey !== 'string' || !isJsonObject(content)) {
+      throw badJson('initial_state has something that is not a state event')
+    }
+    return { type, stateKey, content }
+  })
+}

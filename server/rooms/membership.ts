@@ -1,0 +1,305 @@
+/**
+ * Joining, inviting, leaving, kicking, banning, knocking, forgetting. Whether it is permitted is
+ * for matrix/auth-rules-member.ts to say; here is what the API adds to it.
+ *
+ * Spec: Client-Server API "Room membership"
+ */
+import { selectUser } from '../../db/accounts.ts'
+import { selectStateAt, selectStateByKeys } from '../../db/room-state.ts'
+import { type LockedRoom, lockRoom, upsertForgotten } from '../../db/rooms.ts'
+import type { EventRow } from '../../db/schema.ts'
+import { type Tx, transaction } from '../../db/transaction.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import { forbidden, notFound, unknown } from '../matrix/errors.ts'
+import { actionLevel, powerLevelOf } from '../matrix/power-levels.ts'
+import { appendEvent } from './append-event.ts'
+import { resolveRoom } from './directory.ts'
+import { lockKnownRoom } from './send-event.ts'
+import { parsePdu, versionOf } from './stored-event.ts'
+
+export type Membership = 'join' | 'invite' | 'leave' | 'ban' | 'knock'
+
+/** Append a membership. @param extra further content, such as `reason` */
+export async function setMembership(
+  ctx: Context,
+  tx: Tx,
+  room: LockedRoom,
+  change: { sender: string; target: string; membership: Membership; extra?: JsonObject },
+): Promise<EventRow> {
+  const { sender, target, membership, extra } = change
+  return appendEvent(ctx, tx, room, {
+    type: 'm.room.member',
+    stateKey: target,
+    sender,
+    content: { ...(await profileOf(tx, target, membership)), ...extra, membership },
+  })
+}
+
+/** A join, a knock and an invite show who it is; a departure does not. */
+async function profileOf(tx: Tx, userId: string, membership: Membership): Promise<JsonObject> {
+  if (membership === 'leave' || membership === 'ban') return {}
+  const user = await selectUser(tx, userId)
+  return {
+    ...(user?.displayname ? { displayname: user.displayname } : {}),
+    ...(user?.avatar_url ? { avatar_url: user.avatar_url } : {}),
+  }
+}
+
+async function membershipIn(tx: Tx, roomId: string, userId: string): Promise<string | undefined> {
+  const [row] = await selectStateByKeys(tx, roomId, [['m.room.member', userId]])
+  const membership = row && parsePdu(row).content.membership
+  return typeof membership === 'string' ? membership : undefined
+}
+
+/**
+ * Join a room by id or alias. Who is in it already stays in it, and nothing happens.
+ *
+ * @param extra the request body; its members go into the membership event
+ * @returns the room's id
+ * @throws 404 M_NOT_FOUND no such room · 403 M_FORBIDDEN
+ * Spec: POST /join/{roomIdOrAlias}
+ */
+export function joinRoom(
+  ctx: Context,
+  requester: Requester,
+  roomIdOrAlias: string,
+  extra: JsonObject,
+): Promise<string> {
+  return transaction(ctx.db, async tx => {
+    const roomId = await resolveRoom(tx, roomIdOrAlias)
+    const room = await lockRoom(tx, roomId)
+    if (!room) throw notFound('There is no such room')
+    const { userId } = requester
+    const membership = await membershipIn(tx, roomId, userId)
+    if (membership === 'join') return roomId
+    const { third_party_signed: _, ...content } = extra
+    const voucher = membership === 'invite' ? undefined : await findVoucher(ctx, tx, room, userId)
+    await setMembership(ctx, tx, room, {
+      sender: userId,
+      target: userId,
+      membership: 'join',
+      extra: {
+        ...content,
+        ...(voucher === undefined ? {} : { join_authorised_via_users_server: voucher }),
+      },
+    })
+    return roomId
+  })
+}
+
+/**
+ * Somebody who may vouch for a join to a restricted room: this server looks whether the user is in
+ * one of the rooms that the join rules name, and puts its name to it as a member who may invite.
+ *
+ * @returns undefined if the room is not restricted
+ * @throws 403 M_FORBIDDEN if the user is in none of those rooms, or nobody here may vouch
+ * Spec: "Restricted rooms"; room version 8
+ */
+async function findVoucher(
+  ctx: Context,
+  tx: Tx,
+  room: LockedRoom,
+  userId: string,
+): Promise<string | undefined> {
+  const version = versionOf(room)
+  if (!version.allowsRestrictedJoin) return undefined
+  const rows = await selectStateByKeys(tx, room.room_id, [
+    ['m.room.join_rules', ''],
+    ['m.room.create', ''],
+    ['m.room.power_levels', ''],
+  ])
+  const event = (type: string) => {
+    const row = rows.find(candidate => candidate.type === type)
+    return row && { ...parsePdu(row), event_id: row.event_id }
+  }
+  const { join_rule: joinRule, allow } = event('m.room.join_rules')?.content ?? {}
+  const isRestricted =
+    joinRule === 'restricted' || (joinRule === 'knock_restricted' && version.allowsKnockRestricted)
+  if (!isRestricted) return undefined
+
+  const isPermitted = await isInOneOf(tx, Array.isArray(allow) ? allow : [], userId)
+  if (!isPermitted) throw forbidden('You are in none of the rooms that let you join this one')
+
+  const create = event('m.room.create')
+  if (!create) throw new Error('a room without a create event')
+  const powerLevels = event('m.room.power_levels')
+  const required = actionLevel('invite', powerLevels, version)
+  const members = await selectStateAt(tx, room.room_id, ctx.positions.latest(), {
+    types: ['m.room.member'],
+  })
+  for (const member of members) {
+    const candidate = member.state_key ?? ''
+    if (parsePdu(member).content.membership !== 'join') continue
+    if (powerLevelOf(candidate, create, powerLevels, version) >= required) return candidate
+  }
+  throw forbidden('Nobody in the room may let you in')
+}
+
+async function isInOneOf(tx: Tx, allow: unknown[], userId: string): Promise<boolean> {
+  for (const condition of allow) {
+    if (!isJsonObject(condition) || condition.type !== 'm.room_membership') continue
+    if (typeof condition.room_id !== 'string' || condition.room_id.includes('\0')) continue
+    if ((await membershipIn(tx, condition.room_id, userId)) === 'join') return true
+  }
+  return false
+}
+
+/**
+ * Ask to be let in.
+ *
+ * @throws 404 M_NOT_FOUND · 403 M_FORBIDDEN
+ * Spec: POST /knock/{roomIdOrAlias}
+ */
+export function knockOnRoom(
+  ctx: Context,
+  requester: Requester,
+  roomIdOrAlias: string,
+  reason: string | undefined,
+): Promise<string> {
+  return transaction(ctx.db, async tx => {
+    const roomId = await resolveRoom(tx, roomIdOrAlias)
+    const room = await lockRoom(tx, roomId)
+    if (!room) throw notFound('There is no such room')
+    await setMembership(ctx, tx, room, {
+      sender: requester.userId,
+      target: requester.userId,
+      membership: 'knock',
+      extra: reasonContent(reason),
+    })
+    return roomId
+  })
+}
+
+/**
+ * Leave a room, or reject an invite, or withdraw a knock. Leaving again does nothing.
+ *
+ * @throws 403 M_FORBIDDEN if the user has nothing to do with the room
+ * Spec: POST /rooms/{roomId}/leave
+ */
+export function leaveRoom(
+  ctx: Context,
+  requester: Requester,
+  roomId: string,
+  reason?: string,
+): Promise<void> {
+  return transaction(ctx.db, async tx => {
+    const room = await lockKnownRoom(tx, roomId)
+    if ((await membershipIn(tx, roomId, requester.userId)) === 'leave') return
+    await setMembership(ctx, tx, room, {
+      sender: requester.userId,
+      target: requester.userId,
+      membership: 'leave',
+      extra: reasonContent(reason),
+    })
+  })
+}
+
+/** A change that one user makes to another's membership. */
+export interface Moderation {
+  roomId: string
+  target: string
+  reason: string | undefined
+}
+
+/**
+ * Spec: POST /rooms/{roomId}/invite
+ *
+ * @throws 403 M_FORBIDDEN, also for a user of this server who does not exist
+ */
+export function inviteUser(
+  ctx: Context,
+  requester: Requester,
+  { roomId, target, reason }: Moderation,
+): Promise<void> {
+  return moderate(ctx, requester, roomId, {
+    target,
+    membership: 'invite',
+    extra: reasonContent(reason),
+  })
+}
+
+/**
+ * Spec: POST /rooms/{roomId}/kick
+ *
+ * @throws 403 M_FORBIDDEN also if the target is neither joined, invited nor knocking
+ */
+export function kickUser(
+  ctx: Context,
+  requester: Requester,
+  { roomId, target, reason }: Moderation,
+): Promise<void> {
+  return moderate(ctx, requester, roomId, {
+    target,
+    membership: 'leave',
+    extra: reasonContent(reason),
+    from: ['join', 'invite', 'knock'],
+  })
+}
+
+/** Spec: POST /rooms/{roomId}/ban @throws 403 M_FORBIDDEN */
+export function banUser(
+  ctx: Context,
+  requester: Requester,
+  { roomId, target, reason }: Moderation,
+): Promise<void> {
+  return moderate(ctx, requester, roomId, {
+    target,
+    membership: 'ban',
+    extra: reasonContent(reason),
+  })
+}
+
+/** Spec: POST /rooms/{roomId}/unban @throws 403 M_FORBIDDEN also if the target is not banned */
+export function unbanUser(
+  ctx: Context,
+  requester: Requester,
+  { roomId, target, reason }: Moderation,
+): Promise<void> {
+  return moderate(ctx, requester, roomId, {
+    target,
+    membership: 'leave',
+    extra: reasonContent(reason),
+    from: ['ban'],
+  })
+}
+
+function moderate(
+  ctx: Context,
+  requester: Requester,
+  roomId: string,
+  change: { target: string; membership: Membership; extra: JsonObject; from?: string[] },
+): Promise<void> {
+  return transaction(ctx.db, async tx => {
+    const room = await lockKnownRoom(tx, roomId)
+    const { target, membership, extra, from } = change
+    const current = await membershipIn(tx, roomId, target)
+    if (from && !from.includes(current ?? '')) {
+      throw forbidden(`The membership of ${target} is ${current ?? 'none'}`)
+    }
+    await setMembership(ctx, tx, room, { sender: requester.userId, target, membership, extra })
+  })
+}
+
+/**
+ * Hear no more of a room that one has left.
+ *
+ * @throws 400 M_UNKNOWN while the user is in it · 403 M_FORBIDDEN if they never were
+ * Spec: POST /rooms/{roomId}/forget
+ */
+export function forgetRoom(ctx: Context, requester: Requester, roomId: string): Promise<void> {
+  return transaction(ctx.db, async tx => {
+    await lockKnownRoom(tx, roomId)
+    const { userId } = requester
+    const [member] = await selectStateByKeys(tx, roomId, [['m.room.member', userId]])
+    if (!member) throw forbidden(`You were never in ${roomId}`)
+    const { membership } = parsePdu(member).content
+    if (membership !== 'leave' && membership !== 'ban') throw unknown('Leave the room first')
+    await upsertForgotten(tx, userId, roomId, member.position)
+  })
+}
+
+function reasonContent(reason: string | undefined): JsonObject {
+  return reason === undefined ? {} : { reason }
+}

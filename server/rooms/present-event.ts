@@ -1,0 +1,105 @@
+/**
+ * From stored events to what a client sees: the client form, and an `unsigned` made for the viewer.
+ *
+ * Spec: Client-Server API "ClientEvent", "UnsignedData"; MSC4140 `unsigned.delay_id`.
+ */
+import { selectEvents, selectReplaced } from '../../db/events.ts'
+import type { EventRow } from '../../db/schema.ts'
+import type { Db } from '../../db/transaction.ts'
+import type { JsonObject } from '../lib/json.ts'
+import type { ClientEvent } from '../matrix/event.ts'
+import { parsePdu } from './stored-event.ts'
+
+/** Who looks, and when. */
+export interface Viewer {
+  userId: string
+  deviceId: string
+  /** Unix ms, for `unsigned.age`. */
+  now: number
+}
+
+/**
+ * The client form of events, in the order given.
+ *
+ * @param rows of one room or of several
+ */
+export async function presentEvents(
+  db: Db,
+  rows: readonly EventRow[],
+  viewer: Viewer,
+): Promise<ClientEvent[]> {
+  const replaced = await replacedBy(db, rows)
+  const redactionIds = rows.flatMap(row => row.redacted_by ?? [])
+  const redactions = new Map(
+    (await selectEvents(db, redactionIds)).map(row => [row.event_id, row]),
+  )
+  return rows.map(row => {
+    const unsigned: JsonObject = { age: viewer.now - row.origin_server_ts }
+    const isOwn = row.sender === viewer.userId
+    if (isOwn && row.transaction_id !== null && row.device_id === viewer.deviceId) {
+      unsigned.transaction_id = row.transaction_id
+    }
+    if (isOwn && row.delay_id !== null) {
+      unsigned.delay_id = row.delay_id
+      unsigned['org.matrix.msc4140.delay_id'] = row.delay_id
+    }
+    const before = replaced.get(row.event_id)
+    if (before) {
+      unsigned.replaces_state = before.replaces_state
+      unsigned.prev_content = parsePdu(before).content
+      unsigned.prev_sender = before.sender
+    }
+    const redaction = redactions.get(row.redacted_by ?? '')
+    if (redaction) unsigned.redacted_because = { ...clientForm(redaction) }
+    return { ...clientForm(row), unsigned }
+  })
+}
+
+/** As {@link presentEvents}, without `room_id`, as `/sync` has it. */
+export async function presentForSync(
+  db: Db,
+  rows: readonly EventRow[],
+  viewer: Viewer,
+): Promise<ClientEvent[]> {
+  const events = await presentEvents(db, rows, viewer)
+  for (const event of events) delete event.room_id
+  return events
+}
+
+/** For each state event that replaced another: that other. */
+async function replacedBy(db: Db, rows: readonly EventRow[]) {
+  const byRoom = new Map<string, string[]>()
+  for (const row of rows) {
+    if (row.state_key === null) continue
+    byRoom.set(row.room_id, [...(byRoom.get(row.room_id) ?? []), row.event_id])
+  }
+  const replaced = new Map<string, Awaited<ReturnType<typeof selectReplaced>>[number]>()
+  for (const [roomId, eventIds] of byRoom) {
+    for (const row of await selectReplaced(db, roomId, eventIds)) replaced.set(row.event_id, row)
+  }
+  return replaced
+}
+
+/** The event without anything that depends on who looks. */
+export function clientForm(row: EventRow): ClientEvent {
+  const pdu = parsePdu(row)
+  const event: ClientEvent = {
+    event_id: row.event_id,
+    room_id: row.room_id,
+    type: row.type,
+    sender: row.sender,
+    content: pdu.content,
+    origin_server_ts: row.origin_server_ts,
+  }
+  if (row.state_key !== null) event.state_key = row.state_key
+  if (row.type === 'm.room.redaction') showRedacts(event, pdu.redacts)
+  return event
+}
+
+/** v11 moved `redacts` into the content; clients of either age find it in both places. */
+function showRedacts(event: ClientEvent, topLevel: string | undefined): void {
+  const redacts = topLevel ?? event.content.redacts
+  if (typeof redacts !== 'string') return
+  event.redacts = redacts
+  event.content = { ...event.content, redacts }
+}

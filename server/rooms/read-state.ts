@@ -1,0 +1,104 @@
+/** Reading a room's state and its members, as of now or as of when the user left. */
+import { selectStateAt, selectStateEventAt } from '../../db/room-state.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { notFound } from '../matrix/errors.ts'
+import type { ClientEvent } from '../matrix/event.ts'
+import { parseToken } from '../stream/token.ts'
+import { presentEvents } from './present-event.ts'
+import { parsePdu } from './stored-event.ts'
+import { viewerOf } from './timeline.ts'
+import { assertJoined, readableUpTo } from './visibility.ts'
+
+/**
+ * All of a room's state.
+ *
+ * @throws 403 M_FORBIDDEN
+ * Spec: GET /rooms/{roomId}/state
+ */
+export async function readState(
+  ctx: Context,
+  requester: Requester,
+  roomId: string,
+): Promise<ClientEvent[]> {
+  const at = await readableUpTo(ctx.db, roomId, requester.userId, ctx.positions.latest())
+  const rows = await selectStateAt(ctx.db, roomId, at)
+  return presentEvents(ctx.db, rows, viewerOf(ctx, requester))
+}
+
+/**
+ * One state event, whole.
+ *
+ * @throws 403 M_FORBIDDEN · 404 M_NOT_FOUND if nothing stands under that key
+ * Spec: GET /rooms/{roomId}/state/{eventType}/{stateKey}
+ */
+export async function readStateEvent(
+  ctx: Context,
+  requester: Requester,
+  roomId: string,
+  key: { type: string; stateKey: string },
+): Promise<ClientEvent> {
+  const at = await readableUpTo(ctx.db, roomId, requester.userId, ctx.positions.latest())
+  const row = await selectStateEventAt(ctx.db, roomId, [key.type, key.stateKey], at)
+  const [event] = await presentEvents(ctx.db, row ? [row] : [], viewerOf(ctx, requester))
+  if (!event) throw notFound('The room has no such state')
+  return event
+}
+
+/**
+ * The membership events of a room.
+ *
+ * @param selection `at` is a token of /sync or /messages: the members as that sync saw them
+ * @throws 403 M_FORBIDDEN · 400 M_INVALID_PARAM a token that is none
+ * Spec: GET /rooms/{roomId}/members
+ */
+export async function readMembers(
+  ctx: Context,
+  requester: Requester,
+  roomId: string,
+  selection: {
+    at?: string | undefined
+    membership?: string | undefined
+    notMembership?: string | undefined
+  },
+): Promise<ClientEvent[]> {
+  const upTo = await readableUpTo(ctx.db, roomId, requester.userId, ctx.positions.latest())
+  const at = selection.at === undefined ? upTo : parseToken(selection.at).snapshot
+  const rows = await selectStateAt(ctx.db, roomId, Math.min(at, upTo), {
+    types: ['m.room.member'],
+  })
+  const wanted = rows.filter(row => {
+    const { membership } = parsePdu(row).content
+    if (selection.membership !== undefined && membership !== selection.membership) return false
+    return selection.notMembership === undefined || membership !== selection.notMembership
+  })
+  return presentEvents(ctx.db, wanted, viewerOf(ctx, requester))
+}
+
+/**
+ * Who is in the room, each with `display_name` and `avatar_url`, null where unset.
+ *
+ * @throws 403 M_FORBIDDEN unless the user is in it now
+ * Spec: GET /rooms/{roomId}/joined_members
+ */
+export async function readJoinedMembers(
+  ctx: Context,
+  requester: Requester,
+  roomId: string,
+): Promise<JsonObject> {
+  await assertJoined(ctx.db, roomId, requester.userId)
+  const now = ctx.positions.latest()
+  const rows = await selectStateAt(ctx.db, roomId, now, { types: ['m.room.member'] })
+  const joined: [string, JsonObject][] = []
+  for (const row of rows) {
+    const { membership, displayname, avatar_url: avatarUrl } = parsePdu(row).content
+    if (membership !== 'join') continue
+    joined.push([
+      row.state_key ?? '',
+      { display_name: displayname ?? null, avatar_url: avatarUrl ?? null },
+    ])
+  }
+  return Object.fromEntries(joined)
+}
+

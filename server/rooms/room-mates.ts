@@ -1,0 +1,12 @@
+/** Who is to be woken when something about a user changes that their room-mates can see. */
+import { selectMembershipsBetween } from '../../db/room-state.ts'
+import type { Context } from '../context.ts'
+import { roomTopic, userTopic } from '../stream/notifier.ts'
+
+/** The user, and every room that they are in. */
+export async function roomMateTopics(ctx: Context, userId: string): Promise<string[]> {
+  const now = ctx.positions.latest()
+  const memberships = await selectMembershipsBetween(ctx.db, userId, now, now)
+  const joined = memberships.filter(({ membership }) => membership === 'join')
+  return [userTopic(userId), ...joined.map(room => roomTopic(room.room_id))]
+}

@@ -1,0 +1,183 @@
+/** Sending: message events, state events and redactions, by somebody who is in the room. */
+import { selectStateByKeys } from '../../db/room-state.ts'
+import { type LockedRoom, lockRoom } from '../../db/rooms.ts'
+import type { EventRow, RoomRow } from '../../db/schema.ts'
+import { type Tx, transaction } from '../../db/transaction.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import { canonicalEventJson } from '../matrix/canonical-json.ts'
+import { badJson, forbidden, invalidParam, notFound } from '../matrix/errors.ts'
+import { assertEventFormat } from '../matrix/event-format.ts'
+import { creatorsOf } from '../matrix/power-levels.ts'
+import { selectEvent } from '../../db/events.ts'
+import { appendEvent } from './append-event.ts'
+import { checkAliasEvent } from './directory.ts'
+import { parsePdu, versionOf } from './stored-event.ts'
+
+/**
+ * Hold a room for appending.
+ *
+ * @throws 403 M_FORBIDDEN if there is none: to somebody who is not in it, the two look the same
+ */
+export async function lockKnownRoom(tx: Tx, roomId: string): Promise<LockedRoom> {
+  const room = await lockRoom(tx, roomId)
+  if (!room) throw forbidden(`You are not in ${roomId}`)
+  return room
+}
+
+/** The id of the event that a redaction empties; its content names it, whatever the version. */
+export function redactsOf(type: string, content: JsonObject): string | undefined {
+  return type === 'm.room.redaction' && typeof content.redacts === 'string'
+    ? content.redacts
+    : undefined
+}
+
+/**
+ * Send a message event.
+ *
+ * @throws 403 M_FORBIDDEN · 400 M_BAD_JSON · 413 M_TOO_LARGE
+ * Spec: PUT /rooms/{roomId}/send/{eventType}/{txnId}
+ */
+export async function sendMessage(
+  ctx: Context,
+  tx: Tx,
+  requester: Requester,
+  message: { roomId: string; type: string; content: JsonObject; transactionId: string },
+): Promise<EventRow> {
+  const room = await lockKnownRoom(tx, message.roomId)
+  return appendEvent(ctx, tx, room, {
+    type: message.type,
+    sender: requester.userId,
+    content: message.content,
+    redacts: redactsOf(message.type, message.content),
+    deviceId: requester.deviceId,
+    transactionId: message.transactionId,
+  })
+}
+
+/**
+ * Empty an event.
+ *
+ * @throws 404 M_NOT_FOUND if the room has no such event · 403 M_FORBIDDEN
+ * Spec: PUT /rooms/{roomId}/redact/{eventId}/{txnId}
+ */
+export async function redactEvent(
+  ctx: Context,
+  tx: Tx,
+  requester: Requester,
+  redaction: { roomId: string; eventId: string; content: JsonObject; transactionId: string },
+): Promise<EventRow> {
+  const room = await lockKnownRoom(tx, redaction.roomId)
+  const event = await appendEvent(ctx, tx, room, {
+    type: 'm.room.redaction',
+    sender: requester.userId,
+    content: redaction.content,
+    redacts: redaction.eventId,
+    deviceId: requester.deviceId,
+    transactionId: redaction.transactionId,
+  })
+  const original = await selectEvent(tx, redaction.eventId)
+  if (original?.room_id !== redaction.roomId) throw notFound('The room has no such event')
+  return event
+}
+
+/** A state event to be sent. */
+export interface StateDraft {
+  roomId: string
+  type: string
+  stateKey: string
+  content: JsonObject
+}
+
+/**
+ * Set a piece of state. Setting what the same user has set already, to the letter, does nothing
+ * and gives the event that is there.
+ *
+ * @throws 403 M_FORBIDDEN · 400 M_BAD_JSON, M_INVALID_PARAM, M_BAD_ALIAS · 413 M_TOO_LARGE
+ * Spec: PUT /rooms/{roomId}/state/{eventType}/{stateKey}
+ */
+export function sendState(
+  ctx: Context,
+  requester: Requester,
+  draft: StateDraft,
+): Promise<EventRow> {
+  return transaction(ctx.db, async tx => {
+    const room = await lockKnownRoom(tx, draft.roomId)
+    const [current] = await selectStateByKeys(tx, draft.roomId, [[draft.type, draft.stateKey]])
+    if (current && isSame(current, requester.userId, draft.content, room)) return current
+    await assertStateContent(tx, room, draft)
+    return appendEvent(ctx, tx, room, {
+      type: draft.type,
+      stateKey: draft.stateKey,
+      sender: requester.userId,
+      content: draft.content,
+      deviceId: requester.deviceId,
+    })
+  })
+}
+
+function isSame(current: EventRow, sender: string, content: JsonObject, room: RoomRow): boolean {
+  if (current.sender !== sender || current.redacted_by !== null) return false
+  const version = versionOf(room)
+  const [before, after] = [parsePdu(current).content, content]
+  return canonicalEventJson(before, version) === canonicalEventJson(after, version)
+}
+
+/**
+ * What the API refuses as a malformed request, before the room's rules are asked.
+ *
+ * @throws 400 M_BAD_JSON a create event, or power levels that name a creator of a version 12 room ·
+ *   400 M_BAD_ALIAS, M_INVALID_PARAM aliases that do not lead here
+ */
+export async function assertStateContent(tx: Tx, room: RoomRow, draft: StateDraft): Promise<void> {
+  if (draft.type === 'm.room.create') {
+    throw invalidParam('A room has one create event, and it is there already')
+  }
+  if (draft.type === 'm.room.power_levels') await assertPowerLevels(tx, room, draft.content)
+  if (draft.type === 'm.room.canonical_alias') await checkAliasEvent(tx, room.room_id, draft)
+}
+
+/** v12: creators outrank everybody and may not stand in `users`. The rules would answer 403. */
+async function assertPowerLevels(tx: Tx, room: RoomRow, content: JsonObject): Promise<void> {
+  const version = versionOf(room)
+  const { users } = content
+  if (!version.privilegedCreators || !isJsonObject(users)) return
+  const [create] = await selectStateByKeys(tx, room.room_id, [['m.room.create', '']])
+  if (!create) return
+  for (const creator of creatorsOf(parsePdu(create), version)) {
+    if (Object.hasOwn(users, creator)) {
+      throw badJson(`${creator} created the room and may not stand in its power levels`)
+    }
+  }
+}
+
+/**
+ * What can be said of an event before it is sent: its form and its size. Who may send it is judged
+ * later.
+ *
+ * @throws 400 M_BAD_JSON · 413 M_TOO_LARGE
+ */
+export function assertSendable(
+  ctx: Context,
+  room: RoomRow,
+  requester: Requester,
+  draft: { type: string; stateKey: string | undefined; content: JsonObject },
+): void {
+  assertEventFormat(
+    {
+      type: draft.type,
+      ...(draft.stateKey === undefined ? {} : { state_key: draft.stateKey }),
+      room_id: room.room_id,
+      sender: requester.userId,
+      content: draft.content,
+      origin_server_ts: ctx.clock.now(),
+      depth: room.last_depth + 1,
+      prev_events: [],
+      auth_events: [],
+      hashes: { sha256: '' },
+      signatures: {},
+    },
+    versionOf(room),
+  )
+}

@@ -1,0 +1,166 @@
+/** Reading a room's past: skeleton → what the user may see → client form. */
+import { selectEvent, selectTimeline } from '../../db/events.ts'
+import { selectStateAt } from '../../db/room-state.ts'
+import type { EventRow } from '../../db/schema.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import { notFound } from '../matrix/errors.ts'
+import type { ClientEvent } from '../matrix/event.ts'
+import { matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
+import { isInRanges } from '../matrix/readable-ranges.ts'
+import { formatTimelineToken, parseToken } from '../stream/token.ts'
+import { presentEvents, type Viewer } from './present-event.ts'
+import { readableUpTo, selectReadableRanges } from './visibility.ts'
+
+const defaultLimit = 10
+/** More than this is not read at once, whatever is asked for. */
+const maxLimit = 1_000
+
+export function viewerOf(ctx: Context, requester: Requester): Viewer {
+  return { userId: requester.userId, deviceId: requester.deviceId, now: ctx.clock.now() }
+}
+
+export interface MessagesRequest {
+  roomId: string
+  dir: 'f' | 'b'
+  from?: string | undefined
+  to?: string | undefined
+  limit?: number | undefined
+  filter: RoomEventFilter | undefined
+}
+
+/**
+ * A page of a room's timeline. `end` is there unless nothing is left in that direction.
+ *
+ * @throws 403 M_FORBIDDEN · 400 M_INVALID_PARAM a token that is none
+ * Spec: GET /rooms/{roomId}/messages
+ */
+export async function readMessages(
+  ctx: Context,
+  requester: Requester,
+  request: MessagesRequest,
+): Promise<{ start: string; end?: string; chunk: ClientEvent[]; state?: ClientEvent[] }> {
+  const { roomId, dir, filter } = request
+  const now = ctx.positions.latest()
+  await readableUpTo(ctx.db, roomId, requester.userId, now)
+
+  const isBackwards = dir === 'b'
+  const edge = isBackwards ? now : 0
+  const from = request.from === undefined ? edge : parseToken(request.from).position
+  const to = request.to === undefined ? undefined : parseToken(request.to).position
+  const rows = matchesRoom(roomId, filter ?? {})
+    ? await selectTimeline(ctx.db, {
+        roomId,
+        ranges: await selectReadableRanges(ctx.db, roomId, requester.userId, now),
+        after: isBackwards ? (to ?? 0) : from,
+        upTo: isBackwards ? Math.min(from, now) : Math.min(to ?? now, now),
+        direction: isBackwards ? 'backwards' : 'forwards',
+        limit: Math.min(request.limit ?? filter?.limit ?? defaultLimit, maxLimit),
+        filter,
+      })
+    : []
+
+  const viewer = viewerOf(ctx, requester)
+  const last = rows.at(-1)
+  const end = last && (isBackwards ? last.position - 1 : last.position)
+  // Going on forwards from here later must not step over what is just being sent.
+  const settled = ctx.positions.settled()
+  return {
+    start: request.from ?? formatTimelineToken(Math.min(edge, settled), settled),
+    ...(end === undefined ? {} : { end: formatTimelineToken(end, settled) }),
+    chunk: await presentEvents(ctx.db, rows, viewer),
+    ...(filter?.lazy_load_members && rows.length > 0
+      ? { state: await presentEvents(ctx.db, await membersOfSenders(ctx, roomId, rows), viewer) }
+      : {}),
+  }
+}
+
+/** The memberships, at the latest of these events, of those who sent them. */
+function membersOfSenders(ctx: Context, roomId: string, rows: EventRow[]): Promise<EventRow[]> {
+  return selectStateAt(ctx.db, roomId, Math.max(...rows.map(row => row.position)), {
+    types: ['m.room.member'],
+    members: [...new Set(rows.map(row => row.sender))],
+  })
+}
+
+/**
+ * One event.
+ *
+ * @throws 404 M_NOT_FOUND unknown, in another room, or not for this user to see
+ * Spec: GET /rooms/{roomId}/event/{eventId}
+ */
+export async function readEvent(
+  ctx: Context,
+  requester: Requester,
+  roomId: string,
+  eventId: string,
+): Promise<ClientEvent> {
+  const { row } = await findReadable(ctx, requester, roomId, eventId)
+  const [event] = await presentEvents(ctx.db, [row], viewerOf(ctx, requester))
+  if (!event) throw new Error('an event was lost while it was presented')
+  return event
+}
+
+async function findReadable(ctx: Context, requester: Requester, roomId: string, eventId: string) {
+  const now = ctx.positions.latest()
+  const row = await selectEvent(ctx.db, eventId)
+  const ranges = await selectReadableRanges(ctx.db, roomId, requester.userId, now)
+  if (!row || row.room_id !== roomId || !isInRanges(row.position, ranges)) {
+    throw notFound('There is no such event, or it is not for you to see')
+  }
+  return { row, ranges, now }
+}
+
+/**
+ * An event and what was said around it. Half of `limit` before, half after.
+ *
+ * @throws 404 M_NOT_FOUND as {@link readEvent}
+ * Spec: GET /rooms/{roomId}/context/{eventId}
+ */
+export async function readContext(
+  ctx: Context,
+  requester: Requester,
+  request: {
+    roomId: string
+    eventId: string
+    limit: number | undefined
+    filter: RoomEventFilter | undefined
+  },
+) {
+  const { roomId, filter } = request
+  const { row, ranges, now } = await findReadable(ctx, requester, roomId, request.eventId)
+  const limit = Math.min(request.limit ?? filter?.limit ?? defaultLimit, maxLimit)
+  const around = { roomId, ranges, filter }
+  const before = await selectTimeline(ctx.db, {
+    ...around,
+    after: 0,
+    upTo: row.position - 1,
+    direction: 'backwards',
+    limit: Math.ceil(limit / 2),
+  })
+  const after = await selectTimeline(ctx.db, {
+    ...around,
+    after: row.position,
+    upTo: now,
+    direction: 'forwards',
+    limit: Math.floor(limit / 2),
+  })
+  const shown = [...before, row, ...after]
+  const lastPosition = after.at(-1)?.position ?? row.position
+  const state = await selectStateAt(ctx.db, roomId, lastPosition, {
+    members: filter?.lazy_load_members
+      ? [...new Set(shown.map(event => event.sender))]
+      : undefined,
+  })
+  const settled = ctx.positions.settled()
+  const present = (rows: EventRow[]) => presentEvents(ctx.db, rows, viewerOf(ctx, requester))
+  const [event] = await present([row])
+  return {
+    event,
+    events_before: await present(before),
+    events_after: await present(after),
+    state: await present(state),
+    start: formatTimelineToken((before.at(-1)?.position ?? row.position) - 1, settled),
+    end: formatTimelineToken(lastPosition, settled),
+  }
+}
