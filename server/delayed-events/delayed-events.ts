@@ -1,0 +1,166 @@
+/**
+ * MSC4140: events that are sent later unless somebody keeps them from it.
+ *
+ *   scheduled ──restart──► scheduled            (send_at moves)
+ *       │──send / due──► sent                   (event_id set, same transaction as the event)
+ *       │──cancel / state update──► cancelled
+ *       └──refused when due──► failed           (error set; a refused manual send stays scheduled)
+ *
+ * One core for every dialect; the dialects are codecs in client-api/. Whether the sender may send
+ * it is judged when it is sent, not here.
+ */
+import {
+  cancelScheduled,
+  countScheduled,
+  type DelayedEventRow,
+  insertScheduled,
+  restartScheduled,
+  selectDelayedEvent,
+  selectNextSendAt,
+} from '../../db/delayed-events.ts'
+import { lockUser } from '../../db/accounts.ts'
+import { selectRoom } from '../../db/rooms.ts'
+import type { CancelPolicy } from '../../db/schema.ts'
+import { type Tx, transaction } from '../../db/transaction.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { randomToken } from '../lib/random.ts'
+import { forbidden, limitExceeded, notFound } from '../matrix/errors.ts'
+import { assertSendable } from '../rooms/send-event.ts'
+import { claimAndAppend } from './send.ts'
+
+/** The delay is longer than this server allows; each dialect says so in its own words. */
+export class MaxDelayExceeded extends Error {
+  readonly maxDelayMs: number
+  constructor(maxDelayMs: number) {
+    super(`The delay is longer than the ${maxDelayMs} ms that this server allows`)
+    this.maxDelayMs = maxDelayMs
+  }
+}
+
+export interface ScheduleRequest {
+  roomId: string
+  type: string
+  /** Undefined: a message event. */
+  stateKey: string | undefined
+  content: JsonObject
+  /** Above 0. */
+  delayMs: number
+  cancelPolicy: CancelPolicy
+  dialect: string
+}
+
+/**
+ * Schedule an event.
+ *
+ * @returns its `delay_id`: unguessable, because it is a credential where no token is asked for
+ * @throws MaxDelayExceeded · 403 M_FORBIDDEN if delayed events are switched off · 404 M_NOT_FOUND
+ *   unknown room · 429 M_LIMIT_EXCEEDED too many are scheduled · 400 M_BAD_JSON, 413 M_TOO_LARGE
+ *   if no room may hold the event
+ */
+export async function schedule(
+  ctx: Context,
+  tx: Tx,
+  requester: Requester,
+  request: ScheduleRequest,
+): Promise<string> {
+  const { max_delay_ms, max_scheduled_per_user } = ctx.config.delayed_events
+  if (max_delay_ms === 0 || max_scheduled_per_user === 0) {
+    throw forbidden('Delayed events are switched off on this server')
+  }
+  if (request.delayMs > max_delay_ms) throw new MaxDelayExceeded(max_delay_ms)
+  const room = await selectRoom(tx, request.roomId)
+  if (!room) throw notFound(`${request.roomId} is not a room that we know`)
+  assertSendable(ctx, room, requester, request)
+
+  // One at a time for each user, so that the count below is still true when we insert.
+  await lockUser(tx, requester.userId)
+  const now = ctx.clock.now()
+  if ((await countScheduled(tx, requester.userId)) >= max_scheduled_per_user) {
+    const next = (await selectNextSendAt(tx, requester.userId)) ?? now
+    throw limitExceeded(Math.max(1, next - now))
+  }
+  const delayId = `hgd_${randomToken(18)}`
+  const sendAt = now + request.delayMs
+  await insertScheduled(tx, {
+    delay_id: delayId,
+    user_id: requester.userId,
+    device_id: requester.deviceId,
+    room_id: request.roomId,
+    type: request.type,
+    state_key: request.stateKey ?? null,
+    content: JSON.stringify(request.content),
+    delay_ms: request.delayMs,
+    since_ts: now,
+    send_at: sendAt,
+    cancel_policy: request.cancelPolicy,
+    dialect: request.dialect,
+    status: 'scheduled',
+    cause: null,
+    finalised_ts: null,
+    event_id: null,
+    error: null,
+  })
+  tx.afterCommit(() => ctx.scheduler.noteDeadline(sendAt))
+  return delayId
+}
+
+/** As {@link schedule}, for endpoints without transaction ids. */
+export function scheduleNow(
+  ctx: Context,
+  requester: Requester,
+  request: ScheduleRequest,
+): Promise<string> {
+  return transaction(ctx.db, tx => schedule(ctx, tx, requester, request))
+}
+
+export type Action = 'send' | 'cancel' | 'restart'
+
+/**
+ * Do something to a scheduled event.
+ *
+ * @returns `done`, or how it had been finalised before: the dialect says what that means
+ * @throws 404 M_NOT_FOUND unknown id · for `send`, the room's refusal; it then stays scheduled
+ * Spec: MSC4140 "Managing delayed events"
+ */
+export async function manage(
+  ctx: Context,
+  delayId: string,
+  action: Action,
+): Promise<'done' | 'sent' | 'cancelled' | 'failed'> {
+  const delayedEvent = await selectDelayedEvent(ctx.db, delayId)
+  if (!delayedEvent) throw notFound('There is no such delayed event')
+  const done = await transaction(ctx.db, tx => act(ctx, tx, delayedEvent, action))
+  if (done) return 'done'
+  const finalised = await selectDelayedEvent(ctx.db, delayId)
+  if (!finalised) throw notFound('There is no such delayed event')
+  return finalised.status === 'scheduled' ? manage(ctx, delayId, action) : finalised.status
+}
+
+/** @returns false if it is not scheduled any more */
+async function act(
+  ctx: Context,
+  tx: Tx,
+  delayedEvent: DelayedEventRow,
+  action: Action,
+): Promise<boolean> {
+  const now = ctx.clock.now()
+  switch (action) {
+    case 'send':
+      return (await claimAndAppend(ctx, tx, delayedEvent, 'action')) !== undefined
+    case 'cancel':
+      return cancelScheduled(tx, delayedEvent.delay_id, now)
+    case 'restart': {
+      const sendAt = await restartScheduled(tx, delayedEvent.delay_id, now)
+      if (sendAt !== undefined) tx.afterCommit(() => ctx.scheduler.noteDeadline(sendAt))
+      return sendAt !== undefined
+    }
+  }
+}
+
+/** The stored reason of one that failed, or that a state update cancelled. */
+export function errorOf(row: DelayedEventRow): JsonObject | undefined {
+  return row.error === null ? undefined : (JSON.parse(row.error) as JsonObject)
+}
+

@@ -1,0 +1,143 @@
+/**
+ * One timer, for the earliest deadline. When it rings, what is due is sent in the order of its
+ * time, and the timer is set anew from the database.
+ *
+ * The timer is a hint and the table is the truth: a deadline that was moved or cancelled costs one
+ * look at the table, and nothing has to be told to the scheduler but that an earlier one appeared.
+ */
+import { recordFailed, selectDue, selectNextDeadline } from '../../db/delayed-events.ts'
+import { transaction } from '../../db/transaction.ts'
+import type { Context } from '../context.ts'
+import type { Timer } from '../lib/clock.ts'
+import { MatrixError } from '../matrix/errors.ts'
+import { sendDue } from './send.ts'
+
+const batchSize = 100
+/** After an error that is not a refusal: 1 s, doubled each time, at the most this. */
+const longestBackOffMs = 60_000
+
+export class Scheduler {
+  #ctx: Context | undefined
+  #timer: Timer | undefined
+  #timerAt = Number.POSITIVE_INFINITY
+  #running: Promise<void> | undefined
+  #lookAgain = false
+  #stopped = false
+  /** Delayed events whose sending broke, not was refused: when to try each again. */
+  readonly #backOff = new Map<string, { attempts: number; until: number }>()
+
+  /** Send what fell due while nobody was running, in order, and only then set the timer. */
+  async start(ctx: Context): Promise<void> {
+    this.#ctx = ctx
+    await this.#wake()
+  }
+
+  /** Something is due at `sendAt` (Unix ms). To be called after the commit that made it so. */
+  noteDeadline(sendAt: number): void {
+    if (sendAt < this.#timerAt) this.#arm(sendAt)
+  }
+
+  /** Wait until everything that is due at this moment has been decided. */
+  async idle(): Promise<void> {
+    while (this.#running) await this.#running
+  }
+
+  /** Let the one that is being sent finish, and send no more. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#timer?.cancel()
+    await this.#running
+  }
+
+  #arm(at: number): void {
+    if (this.#stopped || !this.#ctx) return
+    this.#timer?.cancel()
+    this.#timerAt = at
+    if (at === Number.POSITIVE_INFINITY) return
+    this.#timer = this.#ctx.clock.timer(at, () => {
+      this.#timerAt = Number.POSITIVE_INFINITY
+      void this.#wake()
+    })
+  }
+
+  #wake(): Promise<void> {
+    if (this.#running) {
+      this.#lookAgain = true
+      return this.#running
+    }
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined
+    })
+    return this.#running
+  }
+
+  async #run(): Promise<void> {
+    const ctx = this.#ctx
+    if (!ctx) return
+    try {
+      do {
+        this.#lookAgain = false
+        await this.#sendWhatIsDue(ctx)
+      } while (this.#lookAgain && !this.#stopped)
+      if (this.#stopped) return
+      const next = await selectNextDeadline(ctx.db, [...this.#backOff.keys()])
+      const retry = Math.min(...[...this.#backOff.values()].map(entry => entry.until))
+      this.#arm(Math.min(next ?? Number.POSITIVE_INFINITY, retry, this.#timerAt))
+    } catch (error) {
+      // The table itself could not be read; everything is still in it.
+      ctx.log.error({ err: error }, 'the delayed events could not be read')
+      this.#arm(ctx.clock.now() + 1_000)
+    }
+  }
+
+  async #sendWhatIsDue(ctx: Context): Promise<void> {
+    while (!this.#stopped) {
+      const now = ctx.clock.now()
+      const except = [...this.#backOff].filter(([, entry]) => entry.until > now).map(([id]) => id)
+      const due = await selectDue(ctx.db, now, batchSize, except)
+      for (const delayedEvent of due) {
+        if (this.#stopped) return
+        await this.#sendOne(ctx, delayedEvent)
+      }
+      if (due.length < batchSize) return
+    }
+  }
+
+  async #sendOne(
+    ctx: Context,
+    due: { delay_id: string; room_id: string; send_at: number },
+  ): Promise<void> {
+    try {
+      const event = await sendDue(ctx, due)
+      if (event) {
+        const lateMs = event.origin_server_ts - due.send_at
+        ctx.log.info(
+          { room_id: event.room_id, event_id: event.event_id, late_ms: lateMs },
+          'delayed event sent',
+        )
+      }
+      this.#backOff.delete(due.delay_id)
+    } catch (error) {
+      if (error instanceof MatrixError) {
+        await this.#fail(ctx, due, error)
+        return
+      }
+      const attempts = (this.#backOff.get(due.delay_id)?.attempts ?? 0) + 1
+      const waitMs = Math.min(1_000 * 2 ** (attempts - 1), longestBackOffMs)
+      this.#backOff.set(due.delay_id, { attempts, until: ctx.clock.now() + waitMs })
+      ctx.log.error({ err: error, room_id: due.room_id, attempts }, 'a delayed event broke')
+    }
+  }
+
+  /** Refused: its transaction is gone, so the reason is recorded in a new one. */
+  async #fail(
+    ctx: Context,
+    due: { delay_id: string; room_id: string },
+    error: MatrixError,
+  ): Promise<void> {
+    const reason = JSON.stringify(error.toJSON())
+    await transaction(ctx.db, tx => recordFailed(tx, due.delay_id, ctx.clock.now(), reason))
+    this.#backOff.delete(due.delay_id)
+    ctx.log.info({ room_id: due.room_id, errcode: error.errcode }, 'delayed event refused')
+  }
+}

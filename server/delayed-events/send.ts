@@ -1,0 +1,56 @@
+/**
+ * A delayed event becomes an event: claim, append and finalise in one transaction. A crash before
+ * the commit leaves it scheduled; after it, sent. There is nothing in between.
+ */
+import { type DelayedEventRow, claimScheduled, recordSent } from '../../db/delayed-events.ts'
+import { lockRoom } from '../../db/rooms.ts'
+import type { EventRow } from '../../db/schema.ts'
+import { type Tx, transaction } from '../../db/transaction.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { appendEvent } from '../rooms/append-event.ts'
+import { redactsOf } from '../rooms/send-event.ts'
+import type { EventDraft } from '../rooms/build-event.ts'
+
+/**
+ * Send one whose time has come.
+ *
+ * @returns undefined if somebody else decided it first
+ * @throws MatrixError if the room refuses it now; it is then still scheduled
+ */
+export function sendDue(
+  ctx: Context,
+  due: { delay_id: string; room_id: string },
+): Promise<EventRow | undefined> {
+  return transaction(ctx.db, tx => claimAndAppend(ctx, tx, due, 'delay'))
+}
+
+/** As {@link sendDue}, inside the caller's transaction; `action` does not ask if it is due. */
+export async function claimAndAppend(
+  ctx: Context,
+  tx: Tx,
+  delayedEvent: { delay_id: string; room_id: string },
+  cause: 'delay' | 'action',
+): Promise<EventRow | undefined> {
+  // Lock order: the room, then the delayed event; a state update takes them in the same order.
+  const room = await lockRoom(tx, delayedEvent.room_id)
+  if (!room) throw new Error('a delayed event of a room that is not there')
+  const claimed = await claimScheduled(tx, delayedEvent.delay_id, { now: ctx.clock.now(), cause })
+  if (!claimed) return undefined
+  const event = await appendEvent(ctx, tx, room, draftOf(claimed))
+  await recordSent(tx, claimed.delay_id, event.event_id)
+  return event
+}
+
+function draftOf(row: DelayedEventRow): EventDraft {
+  const content = JSON.parse(row.content) as JsonObject
+  return {
+    type: row.type,
+    sender: row.user_id,
+    content,
+    stateKey: row.state_key ?? undefined,
+    redacts: redactsOf(row.type, content),
+    deviceId: row.device_id ?? undefined,
+    delayId: row.delay_id,
+  }
+}
