@@ -1,0 +1,53 @@
+/** Who among the user's room-mates came, went, or changed their mind. */
+import {
+  selectJoinedMembersAt,
+  selectMembershipChanges,
+  selectSharingRoomAt,
+} from '../../db/room-state.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { type Filter, matchesFilter } from '../matrix/filter.ts'
+import { roomMateTopics } from '../rooms/room-mates.ts'
+import type { PresenceState } from '../user-data/presence.ts'
+import type { RoomChange, Window } from './build-sync.ts'
+
+/** Whoever syncs is there; their room-mates are woken only if that is news. */
+export async function notePresence(
+  ctx: Context,
+  userId: string,
+  presence: PresenceState,
+): Promise<void> {
+  const isNews = ctx.presence.wouldChange(userId, presence)
+  ctx.presence.set(userId, presence, undefined, isNews ? await roomMateTopics(ctx, userId) : [])
+}
+
+/** `m.presence` events of those who share a room with the user, and of the user. */
+export async function presenceSection(
+  ctx: Context,
+  userId: string,
+  filter: Filter,
+  { since, upTo }: Window,
+  joined: RoomChange[],
+): Promise<JsonObject[]> {
+  const changed = ctx.presence.changed(since ?? 0, upTo)
+  const sharing = await selectSharingRoomAt(ctx.db, userId, changed, upTo)
+  const told = new Set(changed.filter(other => other === userId || sharing.includes(other)))
+
+  if (since !== undefined) {
+    // Somebody met for the first time is introduced, however long they have been as they are.
+    for (const change of joined) {
+      if (change.wasJoinedThroughout) continue
+      for (const member of await selectJoinedMembersAt(ctx.db, change.roomId, upTo)) {
+        told.add(member)
+      }
+    }
+    const stayed = joined.filter(change => change.wasJoinedThroughout)
+    const rooms = stayed.map(change => change.roomId)
+    for (const row of await selectMembershipChanges(ctx.db, rooms, since, upTo)) {
+      if (row.membership === 'join') told.add(row.state_key)
+    }
+  }
+  return [...told]
+    .map(sender => ({ type: 'm.presence', sender, content: ctx.presence.of(sender) }))
+    .filter(event => matchesFilter(event, filter.presence ?? {}))
+}

@@ -1,0 +1,197 @@
+/**
+ * A room in `/sync`: a stretch of its timeline, and the state around it.
+ *
+ * Nothing is remembered of what a device was sent, so that the same `since` always gives the same:
+ * a lazily loaded member is told again with each of their messages.
+ *
+ * Spec: GET /sync "Joined Room", "Left Room", "Lazy-loading room members"; MSC4222
+ */
+import { selectTimeline } from '../../db/events.ts'
+import { selectMembershipChanges, selectMembershipHistory, selectStateAt } from '../../db/room-state.ts'
+import type { EventRow } from '../../db/schema.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject, JsonValue } from '../lib/json.ts'
+import { matchesFilter, matchesRoom } from '../matrix/filter.ts'
+import { presentForSync } from '../rooms/present-event.ts'
+import { parsePdu } from '../rooms/stored-event.ts'
+import { viewerOf } from '../rooms/timeline.ts'
+import { selectReadableRanges } from '../rooms/visibility.ts'
+import { formatTimelineToken } from '../stream/token.ts'
+import type { RoomChange, Window } from './build-sync.ts'
+import { roomSummary } from './room-summary.ts'
+import type { SyncRequest } from './sync.ts'
+
+const defaultTimelineLimit = 10
+const maxTimelineLimit = 1_000
+
+/** What of a room is to be told. */
+interface Stretch {
+  roomId: string
+  /** Exclusive; undefined tells the state as a whole and the latest part of the timeline. */
+  since: number | undefined
+  /** Inclusive. */
+  upTo: number
+  /** Limited, however little there is: a client must not take it for the whole past. */
+  isAlwaysLimited: boolean
+  /** Inclusive; undefined if none of the state is for the user to see. */
+  stateUpTo: number | undefined
+}
+
+export async function joinedRoom(
+  ctx: Context,
+  requester: Requester,
+  request: SyncRequest,
+  { since, upTo }: Window,
+  change: RoomChange,
+): Promise<JsonObject> {
+  const { roomId } = change
+  const isNewlyJoined = since !== undefined && !change.wasJoinedThroughout
+  const isWhole = since === undefined || isNewlyJoined
+  const stretch: Stretch = {
+    roomId,
+    since: isWhole ? undefined : since,
+    upTo,
+    isAlwaysLimited: isNewlyJoined,
+    stateUpTo: upTo,
+  }
+  const hasNewMembers =
+    isWhole || (await selectMembershipChanges(ctx.db, [roomId], since, upTo)).length > 0
+  const summary =
+    hasNewMembers || request.fullState
+      ? await roomSummary(ctx, roomId, requester.userId, upTo)
+      : undefined
+  const section = await roomSection(ctx, requester, request, stretch, summary?.heroes ?? [])
+  return { ...section, ephemeral: { events: [] }, ...(summary ? { summary: summary.wire } : {}) }
+}
+
+/** A room as it was when the user left it; what came later is not theirs to see. */
+export async function leftRoom(
+  ctx: Context,
+  requester: Requester,
+  request: SyncRequest,
+  { since }: Window,
+  change: RoomChange,
+): Promise<JsonObject> {
+  const history = await selectMembershipHistory(ctx.db, change.roomId, requester.userId)
+  const lastJoin = history.findLast(row => row.membership === 'join')
+  const stretch: Stretch = {
+    roomId: change.roomId,
+    since: change.wasJoinedBefore ? since : undefined,
+    upTo: change.now.position,
+    isAlwaysLimited: false,
+    // Who rejected an invite, or was banned unseen, never saw the room's state.
+    stateUpTo: lastJoin?.until_position ?? undefined,
+  }
+  const section = await roomSection(ctx, requester, request, stretch, [])
+  return { ...section, account_data: { events: [] } }
+}
+
+async function roomSection(
+  ctx: Context,
+  requester: Requester,
+  request: SyncRequest,
+  stretch: Stretch,
+  heroes: string[],
+): Promise<JsonObject> {
+  const { roomId, upTo } = stretch
+  const ranges = await selectReadableRanges(ctx.db, roomId, requester.userId, upTo)
+  const timeline = await readTimeline(ctx, request, stretch, ranges)
+  const state = await readState(ctx, requester, request, stretch, timeline.rows, heroes)
+  const rows = [...timeline.rows, ...state]
+  const events = await presentForSync(ctx.db, rows, viewerOf(ctx, requester))
+  const wire = events as unknown as JsonValue[]
+  const start = timeline.rows[0] ? timeline.rows[0].position - 1 : upTo
+  return {
+    timeline: {
+      events: wire.slice(0, timeline.rows.length),
+      limited: timeline.isLimited,
+      prev_batch: formatTimelineToken(start, upTo),
+    },
+    [request.stateKeyName]: { events: wire.slice(timeline.rows.length) },
+  }
+}
+
+type Ranges = Awaited<ReturnType<typeof selectReadableRanges>>
+
+/** The latest events of the stretch, oldest first. */
+async function readTimeline(
+  ctx: Context,
+  request: SyncRequest,
+  { roomId, since, upTo, isAlwaysLimited }: Stretch,
+  ranges: Ranges,
+): Promise<{ rows: EventRow[]; isLimited: boolean }> {
+  const filter = request.filter.room?.timeline
+  const limit = Math.min(filter?.limit ?? defaultTimelineLimit, maxTimelineLimit)
+  const isWanted = matchesRoom(roomId, filter ?? {})
+  const found = await selectTimeline(ctx.db, {
+    roomId,
+    ranges,
+    after: since ?? 0,
+    upTo,
+    direction: 'backwards',
+    // One more than is shown, to know whether there is more.
+    limit: isWanted ? limit + 1 : 0,
+    filter,
+  })
+  return {
+    rows: found.slice(0, limit).reverse(),
+    isLimited: isAlwaysLimited || found.length > limit,
+  }
+}
+
+/** The state that goes with the timeline, by the filter and by the kind of state asked for. */
+async function readState(
+  ctx: Context,
+  requester: Requester,
+  request: SyncRequest,
+  stretch: Stretch,
+  timeline: EventRow[],
+  heroes: string[],
+): Promise<EventRow[]> {
+  const { roomId, stateUpTo: upTo } = stretch
+  const filter = request.filter.room?.state ?? {}
+  if (upTo === undefined || !matchesRoom(roomId, filter)) return []
+
+  const since = request.fullState ? undefined : stretch.since
+  const isLazy = filter.lazy_load_members ?? request.filter.room?.timeline?.lazy_load_members
+  const senders = [...new Set([...timeline.map(row => row.sender), ...heroes])]
+  const isAfter = request.stateKeyName !== 'state'
+  const firstPosition = timeline[0]?.position
+  const at = isAfter || firstPosition === undefined ? upTo : Math.min(firstPosition - 1, upTo)
+
+  const members = isLazy ? [...senders, requester.userId] : undefined
+  const found = await selectStateAt(ctx.db, roomId, at, {
+    ...(since === undefined ? {} : { after: since }),
+    // MSC4222: a change of membership is never left out.
+    members: isAfter && since !== undefined ? undefined : members,
+  })
+  if (!isAfter && request.filter.room?.timeline && at < upTo) {
+    found.push(...(await statePassedOver(ctx, stretch, at, timeline, members)))
+  }
+  if (isLazy && since !== undefined) {
+    found.push(
+      ...(await selectStateAt(ctx.db, roomId, at, { types: ['m.room.member'], members: senders })),
+    )
+  }
+  const latest = new Map(found.map(row => [`${row.type}\0${row.state_key}`, row]))
+  return [...latest.values()].filter(row =>
+    matchesFilter(
+      { type: row.type, sender: row.sender, room_id: roomId, content: parsePdu(row).content },
+      filter,
+    ),
+  )
+}
+
+/** State that came within the timeline but that the timeline's filter has left out of it. */
+async function statePassedOver(
+  ctx: Context,
+  { roomId, upTo }: Stretch,
+  after: number,
+  timeline: EventRow[],
+  members: string[] | undefined,
+): Promise<EventRow[]> {
+  const shown = new Set(timeline.map(row => row.event_id))
+  const rows = await selectStateAt(ctx.db, roomId, upTo, { after, members })
+  return rows.filter(row => !shown.has(row.event_id))
+}

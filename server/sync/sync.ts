@@ -1,0 +1,69 @@
+/**
+ * The long-poll loop of `/sync`, nothing else.
+ *
+ * It cannot miss anything: it reads up to a settled position, below which nothing can appear any
+ * more, and waits for topics to move past that very position. A wake-up that came before the wait
+ * is remembered, one that comes after it ends it.
+ *
+ * Bounds, here and in every section: `since` exclusive, `upTo` inclusive.
+ *
+ * Spec: GET /sync
+ */
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { invalidParam } from '../matrix/errors.ts'
+import type { Filter } from '../matrix/filter.ts'
+import { roomTopic, userTopic } from '../stream/notifier.ts'
+import { formatSyncToken, parseToken } from '../stream/token.ts'
+import type { PresenceState } from '../user-data/presence.ts'
+import { buildSync } from './build-sync.ts'
+import { notePresence } from './presence-section.ts'
+
+/** MSC4222: `state` stands before the timeline, the others after it, by the name that was asked. */
+export type StateKeyName = 'state' | 'state_after' | 'org.matrix.msc4222.state_after'
+
+export interface SyncRequest {
+  since: string | undefined
+  timeoutMs: number
+  filter: Filter
+  fullState: boolean
+  setPresence: PresenceState
+  stateKeyName: StateKeyName
+}
+
+/** Longer than this nobody is kept waiting; clients ask for 30 s. */
+const longestTimeoutMs = 10 * 60_000
+
+/**
+ * Answer as soon as there is something to tell, or when the time is up.
+ *
+ * @param signal ends when the client hangs up
+ * @throws 400 M_INVALID_PARAM a `since` that this server did not give out
+ */
+export async function sync(
+  ctx: Context,
+  requester: Requester,
+  request: SyncRequest,
+  signal: AbortSignal,
+): Promise<JsonObject> {
+  const since = request.since === undefined ? undefined : parseToken(request.since).position
+  if (since !== undefined && since > ctx.positions.latest()) {
+    throw invalidParam('since is not a token of this server')
+  }
+  const deadline = ctx.clock.now() + Math.min(request.timeoutMs, longestTimeoutMs)
+  await notePresence(ctx, requester.userId, request.setPresence)
+  for (;;) {
+    const upTo = Math.max(ctx.positions.settled(), since ?? 0)
+    const { body, isEmpty, joinedRoomIds } = await buildSync(ctx, requester, request, {
+      since,
+      upTo,
+    })
+    const isDue = since === undefined || request.fullState || ctx.clock.now() >= deadline
+    if (!isEmpty || isDue || signal.aborted || ctx.notifier.isStopped()) {
+      return { next_batch: formatSyncToken(upTo), ...body }
+    }
+    const topics = [userTopic(requester.userId), ...joinedRoomIds.map(roomTopic)]
+    await ctx.notifier.wait(topics, upTo, deadline, signal)
+  }
+}
