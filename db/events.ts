@@ -14,7 +14,11 @@ export async function selectEvent(db: Db, eventId: string): Promise<EventRow | u
 /** In no particular order; unknown ids are left out. */
 export async function selectEvents(db: Db, eventIds: readonly string[]): Promise<EventRow[]> {
   if (eventIds.length === 0) return []
-  return db.q.selectFrom('events').selectAll().where('event_id', 'in', eventIds).execute()
+  return db.q
+    .selectFrom('events')
+    .selectAll()
+    .where('event_id', '=', sql<string>`ANY(${[...eventIds]}::text[])`)
+    .execute()
 }
 
 /** The redacted form takes the place of the event's content, for good. */
@@ -87,8 +91,9 @@ type Condition = ExpressionWrapper<Schema, 'events', SqlBool>
 
 function passes(eb: ExpressionBuilder<Schema, 'events'>, filter: TimelineFilter): Condition {
   const conditions: Condition[] = []
+  // One parameter for all: a statement has room for 65535, and a filter may hold more.
   const likeAny = (patterns: readonly string[]) =>
-    eb.or(patterns.map(pattern => eb('type', 'like', likePattern(pattern))))
+    eb('type', 'like', sql<string>`ANY(${patterns.map(likePattern)}::text[])`)
   const either = (list: readonly string[], column: 'sender' | 'rel_type') =>
     eb(column, '=', sql<string>`ANY(${[...list]}::text[])`)
   if (filter.types) conditions.push(likeAny(filter.types))
@@ -161,7 +166,7 @@ export async function selectReplaced(
       'replaced.sender',
     ])
     .where('after.room_id', '=', roomId)
-    .where('event.event_id', 'in', eventIds)
+    .where('event.event_id', '=', sql<string>`ANY(${[...eventIds]}::text[])`)
     .whereRef('after.position', '=', 'event.position')
     .execute()
 }

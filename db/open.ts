@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Kysely, PostgresDialect, type PostgresPool } from 'kysely'
-import pg from 'pg'
+import type pg from 'pg'
 import { copyTemplate, DatabaseUnavailable, holdDataDir, publish } from './data-dir.ts'
 import { migrate } from './migrate.ts'
 import { pglitePool } from './pglite-pool.ts'
@@ -70,13 +70,14 @@ async function openPglite(dataDir: string): Promise<Database> {
       await initialisePglite(unfinished)
       await publish(unfinished, databaseDir)
     }
-    const q = kyselyOn(pglitePool(await startPglite(databaseDir)))
+    const { pglite, lost } = await startPglite(databaseDir)
+    const q = kyselyOn(withCheckpoints(pglitePool(pglite)))
     await migrate(q)
     return {
       q,
       engine: 'pglite',
       location: databaseDir,
-      lost: new Promise(() => undefined),
+      lost,
       async close() {
         await q.destroy()
         release()
@@ -90,22 +91,56 @@ async function openPglite(dataDir: string): Promise<Database> {
 
 /** Make a migrated database in a folder that does not exist yet; takes seconds. */
 export async function initialisePglite(databaseDir: string): Promise<void> {
-  const q = kyselyOn(pglitePool(await startPglite(databaseDir)))
+  const { pglite } = await startPglite(databaseDir)
+  const q = kyselyOn(pglitePool(pglite))
   await migrate(q)
   await q.destroy()
 }
 
-/** Start PGlite on a folder. */
+/** Start PGlite on a folder. When PostgreSQL gives up, it says why only on its standard error. */
 async function startPglite(databaseDir: string) {
   const { PGlite } = await import('@electric-sql/pglite')
-  return PGlite.create(databaseDir, {
-    parsers: { [int8]: Number },
-    // The log in pieces of 1 MB, not 16: a small server should be small, and quick to copy.
-    initDbStartParams: ['--wal-segsize=1'],
+  let lastWords: string | undefined
+  let reportLost: (error: Error) => void = () => undefined
+  const lost = new Promise<Error>(resolve => {
+    reportLost = resolve
   })
+  try {
+    const pglite = await PGlite.create(databaseDir, {
+      parsers: { [int8]: Number },
+      // The log in pieces of 1 MB, not 16: a small server should be small, and quick to copy.
+      initDbStartParams: ['--wal-segsize=1'],
+      onStderr(line) {
+        lastWords = /(?:FATAL|PANIC): +(.*)/.exec(line)?.[1] ?? lastWords
+        if (line.includes('PANIC: ')) reportLost(new Error(lastWords))
+        return true
+      },
+    })
+    return { pglite, lost }
+  } catch (error) {
+    throw lastWords === undefined ? error : new Error(lastWords)
+  }
+}
+
+/** A moment's work every few seconds of full load. */
+const usesPerCheckpoint = 5_000
+
+/** Nobody in PGlite writes checkpoints: without ours, its log would grow until the process ends. */
+function withCheckpoints(pool: PostgresPool): PostgresPool {
+  let uses = 0
+  return {
+    async connect() {
+      const client = await pool.connect()
+      uses += 1
+      if (uses % usesPerCheckpoint === 0) await client.query('CHECKPOINT', [])
+      return client
+    },
+    end: () => pool.end(),
+  }
 }
 
 async function openPostgres(url: string, options: DatabaseOptions): Promise<Database> {
+  const { default: driver } = await import('pg')
   const schema = options.schema ?? 'public'
   const where = withoutPassword(url)
   const config: pg.ClientConfig = {
@@ -115,7 +150,7 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
     connectionTimeoutMillis: 5_000,
     types: {
       getTypeParser: (oid, format) =>
-        oid === int8 ? Number : pg.types.getTypeParser(oid, format as 'text'),
+        oid === int8 ? Number : driver.types.getTypeParser(oid, format as 'text'),
     },
   }
   let reportLost: (error: Error) => void = () => undefined
@@ -125,13 +160,13 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
   // One connection for as long as we live: it holds the lock that says "this database is taken".
   let holder: pg.Client
   try {
-    holder = new pg.Client(config)
+    holder = new driver.Client(config)
     holder.on('error', error => reportLost(error))
     await holder.connect()
   } catch (error) {
     throw new DatabaseUnavailable(`cannot reach the database ${where}: ${reasonOf(error)}`)
   }
-  const pool = new pg.Pool({ ...config, max: options.maxConnections ?? 10 })
+  const pool = new driver.Pool({ ...config, max: options.maxConnections ?? 10 })
   // A broken idle connection is replaced; whoever was using it hears of it from its own query.
   pool.on('error', () => undefined)
   try {
@@ -178,6 +213,7 @@ function withoutPassword(url: string): string {
     const parsed = new URL(url)
     parsed.username = ''
     parsed.password = ''
+    parsed.search = ''
     return parsed.toString()
   } catch {
     return 'given'

@@ -201,11 +201,7 @@ export async function selectMembershipChanges(
 }
 
 /** The users who had joined at `at` (inclusive). */
-export async function selectJoinedMembersAt(
-  db: Db,
-  roomId: string,
-  at: number,
-): Promise<string[]> {
+export async function selectJoinedMembersAt(db: Db, roomId: string, at: number): Promise<string[]> {
   const rows = await db.q
     .selectFrom('room_state')
     .select('state_key')

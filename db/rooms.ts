@@ -1,4 +1,5 @@
 /** Rooms: the row that every append locks, the directory, and who does not want to hear of it. */
+import { sql } from 'kysely'
 import type { RoomAliasRow, RoomRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -65,7 +66,11 @@ export async function selectRoom(db: Db, roomId: string): Promise<RoomRow | unde
 
 export async function selectRooms(db: Db, roomIds: readonly string[]): Promise<RoomRow[]> {
   if (roomIds.length === 0) return []
-  return db.q.selectFrom('rooms').selectAll().where('room_id', 'in', roomIds).execute()
+  return db.q
+    .selectFrom('rooms')
+    .selectAll()
+    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
+    .execute()
 }
 
 /** Largest rooms first; `after` (exclusive) is the last room of the page before. */

@@ -1,6 +1,11 @@
-/** Devices and their sessions: one access token and perhaps a refresh token each. */
-
+/**
+ * Devices and their sessions: one access token and perhaps a refresh token each.
+ *
+ * Whoever adds or removes them holds the user's row, so that a login, a refresh and a logout at the
+ * same moment follow each other.
+ */
 import { type Insertable, type Selectable, sql } from 'kysely'
+import { lockUser } from './accounts.ts'
 import type { DeviceRow, SessionTable, UserRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -8,6 +13,7 @@ export type SessionRow = Selectable<SessionTable>
 
 /** Make the device, or keep it as it is; a name is given only to a new one. */
 export async function upsertDevice(tx: Tx, device: DeviceRow): Promise<void> {
+  await lockUser(tx, device.user_id)
   await tx.q
     .insertInto('devices')
     .values(device)
@@ -77,6 +83,7 @@ export async function deleteDevices(
   userId: string,
   deviceIds: readonly string[],
 ): Promise<void> {
+  await lockUser(tx, userId)
   for (const table of tablesOfDevices) {
     await tx.q
       .deleteFrom(table)
@@ -88,6 +95,7 @@ export async function deleteDevices(
 
 /** As {@link deleteDevices}, all devices. @param except one to keep */
 export async function deleteAllDevices(tx: Tx, userId: string, except?: string): Promise<void> {
+  await lockUser(tx, userId)
   for (const table of tablesOfDevices) {
     await tx.q
       .deleteFrom(table)
@@ -115,17 +123,22 @@ export async function selectSessionByAccessToken(
     .executeTakeFirst()
 }
 
-/** Locks it, so that two refreshes with one token follow each other. */
+/** With its user's row, so that two refreshes with one token follow each other. */
 export async function lockSessionByRefreshToken(
   tx: Tx,
   refreshTokenHash: string,
 ): Promise<SessionRow | undefined> {
-  return tx.q
-    .selectFrom('sessions')
-    .selectAll()
-    .where('refresh_token_hash', '=', refreshTokenHash)
-    .forUpdate()
-    .executeTakeFirst()
+  const select = () =>
+    tx.q
+      .selectFrom('sessions')
+      .selectAll()
+      .where('refresh_token_hash', '=', refreshTokenHash)
+      .executeTakeFirst()
+  const session = await select()
+  if (!session) return undefined
+  await lockUser(tx, session.user_id)
+  // Whoever held the row before may have ended it.
+  return select()
 }
 
 /** Those that a refresh made from this one and that nobody has used yet. */
@@ -136,6 +149,7 @@ export async function deleteReplacementsOf(tx: Tx, sessionId: number): Promise<v
 /** A refreshed session is in use, so the one that it came from ends. */
 export async function endReplacedSession(tx: Tx, session: SessionRow): Promise<void> {
   if (session.replaces === null) return
+  await lockUser(tx, session.user_id)
   await tx.q.deleteFrom('sessions').where('session_id', '=', session.replaces).execute()
   await tx.q
     .updateTable('sessions')

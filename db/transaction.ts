@@ -58,6 +58,11 @@ export async function transaction<T>(db: Db, fn: (tx: Tx) => Promise<T>): Promis
   }
 }
 
+/** Start something that has nothing to do with the transaction that it may be started from. */
+export function outsideTransactions<T>(run: () => T): T {
+  return scope.exit(run)
+}
+
 /**
  * Throws if the caller is inside a transaction: there, the pool is a bug. On PostgreSQL it would
  * read outside the lock; on PGlite, whose pool is one connection, it would wait for itself.
