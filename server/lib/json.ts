@@ -10,6 +10,18 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** True if a number in it was too large to be kept, such as 1e400: JSON.parse makes it infinite. */
+export function holdsInfinity(value: JsonValue): boolean {
+  const pending: JsonValue[] = [value]
+  while (pending.length > 0) {
+    const next = pending.pop()
+    if (typeof next === 'number' && !Number.isFinite(next)) return true
+    if (typeof next !== 'object' || next === null) continue
+    for (const child of Object.values(next)) pending.push(child)
+  }
+  return false
+}
+
 /**
  * True if some array or object lies more than `maxDepth` levels deep. Walks with its own stack, so
  * a body of a million brackets cannot overflow ours.

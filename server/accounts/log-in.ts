@@ -1,0 +1,47 @@
+/** Coming and going: from a password to a session, from one session to the next, and out. */
+import { deleteAllDevices, deleteDevices } from '../../db/sessions.ts'
+import { transaction } from '../../db/transaction.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import type { Requester } from './requester.ts'
+import { openSession, refreshSession } from './sessions.ts'
+import { provePassword } from './users.ts'
+
+/**
+ * @param login.userId undefined if what was sent names nobody here
+ * @returns as `openSession`
+ * @throws 403 M_FORBIDDEN · 403 M_USER_DEACTIVATED
+ * Spec: POST /login, `m.login.password`
+ */
+export async function logIn(
+  ctx: Context,
+  login: {
+    userId: string | undefined
+    password: string
+    deviceId: string | undefined
+    displayName: string | undefined
+    wantsRefreshToken: boolean | undefined
+  },
+): Promise<JsonObject> {
+  const userId = await provePassword(ctx, login.userId, login.password)
+  return transaction(ctx.db, tx => openSession(ctx, tx, { ...login, userId }))
+}
+
+/**
+ * @returns as `refreshSession`
+ * @throws 401 M_UNKNOWN_TOKEN
+ * Spec: POST /refresh
+ */
+export function refresh(ctx: Context, refreshToken: string): Promise<JsonObject> {
+  return transaction(ctx.db, tx => refreshSession(ctx, tx, refreshToken))
+}
+
+/** The device that asks ceases to be. Spec: POST /logout */
+export function logOut(ctx: Context, { userId, deviceId }: Requester): Promise<void> {
+  return transaction(ctx.db, tx => deleteDevices(tx, userId, [deviceId]))
+}
+
+/** All devices of the user cease to be. Spec: POST /logout/all */
+export function logOutEverywhere(ctx: Context, { userId }: Requester): Promise<void> {
+  return transaction(ctx.db, tx => deleteAllDevices(tx, userId))
+}

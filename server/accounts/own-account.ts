@@ -1,0 +1,50 @@
+/** What users do with their own account: a new password, and the end of it. */
+import { deleteAccountData } from '../../db/account-data.ts'
+import { markDeactivated, updatePassword } from '../../db/accounts.ts'
+import { deleteFilters } from '../../db/filters.ts'
+import { deleteAllDevices } from '../../db/sessions.ts'
+import { transaction } from '../../db/transaction.ts'
+import type { Context } from '../context.ts'
+import type { Requester } from './requester.ts'
+import { type AuthData, demand } from './uia.ts'
+import { hashNewPassword } from './users.ts'
+
+/**
+ * Set a new password and, unless told otherwise, end every device but the one that asks.
+ *
+ * @throws 401 with `flows`, until the present password is given · 403 M_FORBIDDEN another user's
+ * Spec: POST /account/password
+ */
+export async function changePassword(
+  ctx: Context,
+  { userId, deviceId }: Requester,
+  change: { password: string; logoutDevices: boolean; auth: AuthData },
+): Promise<void> {
+  await demand(ctx, 'm.login.password', change.auth, userId)
+  const passwordHash = await hashNewPassword(ctx, change.password)
+  await transaction(ctx.db, async tx => {
+    await updatePassword(tx, userId, passwordHash)
+    if (change.logoutDevices) await deleteAllDevices(tx, userId, deviceId)
+  })
+}
+
+/**
+ * Close an account for good: no password, no devices, and nothing kept that only its user could
+ * read. The name stays taken.
+ *
+ * @throws 401 with `flows`, until the password is given · 403 M_FORBIDDEN another user's
+ * Spec: POST /account/deactivate
+ */
+export async function deactivate(
+  ctx: Context,
+  { userId }: Requester,
+  auth: AuthData,
+): Promise<void> {
+  await demand(ctx, 'm.login.password', auth, userId)
+  await transaction(ctx.db, async tx => {
+    await markDeactivated(tx, userId, ctx.clock.now())
+    await deleteAllDevices(tx, userId)
+    await deleteAccountData(tx, userId)
+    await deleteFilters(tx, userId)
+  })
+}

@@ -1,0 +1,94 @@
+/** Sessions: a device, its access token and, if it asked for one, its refresh token. */
+import {
+  deleteReplacementsOf,
+  deleteSessionsOfDevice,
+  endReplacedSession,
+  insertSession,
+  lockSessionByRefreshToken,
+  upsertDevice,
+} from '../../db/sessions.ts'
+import type { Tx } from '../../db/transaction.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { hashSecret, randomLetters, randomToken } from '../lib/random.ts'
+import { unknownToken } from '../matrix/errors.ts'
+
+/** `{ access_token, refresh_token?, expires_in_ms? }` together with what is stored of them. */
+function makeTokens(ctx: Context, wantsRefreshToken: boolean) {
+  const accessToken = `hga_${randomToken(32)}`
+  const refreshToken = `hgr_${randomToken(32)}`
+  const lifetimeMs = ctx.config.access_token_lifetime_ms
+  return {
+    wire: {
+      access_token: accessToken,
+      ...(wantsRefreshToken ? { refresh_token: refreshToken, expires_in_ms: lifetimeMs } : {}),
+    },
+    row: {
+      access_token_hash: hashSecret(accessToken),
+      expires_ts: wantsRefreshToken ? ctx.clock.now() + lifetimeMs : null,
+      refresh_token_hash: wantsRefreshToken ? hashSecret(refreshToken) : null,
+    },
+  }
+}
+
+/**
+ * Log a device in. Its earlier sessions end; what it knows of its transaction ids and its messages
+ * stays.
+ *
+ * @returns `{ user_id, device_id, access_token, home_server, refresh_token?, expires_in_ms? }`
+ * Spec: POST /login
+ */
+export async function openSession(
+  ctx: Context,
+  tx: Tx,
+  login: {
+    userId: string
+    deviceId?: string | undefined
+    displayName?: string | undefined
+    wantsRefreshToken?: boolean | undefined
+  },
+): Promise<JsonObject> {
+  const { userId } = login
+  const deviceId = login.deviceId ?? randomLetters(10).toUpperCase()
+  await upsertDevice(tx, {
+    user_id: userId,
+    device_id: deviceId,
+    display_name: login.displayName ?? null,
+    created_ts: ctx.clock.now(),
+  })
+  await deleteSessionsOfDevice(tx, userId, deviceId)
+  const tokens = makeTokens(ctx, login.wantsRefreshToken ?? false)
+  await insertSession(tx, { ...tokens.row, user_id: userId, device_id: deviceId, replaces: null })
+  return {
+    user_id: userId,
+    device_id: deviceId,
+    home_server: ctx.config.server_name,
+    ...tokens.wire,
+  }
+}
+
+/**
+ * New tokens for a refresh token. The old pair works until one of the new is used, so an answer
+ * that is lost costs nothing.
+ *
+ * @throws 401 M_UNKNOWN_TOKEN
+ * Spec: POST /refresh
+ */
+export async function refreshSession(
+  ctx: Context,
+  tx: Tx,
+  refreshToken: string,
+): Promise<JsonObject> {
+  const session = await lockSessionByRefreshToken(tx, hashSecret(refreshToken))
+  if (!session) throw unknownToken()
+  await endReplacedSession(tx, session)
+  await deleteReplacementsOf(tx, session.session_id)
+  const tokens = makeTokens(ctx, true)
+  await insertSession(tx, {
+    ...tokens.row,
+    user_id: session.user_id,
+    device_id: session.device_id,
+    replaces: session.session_id,
+  })
+  return tokens.wire
+}

@@ -1,0 +1,112 @@
+/**
+ * User-interactive authentication: a request says "this needs proof", the client comes back with
+ * it. Sessions live in memory; a restart only makes a client begin again.
+ *
+ * Spec: Client-Server API "User-Interactive Authentication API"
+ */
+import { z } from 'zod'
+import { selectUser } from '../../db/accounts.ts'
+import type { Context } from '../context.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { randomToken } from '../lib/random.ts'
+import { forbidden, MatrixError } from '../matrix/errors.ts'
+import { isPassword } from './password.ts'
+import { userIdOfLogin } from './users.ts'
+
+export type Stage = 'm.login.dummy' | 'm.login.password'
+
+/** The `auth` member of a request body; null, which some clients begin with, is as good as none. */
+export const authData = z
+  .looseObject({
+    type: z.string().nullish(),
+    session: z.string().nullish(),
+    password: z.string().nullish(),
+    user: z.string().nullish(),
+    identifier: z.looseObject({ type: z.string(), user: z.string().nullish() }).nullish(),
+  })
+  .nullish()
+export type AuthData = z.infer<typeof authData>
+
+export class UiaSessions {
+  readonly #clock: Clock
+  readonly #lifetimeMs: number
+  /** session id → when it ends. In order of opening, which is the order of ending. */
+  readonly #open = new Map<string, number>()
+
+  constructor(clock: Clock, lifetimeMs: number) {
+    this.#clock = clock
+    this.#lifetimeMs = lifetimeMs
+  }
+
+  open(): string {
+    const now = this.#clock.now()
+    for (const [session, endsAt] of this.#open) {
+      if (endsAt > now) break
+      this.#open.delete(session)
+    }
+    const session = randomToken(16)
+    this.#open.set(session, now + this.#lifetimeMs)
+    return session
+  }
+
+  isOpen(session: string): boolean {
+    return (this.#open.get(session) ?? 0) > this.#clock.now()
+  }
+}
+
+/** 401 with what is still to be proven; `params` is always there because Element Call reads it. */
+function challenge(stage: Stage, session: string, failure: JsonObject = {}): MatrixError {
+  const { errcode, error, ...rest } = failure
+  const refusal = new MatrixError(401, String(errcode ?? ''), String(error ?? ''), {
+    ...rest,
+    session,
+    flows: [{ stages: [stage] }],
+    params: {},
+  })
+  if (errcode === undefined) {
+    refusal.toJSON = () => refusal.fields
+  }
+  return refusal
+}
+
+/**
+ * Demand one stage of proof. A stage without a session counts as well: Complement, matrix-rust-sdk
+ * and Element Call send it in their first request.
+ *
+ * @param userId who must give the password; not looked at for the dummy stage
+ * @throws 401 with `flows`, `params` and `session`, and M_FORBIDDEN after a failed attempt ·
+ *   403 M_FORBIDDEN if it is another user's proof
+ */
+export async function demand(
+  ctx: Context,
+  stage: Stage,
+  auth: AuthData,
+  userId?: string,
+): Promise<void> {
+  if (!auth?.type) throw challenge(stage, ctx.uiaSessions.open())
+  const session = auth.session || ctx.uiaSessions.open()
+  if (auth.session && !ctx.uiaSessions.isOpen(auth.session)) {
+    throw challenge(stage, ctx.uiaSessions.open(), {
+      errcode: 'M_UNKNOWN',
+      error: 'That session is unknown or has ended',
+    })
+  }
+  if (auth.type !== stage) {
+    throw challenge(stage, session, {
+      errcode: 'M_UNRECOGNIZED',
+      error: 'That stage is not part of a flow',
+    })
+  }
+  if (stage === 'm.login.dummy') return
+  const claimed = userIdOfLogin(auth, ctx.config.server_name)
+  if (claimed !== undefined && claimed !== userId) throw forbidden('That is another user')
+  const user = await selectUser(ctx.db, userId ?? '')
+  const isRight =
+    claimed !== undefined &&
+    user?.password_hash &&
+    (await isPassword(auth.password ?? '', user.password_hash))
+  if (!isRight) {
+    throw challenge(stage, session, { errcode: 'M_FORBIDDEN', error: 'Wrong password' })
+  }
+}

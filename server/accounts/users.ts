@@ -1,0 +1,93 @@
+/** Users: their names, their making, their passwords. */
+import { insertUser, selectUser } from '../../db/accounts.ts'
+import type { Tx } from '../../db/transaction.ts'
+import type { Context } from '../context.ts'
+import { randomLetters } from '../lib/random.ts'
+import { forbidden, invalidUsername, userDeactivated, userInUse } from '../matrix/errors.ts'
+import { isUserId, isValidLocalpart, makeUserId } from '../matrix/ids.ts'
+import { hashPassword, isPassword } from './password.ts'
+
+/**
+ * The user id that a wanted name leads to; names are folded to lower case.
+ *
+ * @throws 400 M_INVALID_USERNAME
+ */
+export function userIdOfUsername(username: string, serverName: string): string {
+  const localpart = username.toLowerCase()
+  if (!isValidLocalpart(localpart, serverName)) {
+    throw invalidUsername('User names have letters, digits and ._=-/+ only, and 255 bytes in all')
+  }
+  return makeUserId(localpart, serverName)
+}
+
+/** A name for somebody who did not choose one. */
+export function randomUsername(): string {
+  return randomLetters(12).toLowerCase()
+}
+
+/**
+ * The user id that a login means, from a full id or a localpart, in any case, in `identifier` or,
+ * as old clients do, at the top. Undefined if it names nobody.
+ */
+export function userIdOfLogin(
+  login: {
+    user?: string | null | undefined
+    identifier?: { type: string; user?: string | null | undefined } | null | undefined
+  },
+  serverName: string,
+): string | undefined {
+  if (login.identifier && login.identifier.type !== 'm.id.user') return undefined
+  const name = (login.identifier?.user ?? login.user)?.toLowerCase()
+  if (!name) return undefined
+  const userId = name.startsWith('@') ? name : makeUserId(name, serverName)
+  return isUserId(userId) ? userId : undefined
+}
+
+/**
+ * @throws 400 M_USER_IN_USE
+ * Spec: POST /register
+ */
+export async function createUser(
+  ctx: Context,
+  tx: Tx,
+  user: {
+    userId: string
+    passwordHash: string | null
+    isAdmin?: boolean
+    displayname?: string | undefined
+  },
+): Promise<void> {
+  const outcome = await insertUser(tx, {
+    user_id: user.userId,
+    password_hash: user.passwordHash,
+    is_guest: false,
+    is_admin: user.isAdmin ?? false,
+    created_ts: ctx.clock.now(),
+    deactivated_ts: null,
+    displayname: user.displayname ?? null,
+    avatar_url: null,
+  })
+  if (outcome === 'taken') throw userInUse()
+}
+
+/**
+ * @throws 403 M_FORBIDDEN, the same for an unknown user and a wrong password ·
+ *   403 M_USER_DEACTIVATED
+ */
+export async function provePassword(
+  ctx: Context,
+  userId: string | undefined,
+  password: string,
+): Promise<string> {
+  const user = userId === undefined ? undefined : await selectUser(ctx.db, userId)
+  if (user && user.deactivated_ts !== null) throw userDeactivated()
+  if (!user?.password_hash || !(await isPassword(password, user.password_hash))) {
+    throw forbidden('Wrong user name or password')
+  }
+  return user.user_id
+}
+
+/** The hash of a new password at the configured cost. */
+export function hashNewPassword(ctx: Context, password: string): Promise<string> {
+  return hashPassword(password, ctx.config.password_hash_cost)
+}
