@@ -1,0 +1,102 @@
+/**
+ * Who is online. Kept in memory: after a restart everybody is offline until they are seen again.
+ *
+ * Spec: Client-Server API "Presence".
+ */
+import type { Clock, Timer } from '../lib/clock.ts'
+import type { JsonObject } from '../lib/json.ts'
+import type { StreamClock } from '../stream/stream-clock.ts'
+
+export const presenceStates = ['online', 'unavailable', 'offline'] as const
+export type PresenceState = (typeof presenceStates)[number]
+
+interface Entry {
+  presence: PresenceState
+  statusMessage: string | undefined
+  lastActiveAt: number
+  /** Stream position of the last change. */
+  position: number
+  /** Who was woken then. */
+  topics: readonly string[]
+  offlineTimer: Timer | undefined
+}
+
+/** After this long without a `/sync` a user is taken for offline. */
+const offlineAfterMs = 60_000
+
+export class Presence {
+  readonly #clock: Clock
+  readonly #positions: StreamClock
+  readonly #entries = new Map<string, Entry>()
+
+  constructor(clock: Clock, positions: StreamClock) {
+    this.#clock = clock
+    this.#positions = positions
+  }
+
+  /**
+   * A user says how they are. If that is news, their room-mates are woken through `topics`.
+   *
+   * @param statusMessage undefined keeps the present one, null removes it
+   */
+  set(
+    userId: string,
+    presence: PresenceState,
+    statusMessage: string | null | undefined,
+    topics: readonly string[],
+  ): void {
+    const before = this.#entries.get(userId)
+    before?.offlineTimer?.cancel()
+    const now = this.#clock.now()
+    const message =
+      statusMessage === undefined ? before?.statusMessage : (statusMessage ?? undefined)
+    const isNews = before?.presence !== presence || before.statusMessage !== message
+    const wakes = isNews ? topics : (before?.topics ?? [])
+    this.#entries.set(userId, {
+      presence,
+      statusMessage: message,
+      lastActiveAt: presence === 'offline' ? (before?.lastActiveAt ?? now) : now,
+      position: isNews || !before ? this.#positions.takeNow(topics) : before.position,
+      topics: wakes,
+      offlineTimer:
+        presence === 'offline'
+          ? undefined
+          : this.#clock.timer(now + offlineAfterMs, () =>
+              this.set(userId, 'offline', undefined, wakes),
+            ),
+    })
+  }
+
+  /** Does a `/sync` that says `presence` change anything that others would see? */
+  wouldChange(userId: string, presence: PresenceState): boolean {
+    return this.#entries.get(userId)?.presence !== presence
+  }
+
+  /** `{ presence, last_active_ago, currently_active, status_msg? }`; offline if never seen. */
+  of(userId: string): JsonObject {
+    const entry = this.#entries.get(userId)
+    if (!entry) return { presence: 'offline' }
+    return {
+      presence: entry.presence,
+      last_active_ago: this.#clock.now() - entry.lastActiveAt,
+      currently_active: entry.presence === 'online',
+      ...(entry.statusMessage === undefined ? {} : { status_msg: entry.statusMessage }),
+    }
+  }
+
+  /** Position of the last change; 0 if never seen. */
+  positionOf(userId: string): number {
+    return this.#entries.get(userId)?.position ?? 0
+  }
+
+  /** Users whose presence changed in (after, upTo]. */
+  changed(after: number, upTo: number): string[] {
+    return [...this.#entries]
+      .filter(([, entry]) => entry.position > after && entry.position <= upTo)
+      .map(([userId]) => userId)
+  }
+
+  stop(): void {
+    for (const entry of this.#entries.values()) entry.offlineTimer?.cancel()
+  }
+}
