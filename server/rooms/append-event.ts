@@ -38,8 +38,9 @@ export async function appendEvent(
   ctx: Context,
   tx: Tx,
   room: LockedRoom,
-  draft: EventDraft,
+  given: EventDraft,
 ): Promise<EventRow> {
+  const draft = withOurVoucher(given)
   const version = versionOf(room)
   const authEvent = authEventOf(draft, room, version)
   const citedKeys = authEventKeys(authEvent, version)
@@ -85,6 +86,19 @@ export async function appendEvent(
   if (draft.type === 'm.room.redaction') await applyRedaction(tx, row, pdu, state, version)
   await updateRoom(tx, room)
   return row
+}
+
+/**
+ * Whoever is named in `join_authorised_via_users_server` is vouched for by their server's signature,
+ * which is ours: so we name them, after looking, and never a client, whichever way it sends.
+ */
+function withOurVoucher(draft: EventDraft): EventDraft {
+  if (draft.type !== 'm.room.member') return draft
+  const { join_authorised_via_users_server: _, ...content } = draft.content
+  if (draft.joinAuthorisedVia !== undefined) {
+    content.join_authorised_via_users_server = draft.joinAuthorisedVia
+  }
+  return { ...draft, content }
 }
 
 /** The event as the authorisation rules see it. */

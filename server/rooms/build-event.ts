@@ -25,6 +25,8 @@ export interface EventDraft {
   transactionId?: string | undefined
   /** The delayed event that becomes this event. */
   delayId?: string | undefined
+  /** On a join to a restricted room: the member in whose name this server lets the user in. */
+  joinAuthorisedVia?: string | undefined
 }
 
 export interface BuiltEvent {

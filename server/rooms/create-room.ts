@@ -48,6 +48,9 @@ export interface CreateRoomRequest {
   isDirect: boolean
 }
 
+/** Of `initial_state`, and of invites: all go in in one transaction, and others wait for it. */
+const maxInitialEvents = 500
+
 interface PresetState {
   joinRule: string
   guestAccess: string
@@ -74,6 +77,7 @@ export async function createRoom(
 ): Promise<string> {
   const version = roomVersions.get(request.roomVersion ?? ctx.config.default_room_version)
   if (!version) throw unsupportedRoomVersion(request.roomVersion ?? '')
+  if (request.invite.length > maxInitialEvents) throw invalidParam('Too many are invited at once')
   for (const invitee of request.invite) {
     if (!isUserId(invitee)) throw invalidParam(`${invitee} is not a user ID`)
   }
@@ -278,14 +282,16 @@ async function claimAlias(
   return alias
 }
 
-/** The `initial_state` of a request body. @throws 400 M_BAD_JSON */
+/** The `initial_state` of a request body. @throws 400 M_BAD_JSON, M_INVALID_PARAM */
 export function readInitialState(entries: JsonValue[]): InitialState[] {
+  if (entries.length > maxInitialEvents) throw invalidParam('initial_state is too long')
   return entries.map(entry => {
     if (!isJsonObject(entry)) throw badJson('initial_state has something that is not an object')
     const { type, state_key: stateKey = '', content } = entry
     if (typeof type !== 'string' || typeof stateKey !== 'string' || !isJsonObject(content)) {
       throw badJson('initial_state has something that is not a state event')
     }
+    if (type === '') throw invalidParam('initial_state has an event without a type')
     return { type, stateKey, content }
   })
 }

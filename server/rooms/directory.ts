@@ -1,4 +1,6 @@
 /** Aliases and the public room list. */
+
+import { selectStateByKeys } from '../../db/room-state.ts'
 import {
   countPublicRooms,
   deleteAlias,
@@ -7,22 +9,16 @@ import {
   selectAliasesOf,
   selectPublicRooms,
 } from '../../db/rooms.ts'
-import { selectStateByKeys } from '../../db/room-state.ts'
 import type { RoomRow } from '../../db/schema.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
-import { type JsonObject, type JsonValue } from '../lib/json.ts'
-import {
-  forbidden,
-  invalidParam,
-  MatrixError,
-  notFound,
-} from '../matrix/errors.ts'
+import type { JsonObject, JsonValue } from '../lib/json.ts'
+import { forbidden, invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
 import { domainOf, isRoomAlias } from '../matrix/ids.ts'
 import { powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
-import { assertJoined } from './visibility.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
+import { assertJoined } from './visibility.ts'
 
 /**
  * The room that an id or an alias means.
@@ -99,7 +95,11 @@ async function levelsForAliases(tx: Tx, roomId: string, userId: string) {
   const version = versionOf({ version: String(create.content.room_version ?? '1') })
   return {
     level: powerLevelOf(userId, create, powerLevels, version),
-    required: requiredLevel({ type: 'm.room.canonical_alias', state_key: '' }, powerLevels, version),
+    required: requiredLevel(
+      { type: 'm.room.canonical_alias', state_key: '' },
+      powerLevels,
+      version,
+    ),
   }
 }
 
@@ -113,10 +113,11 @@ export async function checkAliasEvent(
   roomId: string,
   draft: { content: JsonObject },
 ): Promise<void> {
-  const { alias, alt_aliases: altAliases } = draft.content
-  const named: JsonValue[] = Array.isArray(altAliases) ? [...altAliases] : []
+  const { alias, alt_aliases: altAliases = [] } = draft.content
+  if (!Array.isArray(altAliases)) throw invalidParam('alt_aliases must be a list')
+  const named: JsonValue[] = [...altAliases]
   if (alias !== undefined && alias !== null && alias !== '') named.push(alias)
-  for (const one of named) {
+  for (const one of new Set(named)) {
     if (typeof one !== 'string' || !isRoomAlias(one)) throw invalidParam('That is not an alias')
     const found = await selectAlias(tx, one)
     if (found?.room_id !== roomId) {

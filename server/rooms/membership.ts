@@ -26,14 +26,21 @@ export async function setMembership(
   ctx: Context,
   tx: Tx,
   room: LockedRoom,
-  change: { sender: string; target: string; membership: Membership; extra?: JsonObject },
+  change: {
+    sender: string
+    target: string
+    membership: Membership
+    extra?: JsonObject
+    joinAuthorisedVia?: string | undefined
+  },
 ): Promise<EventRow> {
-  const { sender, target, membership, extra } = change
+  const { sender, target, membership, extra, joinAuthorisedVia } = change
   return appendEvent(ctx, tx, room, {
     type: 'm.room.member',
     stateKey: target,
     sender,
     content: { ...(await profileOf(tx, target, membership)), ...extra, membership },
+    joinAuthorisedVia,
   })
 }
 
@@ -80,10 +87,8 @@ export function joinRoom(
       sender: userId,
       target: userId,
       membership: 'join',
-      extra: {
-        ...content,
-        ...(voucher === undefined ? {} : { join_authorised_via_users_server: voucher }),
-      },
+      extra: content,
+      joinAuthorisedVia: voucher,
     })
     return roomId
   })

@@ -30,9 +30,7 @@ export async function presentEvents(
 ): Promise<ClientEvent[]> {
   const replaced = await replacedBy(db, rows)
   const redactionIds = rows.flatMap(row => row.redacted_by ?? [])
-  const redactions = new Map(
-    (await selectEvents(db, redactionIds)).map(row => [row.event_id, row]),
-  )
+  const redactions = new Map((await selectEvents(db, redactionIds)).map(row => [row.event_id, row]))
   return rows.map(row => {
     const unsigned: JsonObject = { age: viewer.now - row.origin_server_ts }
     const isOwn = row.sender === viewer.userId

@@ -2,7 +2,7 @@
 import { selectStateAt, selectStateEventAt } from '../../db/room-state.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
-import type { JsonObject } from '../lib/json.ts'
+import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { notFound } from '../matrix/errors.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { parseToken } from '../stream/token.ts'
@@ -63,8 +63,9 @@ export async function readMembers(
     notMembership?: string | undefined
   },
 ): Promise<ClientEvent[]> {
-  const upTo = await readableUpTo(ctx.db, roomId, requester.userId, ctx.positions.latest())
-  const at = selection.at === undefined ? upTo : parseToken(selection.at).snapshot
+  const now = ctx.positions.latest()
+  const upTo = await readableUpTo(ctx.db, roomId, requester.userId, now)
+  const at = selection.at === undefined ? upTo : parseToken(selection.at, now).snapshot
   const rows = await selectStateAt(ctx.db, roomId, Math.min(at, upTo), {
     types: ['m.room.member'],
   })
@@ -96,9 +97,13 @@ export async function readJoinedMembers(
     if (membership !== 'join') continue
     joined.push([
       row.state_key ?? '',
-      { display_name: displayname ?? null, avatar_url: avatarUrl ?? null },
+      { display_name: textOrNull(displayname), avatar_url: textOrNull(avatarUrl) },
     ])
   }
   return Object.fromEntries(joined)
 }
 
+/** A membership may hold anything, and this answer may not. */
+function textOrNull(value: JsonValue | undefined): string | null {
+  return typeof value === 'string' ? value : null
+}

@@ -1,4 +1,6 @@
 /** Sending: message events, state events and redactions, by somebody who is in the room. */
+
+import { selectEvent } from '../../db/events.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom } from '../../db/rooms.ts'
 import type { EventRow, RoomRow } from '../../db/schema.ts'
@@ -9,8 +11,8 @@ import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { canonicalEventJson } from '../matrix/canonical-json.ts'
 import { badJson, forbidden, invalidParam, notFound } from '../matrix/errors.ts'
 import { assertEventFormat } from '../matrix/event-format.ts'
+import { isUserId } from '../matrix/ids.ts'
 import { creatorsOf } from '../matrix/power-levels.ts'
-import { selectEvent } from '../../db/events.ts'
 import { appendEvent } from './append-event.ts'
 import { checkAliasEvent } from './directory.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
@@ -127,15 +129,23 @@ function isSame(current: EventRow, sender: string, content: JsonObject, room: Ro
 /**
  * What the API refuses as a malformed request, before the room's rules are asked.
  *
- * @throws 400 M_BAD_JSON a create event, or power levels that name a creator of a version 12 room ·
- *   400 M_BAD_ALIAS, M_INVALID_PARAM aliases that do not lead here
+ * @throws 400 M_INVALID_PARAM a create event, or the membership of what is no user · 400 M_BAD_JSON
+ *   a membership of another type than text, or power levels that name a creator of a version 12
+ *   room · 400 M_BAD_ALIAS, M_INVALID_PARAM aliases that do not lead here
  */
 export async function assertStateContent(tx: Tx, room: RoomRow, draft: StateDraft): Promise<void> {
   if (draft.type === 'm.room.create') {
     throw invalidParam('A room has one create event, and it is there already')
   }
+  if (draft.type === 'm.room.member') assertMember(draft)
   if (draft.type === 'm.room.power_levels') await assertPowerLevels(tx, room, draft.content)
   if (draft.type === 'm.room.canonical_alias') await checkAliasEvent(tx, room.room_id, draft)
+}
+
+/** The rules answer 403 to the one and, as room versions have it, do not mind the other. */
+function assertMember({ stateKey, content }: StateDraft): void {
+  if (typeof content.membership !== 'string') throw badJson('membership is missing, or no string')
+  if (!isUserId(stateKey)) throw invalidParam('The state key of a membership must be a user ID')
 }
 
 /** v12: creators outrank everybody and may not stand in `users`. The rules would answer 403. */

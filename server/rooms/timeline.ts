@@ -46,8 +46,8 @@ export async function readMessages(
 
   const isBackwards = dir === 'b'
   const edge = isBackwards ? now : 0
-  const from = request.from === undefined ? edge : parseToken(request.from).position
-  const to = request.to === undefined ? undefined : parseToken(request.to).position
+  const from = request.from === undefined ? edge : parseToken(request.from, now).position
+  const to = request.to === undefined ? undefined : parseToken(request.to, now).position
   const rows = matchesRoom(roomId, filter ?? {})
     ? await selectTimeline(ctx.db, {
         roomId,
@@ -148,9 +148,7 @@ export async function readContext(
   const shown = [...before, row, ...after]
   const lastPosition = after.at(-1)?.position ?? row.position
   const state = await selectStateAt(ctx.db, roomId, lastPosition, {
-    members: filter?.lazy_load_members
-      ? [...new Set(shown.map(event => event.sender))]
-      : undefined,
+    members: filter?.lazy_load_members ? [...new Set(shown.map(event => event.sender))] : undefined,
   })
   const settled = ctx.positions.settled()
   const present = (rows: EventRow[]) => presentEvents(ctx.db, rows, viewerOf(ctx, requester))

@@ -32,12 +32,7 @@ export async function readableUpTo(
 ): Promise<number> {
   const current = await selectMembership(db, roomId, userId)
   if (current?.membership === 'join') return now
-  const visibility = await selectStateEventAt(
-    db,
-    roomId,
-    ['m.room.history_visibility', ''],
-    now,
-  )
+  const visibility = await selectStateEventAt(db, roomId, ['m.room.history_visibility', ''], now)
   if (visibility && parsePdu(visibility).content.history_visibility === 'world_readable') return now
   const forgotten = (await selectForgotten(db, userId, roomId)).get(roomId)
   const isForgotten =
