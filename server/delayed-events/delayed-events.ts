@@ -9,6 +9,8 @@
  * One core for every dialect; the dialects are codecs in client-api/. Whether the sender may send
  * it is judged when it is sent, not here.
  */
+
+import { lockUser } from '../../db/accounts.ts'
 import {
   cancelScheduled,
   countScheduled,
@@ -18,7 +20,6 @@ import {
   selectDelayedEvent,
   selectNextSendAt,
 } from '../../db/delayed-events.ts'
-import { lockUser } from '../../db/accounts.ts'
 import { selectRoom } from '../../db/rooms.ts'
 import type { CancelPolicy } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
@@ -163,4 +164,3 @@ async function act(
 export function errorOf(row: DelayedEventRow): JsonObject | undefined {
   return row.error === null ? undefined : (JSON.parse(row.error) as JsonObject)
 }
-

@@ -29,7 +29,7 @@ export class Scheduler {
   /** Send what fell due while nobody was running, in order, and only then set the timer. */
   async start(ctx: Context): Promise<void> {
     this.#ctx = ctx
-    await this.#wake()
+    await this.#wake(ctx)
   }
 
   /** Something is due at `sendAt` (Unix ms). To be called after the commit that made it so. */
@@ -50,57 +50,59 @@ export class Scheduler {
   }
 
   #arm(at: number): void {
-    if (this.#stopped || !this.#ctx) return
+    const ctx = this.#ctx
+    if (this.#stopped || !ctx) return
     this.#timer?.cancel()
     this.#timerAt = at
     if (at === Number.POSITIVE_INFINITY) return
-    this.#timer = this.#ctx.clock.timer(at, () => {
+    this.#timer = ctx.clock.timer(at, () => {
       this.#timerAt = Number.POSITIVE_INFINITY
-      void this.#wake()
+      void this.#wake(ctx)
     })
   }
 
-  #wake(): Promise<void> {
-    if (this.#running) {
-      this.#lookAgain = true
-      return this.#running
-    }
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined
-    })
+  #wake(ctx: Context): Promise<void> {
+    if (this.#running) this.#lookAgain = true
+    else this.#running = this.#run(ctx)
     return this.#running
   }
 
-  async #run(): Promise<void> {
-    const ctx = this.#ctx
-    if (!ctx) return
+  async #run(ctx: Context): Promise<void> {
+    let next: number | undefined
     try {
       do {
         this.#lookAgain = false
-        await this.#sendWhatIsDue(ctx)
+        next = await this.#sendWhatIsDue(ctx)
       } while (this.#lookAgain && !this.#stopped)
-      if (this.#stopped) return
-      const next = await selectNextDeadline(ctx.db, [...this.#backOff.keys()])
-      const retry = Math.min(...[...this.#backOff.values()].map(entry => entry.until))
-      this.#arm(Math.min(next ?? Number.POSITIVE_INFINITY, retry, this.#timerAt))
     } catch (error) {
       // The table itself could not be read; everything is still in it.
       ctx.log.error({ err: error }, 'the delayed events could not be read')
-      this.#arm(ctx.clock.now() + 1_000)
+      next = ctx.clock.now() + 1_000
     }
+    // Nothing is awaited from the last look on, so whoever wakes us from now on starts a new run.
+    this.#running = undefined
+    this.#arm(Math.min(next ?? Number.POSITIVE_INFINITY, this.#timerAt))
   }
 
-  async #sendWhatIsDue(ctx: Context): Promise<void> {
+  /** @returns when there is something to do again; undefined if nothing is scheduled */
+  async #sendWhatIsDue(ctx: Context): Promise<number | undefined> {
     while (!this.#stopped) {
       const now = ctx.clock.now()
       const except = [...this.#backOff].filter(([, entry]) => entry.until > now).map(([id]) => id)
       const due = await selectDue(ctx.db, now, batchSize, except)
       for (const delayedEvent of due) {
-        if (this.#stopped) return
+        if (this.#stopped) return undefined
         await this.#sendOne(ctx, delayedEvent)
       }
-      if (due.length < batchSize) return
+      if (due.length < batchSize) {
+        // Whoever could have been tried again and was not due is cancelled, restarted or sent.
+        for (const [id, { until }] of this.#backOff) if (until <= now) this.#backOff.delete(id)
+        const next = await selectNextDeadline(ctx.db, [...this.#backOff.keys()])
+        const retries = [...this.#backOff.values()].map(entry => entry.until)
+        return Math.min(next ?? Number.POSITIVE_INFINITY, ...retries)
+      }
     }
+    return undefined
   }
 
   async #sendOne(
@@ -108,24 +110,31 @@ export class Scheduler {
     due: { delay_id: string; room_id: string; send_at: number },
   ): Promise<void> {
     try {
-      const event = await sendDue(ctx, due)
-      if (event) {
-        const lateMs = event.origin_server_ts - due.send_at
-        ctx.log.info(
-          { room_id: event.room_id, event_id: event.event_id, late_ms: lateMs },
-          'delayed event sent',
-        )
-      }
+      await this.#sendOrFail(ctx, due)
       this.#backOff.delete(due.delay_id)
     } catch (error) {
-      if (error instanceof MatrixError) {
-        await this.#fail(ctx, due, error)
-        return
-      }
       const attempts = (this.#backOff.get(due.delay_id)?.attempts ?? 0) + 1
       const waitMs = Math.min(1_000 * 2 ** (attempts - 1), longestBackOffMs)
       this.#backOff.set(due.delay_id, { attempts, until: ctx.clock.now() + waitMs })
       ctx.log.error({ err: error, room_id: due.room_id, attempts }, 'a delayed event broke')
+    }
+  }
+
+  async #sendOrFail(
+    ctx: Context,
+    due: { delay_id: string; room_id: string; send_at: number },
+  ): Promise<void> {
+    try {
+      const event = await sendDue(ctx, due)
+      if (!event) return
+      const lateMs = event.origin_server_ts - due.send_at
+      ctx.log.info(
+        { room_id: event.room_id, event_id: event.event_id, late_ms: lateMs },
+        'delayed event sent',
+      )
+    } catch (error) {
+      if (!(error instanceof MatrixError)) throw error
+      await this.#fail(ctx, due, error)
     }
   }
 
@@ -137,7 +146,6 @@ export class Scheduler {
   ): Promise<void> {
     const reason = JSON.stringify(error.toJSON())
     await transaction(ctx.db, tx => recordFailed(tx, due.delay_id, ctx.clock.now(), reason))
-    this.#backOff.delete(due.delay_id)
     ctx.log.info({ room_id: due.room_id, errcode: error.errcode }, 'delayed event refused')
   }
 }

@@ -2,15 +2,15 @@
  * A delayed event becomes an event: claim, append and finalise in one transaction. A crash before
  * the commit leaves it scheduled; after it, sent. There is nothing in between.
  */
-import { type DelayedEventRow, claimScheduled, recordSent } from '../../db/delayed-events.ts'
-import { lockRoom } from '../../db/rooms.ts'
+import { claimScheduled, type DelayedEventRow, recordSent } from '../../db/delayed-events.ts'
+import { type LockedRoom, lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { appendEvent } from '../rooms/append-event.ts'
-import { redactsOf } from '../rooms/send-event.ts'
 import type { EventDraft } from '../rooms/build-event.ts'
+import { assertStateContent, redactsOf } from '../rooms/send-event.ts'
 
 /**
  * Send one whose time has come.
@@ -37,9 +37,21 @@ export async function claimAndAppend(
   if (!room) throw new Error('a delayed event of a room that is not there')
   const claimed = await claimScheduled(tx, delayedEvent.delay_id, { now: ctx.clock.now(), cause })
   if (!claimed) return undefined
+  await assertContent(tx, room, claimed)
   const event = await appendEvent(ctx, tx, room, draftOf(claimed))
   await recordSent(tx, claimed.delay_id, event.event_id)
   return event
+}
+
+/** What the API refuses of a state event that is sent at once, it refuses of this one too. */
+async function assertContent(tx: Tx, room: LockedRoom, row: DelayedEventRow): Promise<void> {
+  if (row.state_key === null) return
+  await assertStateContent(tx, room, {
+    roomId: row.room_id,
+    type: row.type,
+    stateKey: row.state_key,
+    content: JSON.parse(row.content) as JsonObject,
+  })
 }
 
 function draftOf(row: DelayedEventRow): EventDraft {

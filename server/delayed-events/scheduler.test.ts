@@ -1,0 +1,270 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { selectFinalised, selectScheduled } from '../../db/delayed-events.ts'
+import type { Tx } from '../../db/transaction.ts'
+import type { Requester } from '../accounts/requester.ts'
+import { parseConfig } from '../config.ts'
+import { type Context, createContext, type RunningContext } from '../context.ts'
+import { type VirtualClock, virtualClock } from '../lib/clock.ts'
+import { makeLog } from '../lib/log.ts'
+import { createRoom } from '../rooms/create-room.ts'
+import { roomTopic } from '../stream/notifier.ts'
+import { manage, scheduleNow } from './delayed-events.ts'
+import { Scheduler } from './scheduler.ts'
+
+let dataDir: string
+let clock: VirtualClock
+let running: RunningContext
+/** The context of the test, whose scheduler is the one under test. */
+let ctx: Context
+let scheduler: Scheduler
+/** Called with each use of the database by `ctx`; a throw is a database that fails. */
+let onDatabase: () => void
+let afterQuery: (() => Promise<void>) | undefined
+/** Rooms in which sending breaks, after the delayed event was claimed, with every attempt. */
+let broken: Map<string, number[]>
+let requester: Requester
+let users = 0
+
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'hourglass-'))
+  clock = virtualClock(Date.UTC(2030, 0, 1))
+  const config = parseConfig({ data_dir: dataDir, server_name: 'hs1' }, 'the test')
+  running = await createContext(config, { clock, log: makeLog('silent') })
+  await running.scheduler.stop()
+  const take = running.positions.take.bind(running.positions)
+  running.positions.take = (tx: Tx, topics: readonly string[]) => {
+    for (const [room, attempts] of broken) {
+      if (!topics.includes(roomTopic(room))) continue
+      attempts.push(clock.now())
+      throw new Error('broken on purpose')
+    }
+    return take(tx, topics)
+  }
+})
+afterAll(async () => {
+  await running.stop()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+beforeEach(async () => {
+  broken = new Map()
+  onDatabase = () => undefined
+  afterQuery = undefined
+  users += 1
+  requester = { userId: `@user-${users}:hs1`, deviceId: 'D', isGuest: false, isAdmin: false }
+  scheduler = new Scheduler()
+  ctx = { ...running, scheduler, db: { ...running.db, q: running.db.q } }
+  Object.defineProperty(ctx.db, 'q', { get: watchedQueries })
+  await scheduler.start(ctx)
+})
+afterEach(async () => {
+  await scheduler.stop()
+  expect(clock.pendingTimers()).toBe(0)
+})
+
+function watchedQueries() {
+  onDatabase()
+  const hook = afterQuery
+  afterQuery = undefined
+  return running.db.q.withPlugin({
+    transformQuery: ({ node }) => node,
+    async transformResult({ result }) {
+      await hook?.()
+      return result
+    },
+  })
+}
+
+const advance = (ms: number) => clock.advance(ms, () => scheduler.idle())
+
+function newRoom(): Promise<string> {
+  return createRoom(running, requester, {
+    visibility: 'private',
+    preset: undefined,
+    roomVersion: undefined,
+    creationContent: {},
+    initialState: [],
+    powerLevelContentOverride: {},
+    name: undefined,
+    topic: undefined,
+    roomAliasName: undefined,
+    invite: [],
+    isDirect: false,
+  })
+}
+
+async function brokenRoom(): Promise<{ room: string; attempts: number[] }> {
+  const room = await newRoom()
+  const attempts: number[] = []
+  broken.set(room, attempts)
+  return { room, attempts }
+}
+
+function schedule(roomId: string, delayMs: number, by = requester): Promise<string> {
+  return scheduleNow(ctx, by, {
+    roomId,
+    type: 'm.test',
+    stateKey: undefined,
+    content: {},
+    delayMs,
+    cancelPolicy: 'other_user',
+    dialect: 'unstable_query',
+  })
+}
+
+const scheduled = async (of = requester) =>
+  (await selectScheduled(running.db, of.userId)).map(row => row.delay_id)
+
+/** What is over, first to last: how, and when. */
+const finalised = async (of = requester) =>
+  (await selectFinalised(running.db, of.userId, 1_000))
+    .map(row => [row.delay_id, row.status, row.finalised_ts])
+    .reverse()
+
+describe('a sending that breaks, and is not refused', () => {
+  test('is tried again after 1 s, 2 s, 4 s … 60 s, and succeeds when it can', async () => {
+    const { room, attempts } = await brokenRoom()
+    const due = clock.now() + 500
+    const delayId = await schedule(room, 500)
+    await advance(500 + 183_000)
+    const after = attempts.map(time => (time - due) / 1_000)
+    expect(after).toEqual([0, 1, 3, 7, 15, 31, 63, 123, 183])
+    expect(await scheduled()).toEqual([delayId])
+    expect(await finalised()).toEqual([])
+
+    broken.clear()
+    await advance(59_999)
+    expect(await scheduled()).toEqual([delayId])
+    await advance(1)
+    expect(await finalised()).toEqual([[delayId, 'sent', due + 243_000]])
+  })
+
+  test('does not hold up the others, neither at the time nor later', async () => {
+    const [{ room, attempts }, good] = [await brokenRoom(), await newRoom()]
+    const [first, stuck, third] = [
+      await schedule(good, 1_000),
+      await schedule(room, 1_000),
+      await schedule(good, 1_000),
+    ]
+    const last = await schedule(good, 1_500)
+    const start = clock.now()
+    await advance(1_600)
+    expect(await finalised()).toEqual([
+      [first, 'sent', start + 1_000],
+      [third, 'sent', start + 1_000],
+      [last, 'sent', start + 1_500],
+    ])
+    expect(attempts).toEqual([start + 1_000])
+    expect(await scheduled()).toEqual([stuck])
+  })
+
+  test('is tried at once by the next process', async () => {
+    const { room } = await brokenRoom()
+    const delayId = await schedule(room, 1_000)
+    await advance(100_000)
+    await scheduler.stop()
+    broken.clear()
+    scheduler = new Scheduler()
+    await scheduler.start({ ...ctx, scheduler })
+    expect(await finalised()).toEqual([[delayId, 'sent', clock.now()]])
+  })
+
+  test('can be cancelled, and is tried no more', async () => {
+    const { room, attempts } = await brokenRoom()
+    const delayId = await schedule(room, 1_000)
+    await advance(1_000)
+    await manage(ctx, delayId, 'cancel')
+    await advance(600_000)
+    expect(attempts).toHaveLength(1)
+    expect(clock.pendingTimers()).toBe(0)
+  })
+
+  test('can be restarted, and is sent at its new time', async () => {
+    const { room, attempts } = await brokenRoom()
+    const delayId = await schedule(room, 10_000)
+    await advance(10_500)
+    expect(attempts).toHaveLength(1)
+    await manage(ctx, delayId, 'restart')
+    broken.clear()
+    await advance(9_999)
+    expect(await scheduled()).toEqual([delayId])
+    await advance(1)
+    expect(await finalised()).toEqual([[delayId, 'sent', clock.now()]])
+  })
+
+  test('on request, the caller hears of it and nothing has happened', async () => {
+    const { room } = await brokenRoom()
+    const delayId = await schedule(room, 10_000)
+    await expect(manage(ctx, delayId, 'send')).rejects.toThrow('broken on purpose')
+    expect(await scheduled()).toEqual([delayId])
+    broken.clear()
+    await advance(10_000)
+    expect(await finalised()).toEqual([[delayId, 'sent', clock.now()]])
+  })
+})
+
+describe('a database that fails', () => {
+  test('when it is asked what is due: it is asked again after a second', async () => {
+    const delayId = await schedule(await newRoom(), 1_000)
+    onDatabase = () => {
+      throw new Error('no database')
+    }
+    await advance(5_500)
+    onDatabase = () => undefined
+    expect(await scheduled()).toEqual([delayId])
+    await advance(500)
+    expect(await finalised()).toEqual([[delayId, 'sent', clock.now()]])
+  })
+
+  test('when a refusal is recorded: the others are sent, and the refusal is recorded later', async () => {
+    const room = await newRoom()
+    const [owner, start] = [requester, clock.now()]
+    const stranger = { ...requester, userId: '@stranger:hs1' }
+    const refused = await schedule(room, 1_000, stranger)
+    const sent = await schedule(room, 1_000, owner)
+    let uses = 0
+    onDatabase = () => {
+      uses += 1
+      // What is due, the sending that is refused, and then the record of it.
+      if (uses === 3) throw new Error('no database')
+    }
+    await advance(1_000)
+    expect(await finalised(owner)).toEqual([[sent, 'sent', start + 1_000]])
+    expect(await scheduled(stranger)).toEqual([refused])
+    await advance(1_000)
+    expect(await finalised(stranger)).toEqual([[refused, 'failed', start + 2_000]])
+  })
+})
+
+describe('the timer', () => {
+  test('a deadline that comes up while the next one is looked up is looked at again', async () => {
+    const delayId = await schedule(await newRoom(), 1_000)
+    let uses = 0
+    onDatabase = () => {
+      uses += 1
+      // What is due, its sending, and then the look for the next deadline.
+      if (uses === 3) afterQuery = async () => scheduler.noteDeadline(clock.now())
+    }
+    await advance(1_000)
+    expect(await finalised()).toEqual([[delayId, 'sent', clock.now()]])
+    // What is due, and the next deadline.
+    expect(uses).toBe(5)
+  })
+
+  test('stop() lets the one that is being sent finish, and sends no more', async () => {
+    const room = await newRoom()
+    const ids = [await schedule(room, 1_000), await schedule(room, 1_000)]
+    let uses = 0
+    let stopped: Promise<void> | undefined
+    onDatabase = () => {
+      uses += 1
+      if (uses === 2) stopped = scheduler.stop()
+    }
+    await advance(1_000)
+    await stopped
+    expect(await finalised()).toEqual([[ids[0], 'sent', clock.now()]])
+    expect(await scheduled()).toEqual([ids[1]])
+  })
+})
