@@ -9,8 +9,9 @@
  * Numbers come from a PostgreSQL sequence in blocks, so that they never go backwards when the
  * process starts again, also for what lives only in memory.
  */
-import type { Db, Tx } from '../../db/transaction.ts'
+
 import { positionBlockSize, reservePositionBlock } from '../../db/stream.ts'
+import { type Db, outsideTransactions, type Tx } from '../../db/transaction.ts'
 import type { Notifier } from './notifier.ts'
 
 export class StreamClock {
@@ -102,7 +103,8 @@ export class StreamClock {
 
   #buyAhead(): void {
     if (this.#nextBlock || this.#buying) return
-    this.#buying = this.#buyBlock()
+    // Whoever took the position is most likely in a transaction; the block is for everybody.
+    this.#buying = outsideTransactions(this.#buyBlock)
       .then(first => {
         this.#nextBlock = { first }
       })

@@ -20,10 +20,16 @@ export const formatSyncToken = (position: number) => `s${position}`
 export const formatTimelineToken = (position: number, snapshot: number) =>
   `t${position}_${snapshot}`
 
-/** @throws 400 M_INVALID_PARAM */
-export function parseToken(token: string): Token {
+/**
+ * @param latest the last position handed out: no token can speak of what comes after it
+ * @throws 400 M_INVALID_PARAM this server cannot have given it out
+ */
+export function parseToken(token: string, latest: number): Token {
   const match = /^(?:s(\d{1,15})|t(\d{1,15})_(\d{1,15}))$/.exec(token)
-  if (!match) throw invalidParam('That is not a token of this server')
-  const position = Number(match[1] ?? match[2])
-  return { position, snapshot: Number(match[1] ?? match[3]) }
+  const position = Number(match?.[1] ?? match?.[2])
+  const snapshot = Number(match?.[1] ?? match?.[3])
+  if (!match || position > latest || snapshot > latest) {
+    throw invalidParam('That is not a token of this server')
+  }
+  return { position, snapshot }
 }

@@ -67,7 +67,8 @@ export async function buildSync(
     if (now.membership === 'join') {
       const ofRoom = accountData.rooms.get(roomId)
       if (!active.has(roomId) && !ofRoom) continue
-      const section = await joinedRoom(ctx, requester, request, window, change)
+      const { section, isEmpty } = await joinedRoom(ctx, requester, request, window, change)
+      if (isEmpty && !ofRoom) continue
       rooms.join.push([roomId, { ...section, account_data: { events: ofRoom ?? [] } }])
     } else if (now.membership === 'invite') {
       if (isNews) rooms.invite.push([roomId, await invitedRoom(ctx, now)])

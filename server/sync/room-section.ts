@@ -7,12 +7,17 @@
  * Spec: GET /sync "Joined Room", "Left Room", "Lazy-loading room members"; MSC4222
  */
 import { selectTimeline } from '../../db/events.ts'
-import { selectMembershipChanges, selectMembershipHistory, selectStateAt } from '../../db/room-state.ts'
+import {
+  selectMembershipChanges,
+  selectMembershipHistory,
+  selectStateAt,
+} from '../../db/room-state.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { matchesFilter, matchesRoom } from '../matrix/filter.ts'
+import { isInRanges } from '../matrix/readable-ranges.ts'
 import { presentForSync } from '../rooms/present-event.ts'
 import { parsePdu } from '../rooms/stored-event.ts'
 import { viewerOf } from '../rooms/timeline.ts'
@@ -36,6 +41,15 @@ interface Stretch {
   isAlwaysLimited: boolean
   /** Inclusive; undefined if none of the state is for the user to see. */
   stateUpTo: number | undefined
+  /** Where the user went; shown to them even if they could never read anything else. */
+  departure?: number
+}
+
+/** A room's entry. */
+interface Section {
+  section: JsonObject
+  /** Nothing has happened that the filter lets through. */
+  isEmpty: boolean
 }
 
 export async function joinedRoom(
@@ -44,7 +58,7 @@ export async function joinedRoom(
   request: SyncRequest,
   { since, upTo }: Window,
   change: RoomChange,
-): Promise<JsonObject> {
+): Promise<Section> {
   const { roomId } = change
   const isNewlyJoined = since !== undefined && !change.wasJoinedThroughout
   const isWhole = since === undefined || isNewlyJoined
@@ -61,8 +75,16 @@ export async function joinedRoom(
     hasNewMembers || request.fullState
       ? await roomSummary(ctx, roomId, requester.userId, upTo)
       : undefined
-  const section = await roomSection(ctx, requester, request, stretch, summary?.heroes ?? [])
-  return { ...section, ephemeral: { events: [] }, ...(summary ? { summary: summary.wire } : {}) }
+  const heroes = summary?.heroes ?? []
+  const { section, isEmpty } = await roomSection(ctx, requester, request, stretch, heroes)
+  return {
+    section: {
+      ...section,
+      ephemeral: { events: [] },
+      ...(summary ? { summary: summary.wire } : {}),
+    },
+    isEmpty: isEmpty && !summary,
+  }
 }
 
 /** A room as it was when the user left it; what came later is not theirs to see. */
@@ -75,15 +97,18 @@ export async function leftRoom(
 ): Promise<JsonObject> {
   const history = await selectMembershipHistory(ctx.db, change.roomId, requester.userId)
   const lastJoin = history.findLast(row => row.membership === 'join')
+  const isNewToUser =
+    !change.wasJoinedBefore && lastJoin !== undefined && lastJoin.position > (since ?? 0)
   const stretch: Stretch = {
     roomId: change.roomId,
-    since: change.wasJoinedBefore ? since : undefined,
+    since: isNewToUser ? undefined : since,
     upTo: change.now.position,
     isAlwaysLimited: false,
     // Who rejected an invite, or was banned unseen, never saw the room's state.
     stateUpTo: lastJoin?.until_position ?? undefined,
+    departure: change.now.position,
   }
-  const section = await roomSection(ctx, requester, request, stretch, [])
+  const { section } = await roomSection(ctx, requester, request, stretch, [])
   return { ...section, account_data: { events: [] } }
 }
 
@@ -93,16 +118,19 @@ async function roomSection(
   request: SyncRequest,
   stretch: Stretch,
   heroes: string[],
-): Promise<JsonObject> {
-  const { roomId, upTo } = stretch
+): Promise<Section> {
+  const { roomId, upTo, departure } = stretch
   const ranges = await selectReadableRanges(ctx.db, roomId, requester.userId, upTo)
+  if (departure !== undefined && !isInRanges(departure, ranges)) {
+    ranges.push({ from: departure, upTo: departure })
+  }
   const timeline = await readTimeline(ctx, request, stretch, ranges)
   const state = await readState(ctx, requester, request, stretch, timeline.rows, heroes)
   const rows = [...timeline.rows, ...state]
   const events = await presentForSync(ctx.db, rows, viewerOf(ctx, requester))
   const wire = events as unknown as JsonValue[]
   const start = timeline.rows[0] ? timeline.rows[0].position - 1 : upTo
-  return {
+  const section: JsonObject = {
     timeline: {
       events: wire.slice(0, timeline.rows.length),
       limited: timeline.isLimited,
@@ -110,11 +138,15 @@ async function roomSection(
     },
     [request.stateKeyName]: { events: wire.slice(timeline.rows.length) },
   }
+  return { section, isEmpty: rows.length === 0 && !timeline.isLimited }
 }
 
 type Ranges = Awaited<ReturnType<typeof selectReadableRanges>>
 
-/** The latest events of the stretch, oldest first. */
+/**
+ * The latest events of the stretch, oldest first. Where some are hidden from the user, only those
+ * after them: the state stands before the first event, and could not tell what changed in between.
+ */
 async function readTimeline(
   ctx: Context,
   request: SyncRequest,
@@ -124,9 +156,11 @@ async function readTimeline(
   const filter = request.filter.room?.timeline
   const limit = Math.min(filter?.limit ?? defaultTimelineLimit, maxTimelineLimit)
   const isWanted = matchesRoom(roomId, filter ?? {})
+  const latest = ranges.slice(-1)
+  const hasEarlier = ranges.slice(0, -1).some(range => range.upTo > (since ?? 0))
   const found = await selectTimeline(ctx.db, {
     roomId,
-    ranges,
+    ranges: latest,
     after: since ?? 0,
     upTo,
     direction: 'backwards',
@@ -136,7 +170,7 @@ async function readTimeline(
   })
   return {
     rows: found.slice(0, limit).reverse(),
-    isLimited: isAlwaysLimited || found.length > limit,
+    isLimited: isAlwaysLimited || found.length > limit || (isWanted && hasEarlier),
   }
 }
 
@@ -160,11 +194,12 @@ async function readState(
   const firstPosition = timeline[0]?.position
   const at = isAfter || firstPosition === undefined ? upTo : Math.min(firstPosition - 1, upTo)
 
-  const members = isLazy ? [...senders, requester.userId] : undefined
+  // "the server MUST return membership events for events in the gap": only the state as a whole is
+  // lazy. MSC4222 says the same of state_after.
+  const members = isLazy && since === undefined ? [...senders, requester.userId] : undefined
   const found = await selectStateAt(ctx.db, roomId, at, {
     ...(since === undefined ? {} : { after: since }),
-    // MSC4222: a change of membership is never left out.
-    members: isAfter && since !== undefined ? undefined : members,
+    members,
   })
   if (!isAfter && request.filter.room?.timeline && at < upTo) {
     found.push(...(await statePassedOver(ctx, stretch, at, timeline, members)))
@@ -174,6 +209,7 @@ async function readState(
       ...(await selectStateAt(ctx.db, roomId, at, { types: ['m.room.member'], members: senders })),
     )
   }
+  found.sort((a, b) => a.position - b.position)
   const latest = new Map(found.map(row => [`${row.type}\0${row.state_key}`, row]))
   return [...latest.values()].filter(row =>
     matchesFilter(

@@ -12,7 +12,6 @@
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { invalidParam } from '../matrix/errors.ts'
 import type { Filter } from '../matrix/filter.ts'
 import { roomTopic, userTopic } from '../stream/notifier.ts'
 import { formatSyncToken, parseToken } from '../stream/token.ts'
@@ -47,10 +46,10 @@ export async function sync(
   request: SyncRequest,
   signal: AbortSignal,
 ): Promise<JsonObject> {
-  const since = request.since === undefined ? undefined : parseToken(request.since).position
-  if (since !== undefined && since > ctx.positions.latest()) {
-    throw invalidParam('since is not a token of this server')
-  }
+  const since =
+    request.since === undefined
+      ? undefined
+      : parseToken(request.since, ctx.positions.latest()).position
   const deadline = ctx.clock.now() + Math.min(request.timeoutMs, longestTimeoutMs)
   await notePresence(ctx, requester.userId, request.setPresence)
   for (;;) {
