@@ -1,9 +1,11 @@
 /** The chain of a request on one screen. */
-import express, { type Express, type Handler } from 'express'
-import { type Context } from '../context.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import express, { type Express, type Handler, type Request, type Response } from 'express'
+import type { Context } from '../context.ts'
 import { methodNotAllowed, unrecognized } from '../matrix/errors.ts'
-import type { Endpoint } from './endpoint.ts'
+import { type Endpoint, sendJson } from './endpoint.ts'
 import { errorHandler } from './error-handler.ts'
+import { unservedPaths } from './unserved-paths.ts'
 
 /** Spec: Client-Server API "Web Browser Clients". On every answer, errors included. */
 const corsHeaders = {
@@ -14,8 +16,12 @@ const corsHeaders = {
   'Access-Control-Expose-Headers': 'Retry-After',
 }
 
-const cors: Handler = (request, response, next) => {
+function allowBrowsers(response: Response): void {
   for (const [name, value] of Object.entries(corsHeaders)) response.setHeader(name, value)
+}
+
+const cors: Handler = (request, response, next) => {
+  allowBrowsers(response)
   if (request.method === 'OPTIONS') response.status(204).end()
   else next()
 }
@@ -47,7 +53,7 @@ const logRequests =
     next()
   }
 
-export function makeApp(ctx: Context, endpoints: readonly Endpoint[]): Express {
+export function makeApp(ctx: Context, endpoints: readonly Endpoint[]) {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
@@ -58,11 +64,19 @@ export function makeApp(ctx: Context, endpoints: readonly Endpoint[]): Express {
   if (ctx.log.isLevelEnabled('debug')) app.use(logRequests(ctx))
   app.use(r0IsV3)
   mount(app, ctx, endpoints)
+  mountUnserved(app)
   app.use(() => {
     throw unrecognized()
   })
   app.use(errorHandler(ctx))
-  return app
+  return (request: IncomingMessage, response: ServerResponse) =>
+    app(request as Request, response as Response, () => unroutable(response as Response))
+}
+
+/** `GET http://[` has no path, so express runs none of the above; left alone, it answers in HTML. */
+function unroutable(response: Response): void {
+  allowBrowsers(response)
+  sendJson(response, 404, unrecognized().toJSON())
 }
 
 /** One express route for each path, with 405 for the methods that it does not have. */
@@ -77,6 +91,16 @@ function mount(app: Express, ctx: Context, endpoints: readonly Endpoint[]): void
     }
     route.all(() => {
       throw methodNotAllowed()
+    })
+  }
+}
+
+/** Below what is served, so that a path that has come to be served is not hidden. */
+function mountUnserved(app: Express): void {
+  for (const [path, methods] of Object.entries(unservedPaths)) {
+    app.route(path).all(({ method }) => {
+      const isRight = methods.some(right => right === (method === 'HEAD' ? 'GET' : method))
+      throw isRight ? unrecognized() : methodNotAllowed()
     })
   }
 }

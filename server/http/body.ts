@@ -2,7 +2,13 @@
 import { isUtf8 } from 'node:buffer'
 import express, { type Request, type Response } from 'express'
 import type { Context } from '../context.ts'
-import { isDeeperThan, isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
+import {
+  holdsInfinity,
+  isDeeperThan,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+} from '../lib/json.ts'
 import { badJson, notJson } from '../matrix/errors.ts'
 
 /** Deeper than any event or request has reason to be; what walks JSON by recursion is safe. */
@@ -12,8 +18,8 @@ const maxDepth = 200
  * The body as a JSON object, whatever its content type says: clients often send none.
  *
  * @param isOptional no body at all counts as `{}`
- * @throws 400 M_NOT_JSON not UTF-8 or not JSON · 400 M_BAD_JSON not an object, or nested too deep ·
- *   413 M_TOO_LARGE
+ * @throws 400 M_NOT_JSON not UTF-8 or not JSON · 400 M_BAD_JSON not an object, nested too deep, or with a
+ *   number beyond all bounds · 413 M_TOO_LARGE
  */
 export async function readJson(
   ctx: Context,
@@ -37,6 +43,8 @@ export async function readJson(
   if (bytes.length > maxDepth && isDeeperThan(value, maxDepth)) {
     throw badJson('The body is nested too deep')
   }
+  // It would be stored as null.
+  if (holdsInfinity(value)) throw badJson('The body has a number that is too large')
   return value
 }
 

@@ -73,6 +73,10 @@ export interface Endpoint {
   spec: string
   auth: Auth
   hasBody: boolean
+  idempotent: boolean
+  /** The parameters of the query, and the members of the body, that it reads by name. */
+  queryNames: readonly string[]
+  bodyNames: readonly string[]
   run(ctx: Context): RequestHandler
 }
 
@@ -120,12 +124,20 @@ export function endpoint<
     spec,
     auth,
     hasBody: body !== undefined,
+    idempotent: declaration.idempotent ?? false,
+    queryNames: namesIn(query),
+    bodyNames: namesIn(body),
     run: ctx => async (request, response) => {
       const result = await answer(ctx, request, response)
       if (result instanceof TextAnswer) sendBytes(response, 200, 'text/plain', result.text)
       else sendJson(response, 200, result)
     },
   }
+}
+
+/** The members that a schema names; none if it takes any object. */
+function namesIn(schema: z.ZodType | undefined): string[] {
+  return Object.keys((schema as { shape?: object } | undefined)?.shape ?? {})
 }
 
 /** Exactly `application/json`: Complement compares the header as a whole. */

@@ -32,6 +32,11 @@ export const jsonObject = z.custom<JsonObject>(isJsonObject, {
   params: { isTypeCheck: true },
 })
 
+/** Event content of which one member has a type of its own; the others are handed on. */
+export const contentWithReason = z
+  .looseObject({ reason: text.optional() })
+  .transform(content => content as JsonObject & { reason?: string })
+
 /** A member that may be missing. Null counts as missing: clients fill what they lack with it. */
 export function optional<T extends z.ZodType>(schema: T) {
   return schema.nullish().transform(value => value ?? undefined)

@@ -1,0 +1,80 @@
+/** Spec: Client-Server API "Device Management" */
+import { z } from 'zod'
+import type { DeviceRow } from '../../db/schema.ts'
+import { selectDevice, selectDevices } from '../../db/sessions.ts'
+import { removeDevices, renameDevice } from '../accounts/devices.ts'
+import { authData } from '../accounts/uia.ts'
+import { endpoint } from '../http/endpoint.ts'
+import { deviceId, displayName, optional, shortText } from '../http/schemas.ts'
+import { notFound } from '../matrix/errors.ts'
+
+const onWire = ({ device_id, display_name }: DeviceRow) => ({
+  device_id,
+  ...(display_name === null ? {} : { display_name }),
+})
+
+const params = z.object({ deviceId })
+
+const getDevices = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/v3/devices',
+  spec: 'client-server-api/#get_matrixclientv3devices',
+  auth: 'user',
+  async handle({ ctx, requester }) {
+    return { devices: (await selectDevices(ctx.db, requester.userId)).map(onWire) }
+  },
+})
+
+const getDevice = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/v3/devices/:deviceId',
+  spec: 'client-server-api/#get_matrixclientv3devicesdeviceid',
+  auth: 'user',
+  params,
+  async handle({ ctx, requester, params }) {
+    const device = await selectDevice(ctx.db, requester.userId, params.deviceId)
+    if (!device) throw notFound('There is no such device')
+    return onWire(device)
+  },
+})
+
+const putDevice = endpoint({
+  method: 'PUT',
+  path: '/_matrix/client/v3/devices/:deviceId',
+  spec: 'client-server-api/#put_matrixclientv3devicesdeviceid',
+  auth: 'user',
+  params,
+  body: z.looseObject({ display_name: optional(displayName) }),
+  async handle({ ctx, requester, params, body }) {
+    await renameDevice(ctx, requester, params.deviceId, body.display_name)
+    return {}
+  },
+})
+
+const deleteDevice = endpoint({
+  method: 'DELETE',
+  path: '/_matrix/client/v3/devices/:deviceId',
+  spec: 'client-server-api/#delete_matrixclientv3devicesdeviceid',
+  auth: 'user',
+  params,
+  body: z.looseObject({ auth: authData }),
+  bodyOptional: true,
+  async handle({ ctx, requester, params, body }) {
+    await removeDevices(ctx, requester, [params.deviceId], body.auth)
+    return {}
+  },
+})
+
+const postDeleteDevices = endpoint({
+  method: 'POST',
+  path: '/_matrix/client/v3/delete_devices',
+  spec: 'client-server-api/#post_matrixclientv3delete_devices',
+  auth: 'user',
+  body: z.looseObject({ devices: z.array(shortText), auth: authData }),
+  async handle({ ctx, requester, body }) {
+    await removeDevices(ctx, requester, body.devices, body.auth)
+    return {}
+  },
+})
+
+export const deviceEndpoints = [getDevices, getDevice, putDevice, deleteDevice, postDeleteDevices]

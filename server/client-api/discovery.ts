@@ -1,0 +1,116 @@
+/** What this server is, and what it can do. Spec: "Server Discovery", "Capabilities negotiation" */
+import type { Context } from '../context.ts'
+import { endpoint, TextAnswer } from '../http/endpoint.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { version } from '../lib/version.ts'
+import { roomVersions } from '../matrix/room-versions.ts'
+
+const server = { name: 'Hourglass', version }
+
+/** All of them: matrix-js-sdk looks for one between v1.1 and v1.13 by name. */
+const versions = [
+  'r0.6.1',
+  ...['v1.1', 'v1.2', 'v1.3', 'v1.4', 'v1.5', 'v1.6'],
+  ...['v1.7', 'v1.8', 'v1.9', 'v1.10', 'v1.11', 'v1.12'],
+]
+
+const isDelaying = ({ config }: Context) =>
+  config.delayed_events.max_delay_ms > 0 && config.delayed_events.max_scheduled_per_user > 0
+
+/** Whatever stands in the options; it came out of YAML, so it is JSON. */
+const transportsOf = ({ config }: Context) => config.rtc_transports as JsonObject[]
+
+const getWellKnown = endpoint({
+  method: 'GET',
+  path: '/.well-known/matrix/client',
+  spec: 'client-server-api/#getwell-knownmatrixclient',
+  auth: 'none',
+  handle({ ctx, request }) {
+    const host = request.headers.host ?? `${ctx.config.host}:${ctx.config.port}`
+    return {
+      'm.homeserver': { base_url: ctx.config.public_base_url ?? `http://${host}` },
+      // MSC4143: matrix-rust-sdk and older releases of Element Call find their media server here.
+      'org.matrix.msc4143.rtc_foci': transportsOf(ctx),
+    }
+  },
+})
+
+// No authentication at all: clients come with a stale token to find out whether it is one.
+const getVersions = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/versions',
+  spec: 'client-server-api/#get_matrixclientversions',
+  auth: 'none',
+  handle: ({ ctx }) => ({
+    versions,
+    unstable_features: {
+      'org.matrix.msc4140': isDelaying(ctx),
+      'org.matrix.msc4143': true,
+      'org.matrix.msc4222': true,
+    },
+    server,
+  }),
+})
+
+const getCapabilities = endpoint({
+  method: 'GET',
+  path: '/_matrix/client/v3/capabilities',
+  spec: 'client-server-api/#get_matrixclientv3capabilities',
+  auth: 'user',
+  handle({ ctx }) {
+    const { max_delay_ms, max_scheduled_per_user } = ctx.config.delayed_events
+    // MSC4140: always there, because its clients read absence as "not supported"; 0 says so too.
+    const delayedEvents = { max_delay_ms, max_scheduled: max_scheduled_per_user }
+    return {
+      capabilities: {
+        'm.room_versions': {
+          default: ctx.config.default_room_version,
+          available: Object.fromEntries([...roomVersions.keys()].map(id => [id, 'stable'])),
+        },
+        'm.change_password': { enabled: true },
+        'm.set_displayname': { enabled: false },
+        'm.set_avatar_url': { enabled: false },
+        'm.3pid_changes': { enabled: false },
+        'm.get_login_token': { enabled: false },
+        'm.delayed_events': delayedEvents,
+        'org.matrix.msc4140.delayed_events': delayedEvents,
+      },
+    }
+  },
+})
+
+const getRtcTransports = endpoint({
+  method: 'GET',
+  path: [
+    '/_matrix/client/v1/rtc/transports',
+    '/_matrix/client/unstable/org.matrix.msc4143/rtc/transports',
+  ],
+  spec: 'MSC4143',
+  auth: 'user',
+  handle: ({ ctx }) => ({ rtc_transports: transportsOf(ctx) }),
+})
+
+const getHealth = endpoint({
+  method: 'GET',
+  path: '/health',
+  spec: 'none; the containers of Element Web wait for it',
+  auth: 'none',
+  handle: () => new TextAnswer('OK'),
+})
+
+const getFederationVersion = endpoint({
+  method: 'GET',
+  path: '/_matrix/federation/v1/version',
+  spec: 'server-server-api/#get_matrixfederationv1version',
+  auth: 'none',
+  handle: () => ({ server }),
+})
+
+export const discoveryEndpoints = [
+  getWellKnown,
+  getVersions,
+  getCapabilities,
+  getRtcTransports,
+  getHealth,
+  getFederationVersion,
+]

@@ -1,0 +1,41 @@
+/** The table of contents: every endpoint, in the order of the specification. */
+import type { Endpoint } from '../http/endpoint.ts'
+import { accountEndpoints } from './account.ts'
+import { accountDataEndpoints } from './account-data.ts'
+import { adminEndpoints } from './admin.ts'
+import { delayedEventsUnstableEndpoints } from './delayed-events-unstable.ts'
+import { deviceEndpoints } from './devices.ts'
+import { discoveryEndpoints } from './discovery.ts'
+import { filterEndpoints } from './filters.ts'
+import { loginEndpoints } from './login.ts'
+import { presenceEndpoints } from './presence.ts'
+import { pushRuleEndpoints } from './push-rules.ts'
+import { registerEndpoints } from './register.ts'
+import { roomCreateEndpoints } from './room-create.ts'
+import { roomDirectoryEndpoints } from './room-directory.ts'
+import { roomMembershipEndpoints } from './room-membership.ts'
+import { roomReadEndpoints } from './room-read.ts'
+import { roomSendEndpoints } from './room-send.ts'
+import { syncEndpoints } from './sync.ts'
+import { toDeviceEndpoints } from './to-device.ts'
+
+export const endpoints: readonly Endpoint[] = [
+  ...discoveryEndpoints,
+  ...loginEndpoints,
+  ...registerEndpoints,
+  ...accountEndpoints,
+  ...filterEndpoints,
+  ...syncEndpoints,
+  ...roomReadEndpoints,
+  ...roomSendEndpoints,
+  ...delayedEventsUnstableEndpoints,
+  ...roomCreateEndpoints,
+  ...roomDirectoryEndpoints,
+  ...roomMembershipEndpoints,
+  ...presenceEndpoints,
+  ...toDeviceEndpoints,
+  ...deviceEndpoints,
+  ...accountDataEndpoints,
+  ...pushRuleEndpoints,
+  ...adminEndpoints,
+]

@@ -1,0 +1,123 @@
+/** Client-Server API "Room membership", "Knocking on rooms". */
+import { z } from 'zod'
+import { selectJoinedRooms } from '../../db/room-state.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import { endpoint } from '../http/endpoint.ts'
+import { contentWithReason, roomId, shortText, text, userId } from '../http/schemas.ts'
+import { isRoomAlias, isRoomId } from '../matrix/ids.ts'
+import {
+  banUser,
+  forgetRoom,
+  inviteUser,
+  joinRoom,
+  kickUser,
+  knockOnRoom,
+  leaveRoom,
+  type Moderation,
+  unbanUser,
+} from '../rooms/membership.ts'
+
+const roomParams = z.object({ roomId })
+const idOrAlias = shortText.refine(
+  value => isRoomId(value) || isRoomAlias(value),
+  'is neither a room ID nor a room alias',
+)
+type Moderate = (ctx: Context, requester: Requester, moderation: Moderation) => Promise<void>
+
+/** The four endpoints in which one user changes another's membership. */
+function moderationEndpoint(name: string, moderate: Moderate) {
+  return endpoint({
+    method: 'POST',
+    path: `/_matrix/client/v3/rooms/:roomId/${name}`,
+    spec: `client-server-api/#post_matrixclientv3roomsroomid${name}`,
+    auth: 'user',
+    params: roomParams,
+    body: z.looseObject({ user_id: userId, reason: text.optional() }),
+    async handle({ ctx, requester, params, body }) {
+      await moderate(ctx, requester, {
+        roomId: params.roomId,
+        target: body.user_id,
+        reason: body.reason,
+      })
+      return {}
+    },
+  })
+}
+
+export const roomMembershipEndpoints = [
+  endpoint({
+    method: 'GET',
+    path: '/_matrix/client/v3/joined_rooms',
+    spec: 'client-server-api/#get_matrixclientv3joined_rooms',
+    auth: 'user',
+    async handle({ ctx, requester }) {
+      return { joined_rooms: await selectJoinedRooms(ctx.db, requester.userId) }
+    },
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/_matrix/client/v3/join/:roomIdOrAlias',
+    spec: 'client-server-api/#post_matrixclientv3joinroomidoralias',
+    auth: 'user',
+    params: z.object({ roomIdOrAlias: idOrAlias }),
+    // Handed on whole: what a client adds goes into the membership event.
+    body: contentWithReason,
+    bodyOptional: true,
+    async handle({ ctx, requester, params, body }) {
+      return { room_id: await joinRoom(ctx, requester, params.roomIdOrAlias, body) }
+    },
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/_matrix/client/v3/rooms/:roomId/join',
+    spec: 'client-server-api/#post_matrixclientv3roomsroomidjoin',
+    auth: 'user',
+    params: roomParams,
+    body: contentWithReason,
+    bodyOptional: true,
+    async handle({ ctx, requester, params, body }) {
+      return { room_id: await joinRoom(ctx, requester, params.roomId, body) }
+    },
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/_matrix/client/v3/knock/:roomIdOrAlias',
+    spec: 'client-server-api/#post_matrixclientv3knockroomidoralias',
+    auth: 'user',
+    params: z.object({ roomIdOrAlias: idOrAlias }),
+    body: contentWithReason,
+    bodyOptional: true,
+    async handle({ ctx, requester, params, body }) {
+      return { room_id: await knockOnRoom(ctx, requester, params.roomIdOrAlias, body.reason) }
+    },
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/_matrix/client/v3/rooms/:roomId/leave',
+    spec: 'client-server-api/#post_matrixclientv3roomsroomidleave',
+    auth: 'user',
+    params: roomParams,
+    body: contentWithReason,
+    bodyOptional: true,
+    async handle({ ctx, requester, params, body }) {
+      await leaveRoom(ctx, requester, params.roomId, body.reason)
+      return {}
+    },
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/_matrix/client/v3/rooms/:roomId/forget',
+    spec: 'client-server-api/#post_matrixclientv3roomsroomidforget',
+    auth: 'user',
+    params: roomParams,
+    async handle({ ctx, requester, params }) {
+      await forgetRoom(ctx, requester, params.roomId)
+      return {}
+    },
+  }),
+  moderationEndpoint('invite', inviteUser),
+  moderationEndpoint('kick', kickUser),
+  moderationEndpoint('ban', banUser),
+  moderationEndpoint('unban', unbanUser),
+]

@@ -1,0 +1,116 @@
+/**
+ * What the specification has and this server does not serve yet: path and methods. There the right
+ * method is unknown, 404, and any other is the wrong one, 405; both M_UNRECOGNIZED, as for what is
+ * served. Of the Server-Server API only what a server may have that does not federate.
+ *
+ * Whoever serves one takes it out; unserved-paths.test.ts reminds them.
+ *
+ * Spec: Client-Server API "Common error codes", M_UNRECOGNIZED; Complement asks for it.
+ */
+import type { Method } from './endpoint.ts'
+
+const v1 = '/_matrix/client/v1'
+const v3 = '/_matrix/client/v3'
+const media = '/_matrix/media/v3'
+
+export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
+  // Server Discovery
+  '/.well-known/matrix/policy_server': ['GET'],
+  '/.well-known/matrix/support': ['GET'],
+  // Client Authentication
+  [`${v1}/auth_metadata`]: ['GET'],
+  [`${v1}/login/get_token`]: ['POST'],
+  [`${v1}/register/m.login.registration_token/validity`]: ['GET'],
+  [`${v3}/login/sso/redirect`]: ['GET'],
+  [`${v3}/login/sso/redirect/:idpId`]: ['GET'],
+  [`${v3}/register/email/requestToken`]: ['POST'],
+  [`${v3}/register/msisdn/requestToken`]: ['POST'],
+  [`${v3}/account/password/email/requestToken`]: ['POST'],
+  [`${v3}/account/password/msisdn/requestToken`]: ['POST'],
+  [`${v3}/account/3pid/add`]: ['POST'],
+  [`${v3}/account/3pid/bind`]: ['POST'],
+  [`${v3}/account/3pid/delete`]: ['POST'],
+  [`${v3}/account/3pid/unbind`]: ['POST'],
+  [`${v3}/account/3pid/email/requestToken`]: ['POST'],
+  [`${v3}/account/3pid/msisdn/requestToken`]: ['POST'],
+  [`${v3}/user/:userId/openid/request_token`]: ['POST'],
+  '/_matrix/federation/v1/openid/userinfo': ['GET'],
+  // Events
+  [`${v3}/events`]: ['GET'],
+  [`${v3}/events/:eventId`]: ['GET'],
+  [`${v3}/initialSync`]: ['GET'],
+  [`${v3}/rooms/:roomId/initialSync`]: ['GET'],
+  [`${v3}/rooms/:roomId/read_markers`]: ['POST'],
+  [`${v3}/rooms/:roomId/receipt/:receiptType/:eventId`]: ['POST'],
+  [`${v3}/rooms/:roomId/typing/:userId`]: ['PUT'],
+  [`${v1}/rooms/:roomId/relations/:eventId`]: ['GET'],
+  [`${v1}/rooms/:roomId/relations/:eventId/:relType`]: ['GET'],
+  [`${v1}/rooms/:roomId/relations/:eventId/:relType/:eventType`]: ['GET'],
+  [`${v1}/rooms/:roomId/threads`]: ['GET'],
+  [`${v1}/rooms/:roomId/timestamp_to_event`]: ['GET'],
+  [`${v3}/search`]: ['POST'],
+  // Rooms
+  [`${v1}/rooms/:roomId/hierarchy`]: ['GET'],
+  [`${v1}/room_summary/:roomIdOrAlias`]: ['GET'],
+  [`${v1}/mutual_rooms`]: ['GET'],
+  [`${v3}/directory/list/room/:roomId`]: ['GET', 'PUT'],
+  [`${v3}/directory/list/appservice/:networkId/:roomId`]: ['PUT'],
+  [`${v3}/rooms/:roomId/upgrade`]: ['POST'],
+  [`${v3}/rooms/:roomId/report`]: ['POST'],
+  [`${v3}/rooms/:roomId/report/:eventId`]: ['POST'],
+  [`${v3}/user/:userId/rooms/:roomId/tags`]: ['GET'],
+  [`${v3}/user/:userId/rooms/:roomId/tags/:tag`]: ['PUT', 'DELETE'],
+  // User Data
+  [`${v3}/user_directory/search`]: ['POST'],
+  [`${v3}/users/:userId/report`]: ['POST'],
+  [`${v3}/profile/:userId`]: ['GET'],
+  [`${v3}/profile/:userId/:keyName`]: ['GET', 'PUT', 'DELETE'],
+  // End-to-End Encryption
+  [`${v3}/keys/upload`]: ['POST'],
+  [`${v3}/keys/query`]: ['POST'],
+  [`${v3}/keys/claim`]: ['POST'],
+  [`${v3}/keys/changes`]: ['GET'],
+  [`${v3}/keys/device_signing/upload`]: ['POST'],
+  [`${v3}/keys/signatures/upload`]: ['POST'],
+  [`${v3}/room_keys/version`]: ['GET', 'POST'],
+  [`${v3}/room_keys/version/:version`]: ['GET', 'PUT', 'DELETE'],
+  [`${v3}/room_keys/keys`]: ['GET', 'PUT', 'DELETE'],
+  [`${v3}/room_keys/keys/:roomId`]: ['GET', 'PUT', 'DELETE'],
+  [`${v3}/room_keys/keys/:roomId/:sessionId`]: ['GET', 'PUT', 'DELETE'],
+  '/_matrix/key/v2/server': ['GET'],
+  '/_matrix/key/v2/query': ['POST'],
+  '/_matrix/key/v2/query/:serverName': ['GET'],
+  // Content Repository
+  '/_matrix/media/v1/create': ['POST'],
+  [`${media}/upload`]: ['POST'],
+  [`${media}/upload/:serverName/:mediaId`]: ['PUT'],
+  [`${media}/config`]: ['GET'],
+  [`${media}/preview_url`]: ['GET'],
+  [`${media}/download/:serverName/:mediaId`]: ['GET'],
+  [`${media}/download/:serverName/:mediaId/:fileName`]: ['GET'],
+  [`${media}/thumbnail/:serverName/:mediaId`]: ['GET'],
+  [`${v1}/media/config`]: ['GET'],
+  [`${v1}/media/preview_url`]: ['GET'],
+  [`${v1}/media/download/:serverName/:mediaId`]: ['GET'],
+  [`${v1}/media/download/:serverName/:mediaId/:fileName`]: ['GET'],
+  [`${v1}/media/thumbnail/:serverName/:mediaId`]: ['GET'],
+  // Push Notifications
+  [`${v3}/pushers`]: ['GET'],
+  [`${v3}/pushers/set`]: ['POST'],
+  [`${v3}/notifications`]: ['GET'],
+  [`${v3}/pushrules/global/:kind/:ruleId`]: ['GET', 'PUT', 'DELETE'],
+  [`${v3}/pushrules/global/:kind/:ruleId/actions`]: ['GET', 'PUT'],
+  [`${v3}/pushrules/global/:kind/:ruleId/enabled`]: ['GET', 'PUT'],
+  // Other modules
+  [`${v3}/voip/turnServer`]: ['GET'],
+  [`${v3}/thirdparty/protocols`]: ['GET'],
+  [`${v3}/thirdparty/protocol/:protocol`]: ['GET'],
+  [`${v3}/thirdparty/location`]: ['GET'],
+  [`${v3}/thirdparty/location/:protocol`]: ['GET'],
+  [`${v3}/thirdparty/user`]: ['GET'],
+  [`${v3}/thirdparty/user/:protocol`]: ['GET'],
+  [`${v3}/admin/whois/:userId`]: ['GET'],
+  [`${v1}/admin/suspend/:userId`]: ['GET', 'PUT'],
+  [`${v1}/admin/lock/:userId`]: ['GET', 'PUT'],
+  [`${v1}/appservice/:appserviceId/ping`]: ['POST'],
+}
