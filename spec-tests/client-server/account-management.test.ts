@@ -1,0 +1,164 @@
+import { type Client, refusal } from '../support/client.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import type { JsonObject } from '../support/wire.ts'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startServer()
+})
+afterAll(() => server.stop())
+
+/** The password stage, in the first request and without a session. */
+const proof = (client: Client, password = client.password) => ({
+  type: 'm.login.password',
+  identifier: { type: 'm.id.user', user: client.userId },
+  password,
+})
+const whoami = (client: Client) => client.request('GET', '/_matrix/client/v3/account/whoami')
+const changePassword = (client: Client, body: JsonObject) =>
+  client.request('POST', '/_matrix/client/v3/account/password', { body })
+
+async function anotherSession(client: Client): Promise<Client> {
+  const other = client.sibling()
+  await other.login()
+  return other
+}
+
+describe('TestChangePassword: POST /_matrix/client/v3/account/password', () => {
+  let alice: Client
+  let other: Client
+  beforeAll(async () => {
+    alice = await server.user('alice')
+    other = await anotherSession(alice)
+    const answer = await changePassword(alice, {
+      auth: proof(alice),
+      new_password: 'my_new_password',
+    })
+    expect(answer).toMatchObject({ status: 200, body: {} })
+  })
+
+  test('the old password does not log in', async () => {
+    expect(await refusal(alice.sibling().login())).toMatchObject({
+      status: 403,
+      errcode: 'M_FORBIDDEN',
+    })
+  })
+
+  test('the new password logs in', async () => {
+    const answer = await alice.sibling().login({ password: 'my_new_password' })
+    expect(answer.user_id).toBe(alice.userId)
+  })
+
+  test('the session that asked still works', async () => {
+    expect((await whoami(alice)).status).toBe(200)
+  })
+
+  test('another session does not work any more', async () => {
+    expect(await whoami(other)).toMatchObject({
+      status: 401,
+      body: { errcode: 'M_UNKNOWN_TOKEN' },
+    })
+  })
+
+  test('other sessions can be kept', async () => {
+    const bob = await server.user('bob')
+    const kept = await anotherSession(bob)
+    const change = { auth: proof(bob), new_password: 'new_optional', logout_devices: false }
+    expect((await changePassword(bob, change)).status).toBe(200)
+    expect((await whoami(kept)).status).toBe(200)
+    expect((await refusal(bob.sibling().login())).status).toBe(403)
+  })
+
+  test('without proof nothing is changed, and the flows are told', async () => {
+    const bob = await server.user('bob')
+    const { status, body } = await changePassword(bob, { new_password: 'unproven' })
+    expect(status).toBe(401)
+    expect(body).toEqual({
+      flows: [{ stages: ['m.login.password'] }],
+      params: {},
+      session: expect.any(String),
+    })
+    expect((await refusal(bob.sibling().login({ password: 'unproven' }))).status).toBe(403)
+    await bob.sibling().login()
+  })
+
+  test('the proof may come in the session of the challenge, with the user at the top', async () => {
+    const bob = await server.user('bob')
+    const { session } = (await changePassword(bob, { new_password: 'proven' })).body
+    const { type, password } = proof(bob)
+    const auth = { type, user: bob.userId, password, session }
+    expect((await changePassword(bob, { auth, new_password: 'proven' })).status).toBe(200)
+    await bob.sibling().login({ password: 'proven' })
+  })
+
+  test("another user's proof is refused", async () => {
+    const [bob, charlie] = [await server.user('bob'), await server.user('charlie')]
+    const change = { auth: proof(charlie), new_password: 'stolen' }
+    expect(await changePassword(bob, change)).toMatchObject({
+      status: 403,
+      body: { errcode: 'M_FORBIDDEN' },
+    })
+    await bob.sibling().login()
+    await charlie.sibling().login()
+  })
+})
+
+describe('TestDeactivateAccount: POST /_matrix/client/v3/account/deactivate', () => {
+  const deactivate = (client: Client, body?: JsonObject) =>
+    client.request('POST', '/_matrix/client/v3/account/deactivate', { body })
+
+  test('the password flow is available', async () => {
+    const alice = await server.user('alice')
+    const { status, body } = await deactivate(alice, {})
+    expect(status).toBe(401)
+    expect(body.flows).toEqual([{ stages: ['m.login.password'] }])
+    expect((await whoami(alice)).status).toBe(200)
+  })
+
+  test('a wrong password does not deactivate, and may be tried again', async () => {
+    const alice = await server.user('alice')
+    expect(await deactivate(alice, { auth: proof(alice, 'wrong_password') })).toMatchObject({
+      status: 401,
+      body: {
+        errcode: 'M_FORBIDDEN',
+        error: expect.any(String),
+        flows: [{ stages: ['m.login.password'] }],
+        params: {},
+        session: expect.any(String),
+      },
+    })
+    expect((await whoami(alice)).status).toBe(200)
+  })
+
+  test('the right password deactivates: every session ends', async () => {
+    const alice = await server.user('alice')
+    const other = await anotherSession(alice)
+    const answer = await deactivate(alice, { auth: proof(alice) })
+    expect(answer.status).toBe(200)
+    expect(['success', 'no-support']).toContain(answer.body.id_server_unbind_result)
+    expect((await whoami(alice)).body.errcode).toBe('M_UNKNOWN_TOKEN')
+    expect((await whoami(other)).body.errcode).toBe('M_UNKNOWN_TOKEN')
+  })
+
+  test('who is deactivated does not log in with their password, and their name stays taken', async () => {
+    const alice = await server.user('alice')
+    await deactivate(alice, { auth: proof(alice) })
+    expect((await refusal(alice.sibling().login())).status).toBe(403)
+    const username = alice.userId.slice(1).replace(':hs1', '')
+    expect(await refusal(server.anonymous().register(username))).toMatchObject({
+      status: 400,
+      errcode: 'M_USER_IN_USE',
+    })
+  })
+})
+
+describe('GET /_matrix/client/v3/account/whoami', () => {
+  test('the device of the token is told', async () => {
+    const alice = await server.user('alice')
+    expect((await whoami(alice)).body).toEqual({
+      user_id: alice.userId,
+      device_id: alice.deviceId,
+      is_guest: false,
+    })
+  })
+})

@@ -1,0 +1,196 @@
+import type { Client } from '../support/client.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import type { JsonObject } from '../support/wire.ts'
+
+let server: TestServer
+let alice: Client
+let bob: Client
+beforeAll(async () => {
+  server = await startServer()
+})
+beforeEach(async () => {
+  alice = await server.user('alice')
+  bob = await server.user('bob')
+})
+afterAll(() => server.stop())
+
+const enc = encodeURIComponent
+
+/** Stripped state has four members and no more; the create event also says when (MSC4311). */
+function expectStripped(events: JsonObject[]): void {
+  for (const event of events) {
+    const more = event.type === 'm.room.create' ? ['origin_server_ts'] : []
+    expect(Object.keys(event).sort()).toEqual(
+      ['content', 'sender', 'state_key', 'type', ...more].sort(),
+    )
+  }
+}
+
+const byType = (events: JsonObject[]) =>
+  Object.fromEntries(events.map(event => [event.type, event.content]))
+
+describe('GET /_matrix/client/v3/sync, rooms.invite', () => {
+  test('an invite comes with stripped state, and is told once', async () => {
+    const room = await alice.createRoom({ name: 'The room', topic: 'Its topic' })
+    await alice.say(room, 'a secret')
+    const { next_batch: since } = await bob.sync()
+    await alice.invite(room, bob.userId)
+    const invited = await bob.sync({ since })
+    const { events } = invited.rooms.invite?.[room]?.invite_state ?? { events: [] }
+    expectStripped(events)
+    expect(byType(events)).toMatchObject({
+      'm.room.create': { room_version: '11' },
+      'm.room.join_rules': { join_rule: 'invite' },
+      'm.room.name': { name: 'The room' },
+      'm.room.topic': { topic: 'Its topic' },
+    })
+    expect(events.map(event => event.type)).not.toContain('m.room.power_levels')
+    const members = events.filter(event => event.type === 'm.room.member')
+    expect(members.map(event => [event.state_key, event.content.membership])).toEqual([
+      [alice.userId, 'join'],
+      [bob.userId, 'invite'],
+    ])
+    expect(members.at(-1)?.sender).toBe(alice.userId)
+    expect(Object.keys(invited.rooms)).toEqual(['invite'])
+
+    expect((await bob.sync({ since: invited.next_batch })).rooms).toEqual({})
+    // But it stands for whoever begins anew.
+    expect(Object.keys((await bob.sync()).rooms.invite ?? {})).toEqual([room])
+  })
+
+  test('what happens in the room after the invite is not for the invited', async () => {
+    const room = await alice.createRoom({ name: 'before' })
+    await alice.invite(room, bob.userId)
+    const { next_batch: since } = await bob.sync()
+    await alice.setState(room, 'm.room.name', '', { name: 'after' })
+    await alice.say(room, 'a secret')
+    expect((await bob.sync({ since })).rooms).toEqual({})
+    const { events } = (await bob.sync()).rooms.invite?.[room]?.invite_state ?? { events: [] }
+    expect(byType(events)).toMatchObject({ 'm.room.name': { name: 'before' } })
+  })
+
+  test('an invite that is taken back is a departure', async () => {
+    const room = await alice.createRoom()
+    await alice.invite(room, bob.userId)
+    const { next_batch: since } = await bob.sync()
+    const body = { user_id: bob.userId }
+    await alice.ok('POST', alice.roomPath(room, 'kick'), { body })
+    const { rooms } = await bob.sync({ since })
+    expect(Object.keys(rooms)).toEqual(['leave'])
+    expect(rooms.leave?.[room]?.timeline.events).toMatchObject([
+      { sender: alice.userId, content: { membership: 'leave' } },
+    ])
+    expect((await bob.sync()).rooms).toEqual({})
+  })
+})
+
+test('GET /_matrix/client/v3/sync, rooms.knock: a knock comes with stripped state', async () => {
+  const room = await alice.createRoom({
+    name: 'The room',
+    initial_state: [{ type: 'm.room.join_rules', content: { join_rule: 'knock' } }],
+  })
+  const { next_batch: since } = await bob.sync()
+  await bob.ok('POST', `/_matrix/client/v3/knock/${enc(room)}`, { body: { reason: 'please' } })
+  const knocked = await bob.sync({ since })
+  const { events } = knocked.rooms.knock?.[room]?.knock_state ?? { events: [] }
+  expectStripped(events)
+  expect(byType(events)).toMatchObject({
+    'm.room.join_rules': { join_rule: 'knock' },
+    'm.room.name': { name: 'The room' },
+  })
+  expect(events.at(-1)).toMatchObject({
+    state_key: bob.userId,
+    content: { membership: 'knock', reason: 'please' },
+  })
+  expect((await bob.sync({ since: knocked.next_batch })).rooms).toEqual({})
+
+  await alice.invite(room, bob.userId)
+  const invited = await bob.sync({ since: knocked.next_batch })
+  expect(Object.keys(invited.rooms)).toEqual(['invite'])
+})
+
+describe('GET /_matrix/client/v3/sync, to_device', () => {
+  const send = (messages: JsonObject, txnId: string) =>
+    bob.ok('PUT', `/_matrix/client/v3/sendToDevice/org.example/${txnId}`, { body: { messages } })
+
+  test('messages come in order, again until they are acknowledged, and then no more', async () => {
+    const { next_batch: before } = await alice.sync()
+    for (const number of [1, 2, 3]) {
+      await send({ [alice.userId]: { [alice.deviceId]: { number } } }, `order-${number}`)
+    }
+    const expected = [1, 2, 3].map(number => ({
+      type: 'org.example',
+      sender: bob.userId,
+      content: { number },
+    }))
+    const first = await alice.sync({ since: before })
+    expect(first.to_device.events).toEqual(expected)
+    expect((await alice.sync({ since: before })).to_device.events).toEqual(expected)
+    expect((await alice.sync({ since: first.next_batch })).to_device.events).toEqual([])
+    // Acknowledged is gone, also for an older token.
+    expect((await alice.sync({ since: before })).to_device.events).toEqual([])
+  })
+
+  test('each device has its own inbox; what came while it was away is kept', async () => {
+    const laptop = alice.sibling()
+    await laptop.login()
+    await send({ [alice.userId]: { [alice.deviceId]: { to: 'phone' } } }, 'own-1')
+    await send({ [alice.userId]: { '*': { to: 'both' } } }, 'own-2')
+    await server.restart()
+    const contents = async (device: Client) =>
+      (await device.sync()).to_device.events.map(event => event.content.to)
+    expect(await contents(alice)).toEqual(['phone', 'both'])
+    expect(await contents(laptop)).toEqual(['both'])
+  })
+})
+
+describe('GET /_matrix/client/v3/sync, account_data', () => {
+  const put = (path: string, body: JsonObject) =>
+    alice.ok('PUT', `/_matrix/client/v3/user/${enc(alice.userId)}/${path}`, { body })
+
+  test('global data: all of it at first, then what changed, and only one’s own', async () => {
+    await put('account_data/org.example.a', { a: 1 })
+    const initial = await alice.sync()
+    expect(initial.account_data.events).toContainEqual({
+      type: 'org.example.a',
+      content: { a: 1 },
+    })
+    expect(initial.account_data.events.map(event => event.type)).toContain('m.push_rules')
+    await put('account_data/org.example.b', { b: 1 })
+    await put('account_data/org.example.b', { b: 2 })
+    const { account_data: changed } = await alice.sync({ since: initial.next_batch })
+    expect(changed.events).toEqual([{ type: 'org.example.b', content: { b: 2 } }])
+    expect((await bob.sync({ since: initial.next_batch })).account_data.events).toEqual([])
+  })
+
+  test('data of a room comes with the room, alone if need be', async () => {
+    const room = await alice.createRoom()
+    const { next_batch: since } = await alice.sync()
+    await put(`rooms/${enc(room)}/account_data/m.tag`, { tags: { work: {} } })
+    const tag = { type: 'm.tag', content: { tags: { work: {} } } }
+    const { rooms, account_data: global } = await alice.sync({ since })
+    expect(rooms.join?.[room]).toMatchObject({
+      account_data: { events: [tag] },
+      timeline: { events: [], limited: false },
+      state: { events: [] },
+    })
+    expect(global.events).toEqual([])
+    expect((await alice.sync()).rooms.join?.[room]?.account_data.events).toEqual([tag])
+  })
+})
+
+test('GET /_matrix/client/v3/sync: every answer has the sections that clients count on', async () => {
+  const { next_batch: since } = await alice.sync()
+  for (const query of [{}, { since }, { since, full_state: true }]) {
+    expect(await alice.sync(query)).toMatchObject({
+      next_batch: expect.any(String),
+      rooms: {},
+      presence: { events: expect.any(Array) },
+      account_data: { events: expect.any(Array) },
+      to_device: { events: [] },
+      device_lists: { changed: [], left: [] },
+      // matrix-js-sdk reads its absence as zero, and uploads keys after every answer.
+      device_one_time_keys_count: { signed_curve25519: expect.any(Number) },
+    })
+  }
+})

@@ -1,0 +1,334 @@
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { type AddressInfo, connect, createServer, type Server } from 'node:net'
+import { join } from 'node:path'
+import { hasVersion, refusesPasswords, wireTo } from './support/postgres-stand-in.ts'
+import {
+  type Ended,
+  killPrograms,
+  makeStorage,
+  runProgram,
+  type Storage,
+  startProgram,
+} from './support/program.ts'
+import { runInShell } from './support/shell.ts'
+
+const databaseUrl = process.env.HOURGLASS_TEST_DATABASE_URL
+const v3 = '/_matrix/client/v3'
+
+let storage: Storage
+beforeEach(async () => {
+  storage = await makeStorage()
+})
+afterEach(async () => {
+  killPrograms()
+  await storage.remove()
+})
+
+/** Start on this test's storage and a free port. */
+const start = (...flags: string[]) => startProgram([...storage.flags, '--port', '0', ...flags])
+
+const statusOf = async (url: string) => (await fetch(`${url}/_matrix/client/versions`)).status
+
+async function configFile(yaml: string): Promise<string> {
+  const file = join(storage.folder, 'config.yaml')
+  await writeFile(file, yaml)
+  return file
+}
+
+async function register(url: string): Promise<string> {
+  const body = JSON.stringify({ auth: { type: 'm.login.dummy' }, password: 'ever so secret' })
+  const answer = await fetch(`${url}${v3}/register`, { method: 'POST', body })
+  const { access_token } = (await answer.json()) as { access_token: string }
+  return access_token
+}
+
+async function whoAmI(url: string, token: string): Promise<number> {
+  const headers = { Authorization: `Bearer ${token}` }
+  return (await fetch(`${url}${v3}/account/whoami`, { headers })).status
+}
+
+/** One line on standard error, nothing else, and this exit code. */
+function expectRefusal(ended: Ended, exitCode: number, line: RegExp | string): void {
+  expect(ended.stderr).toMatch(/^hourglass: [^\n]+\n$/)
+  expect(ended.stderr).toMatch(line)
+  expect(ended.stderr).not.toMatch(/\bat .*:\d+:\d+|node:internal|undefined|\[object/)
+  expect(ended.stdout).toBe('')
+  expect(ended.exitCode).toBe(exitCode)
+}
+
+function listenOnFreePort(): Promise<Server> {
+  const server = createServer()
+  return new Promise(resolve => {
+    server.listen(0, '127.0.0.1', () => resolve(server))
+  })
+}
+
+const portOf = (server: Server) => (server.address() as AddressInfo).port
+
+describe('starting', () => {
+  test('prints where it listens, answers there, and stops cleanly on SIGTERM', async () => {
+    const program = start()
+    const url = await program.listening
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:[1-9]\d*$/)
+    expect(await statusOf(url)).toBe(200)
+    program.kill('SIGTERM')
+    const ended = await program.ended
+    expect(ended).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(ended.stdout).toMatch(new RegExp(`^Hourglass is listening on ${url}$`, 'm'))
+    expect(ended.stdout).toMatch(`Base URL     ${url}`)
+    expect(ended.stdout).toMatch('Server name  localhost')
+    expect(ended.stdout).toMatch(databaseUrl ? /Data {9}postgres/ : /Data {9}.*pglite/)
+    if (databaseUrl) expect(ended.stdout).not.toContain(new URL(databaseUrl).password || '\0')
+  })
+
+  test('the requests in the banner show a delayed event that fires', async () => {
+    const program = start()
+    await program.listening
+    const lines = program.printed().match(/^ {2}.*\bcurl .*$/gm) ?? []
+    expect(lines).toHaveLength(4)
+    const printed = await runInShell(lines.map(line => line.trim()))
+    expect(printed).toMatch(/^\{"delay_id":"[^"]+"\}/)
+    expect(printed).toMatch('"body":"The sand has run out"')
+  })
+
+  test('--host and --server-name', async () => {
+    const program = start('--host', 'localhost', '--server-name', 'hourglass.example:8448')
+    const url = await program.listening
+    const token = await register(url)
+    const headers = { Authorization: `Bearer ${token}` }
+    const answer = await fetch(`${url}${v3}/account/whoami`, { headers })
+    expect(await answer.json()).toMatchObject({
+      user_id: expect.stringMatching(/:hourglass\.example:8448$/),
+    })
+  })
+
+  test('--help', async () => {
+    const ended = await runProgram(['--help'])
+    expect(ended).toMatchObject({ exitCode: 0, stderr: '' })
+    for (const flag of ['config', 'host', 'port', 'server-name', 'data-dir', 'database-url']) {
+      expect(ended.stdout).toMatch(`--${flag} `)
+    }
+  })
+
+  test('--version', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+    expect(await runProgram(['--version'])).toEqual({
+      exitCode: 0,
+      stdout: `${version}\n`,
+      stderr: '',
+    })
+  })
+})
+
+describe('a flag counts more than the environment, and that more than the file', () => {
+  const unreachable = (name: string) => `postgres://127.0.0.1:1/${name}`
+
+  test('the file', async () => {
+    const config = await configFile(`database_url: ${unreachable('file')}\n`)
+    expectRefusal(await runProgram(['--config', config]), 1, '127.0.0.1:1/file')
+  })
+
+  test('the environment over the file', async () => {
+    const config = await configFile(`database_url: ${unreachable('file')}\n`)
+    const env = { DATABASE_URL: unreachable('env') }
+    expectRefusal(await runProgram(['--config', config], env), 1, '127.0.0.1:1/env')
+  })
+
+  test('a flag over the environment', async () => {
+    const env = { DATABASE_URL: unreachable('env') }
+    const ended = await runProgram(['--database-url', unreachable('flag')], env)
+    expectRefusal(ended, 1, '127.0.0.1:1/flag')
+  })
+})
+
+describe('a wrong command line', () => {
+  test.each([
+    [['--prot', '8008'], /unknown option --prot \(did you mean --port\?\)/],
+    [['--frobnicate'], /unknown option --frobnicate;/],
+    [['-x'], /-x/],
+    [['--port'], /--port/],
+    [['--port', '--host', 'x'], /--port/],
+    [['--port', 'http'], /--port: http is not a port number/],
+    [['--port', '65536'], /--port: /],
+    [['--port', '-1'], /--port/],
+    [['--host', ''], /--host: /],
+    [['--server-name', 'not a name'], /--server-name: is not a Matrix server name/],
+    [['--database-url', 'mysql://localhost/x'], /--database-url: must begin with postgres/],
+    [['start'], /start/],
+  ])('%j', async (flags, line) => {
+    expectRefusal(await runProgram(flags), 2, line)
+  })
+})
+
+describe('a wrong option', () => {
+  test.each([
+    ['prot: 8008', /config\.yaml: unknown option prot \(did you mean port\?\)/],
+    ['delayed_events: { max_delay: 1 }', /did you mean max_delay_ms\?/],
+    ['port: eight', /config\.yaml: port: /],
+    ['server_name: "not a name"', /config\.yaml: server_name: is not a Matrix server name/],
+    ['- port', /config\.yaml: is not a list of options/],
+    ['port: [', /config\.yaml: /],
+    ['port: 1\nport: 2', /config\.yaml: /],
+  ])('%j in the file', async (yaml, line) => {
+    expectRefusal(await runProgram(['--config', await configFile(yaml)]), 1, line)
+  })
+
+  test('a file that does not exist', async () => {
+    const ended = await runProgram(['--config', join(storage.folder, 'no.yaml')])
+    expectRefusal(ended, 1, /cannot read .*no\.yaml: ENOENT/)
+  })
+
+  test('DATABASE_URL', async () => {
+    expectRefusal(await runProgram([], { DATABASE_URL: 'nonsense' }), 1, /DATABASE_URL: /)
+  })
+})
+
+describe('an address that cannot be had', () => {
+  test('a taken port; the data is as it was', async () => {
+    const other = await listenOnFreePort()
+    const port = String(portOf(other))
+    const ended = await runProgram([...storage.flags, '--port', port])
+    expectRefusal(ended, 1, `port ${port} on 127.0.0.1 is taken by another program`)
+    other.close()
+    expect(await statusOf(await start().listening)).toBe(200)
+  })
+
+  test('an address of another machine', async () => {
+    const ended = await start('--host', '203.0.113.1').ended
+    expectRefusal(ended, 1, '203.0.113.1 is not an address of this machine')
+  })
+
+  test('a name that nobody has', async () => {
+    expectRefusal(await start('--host', 'nowhere.invalid').ended, 1, 'nowhere.invalid')
+  })
+})
+
+describe('a database that cannot be used', () => {
+  test('nobody listens there', async () => {
+    const server = await listenOnFreePort()
+    const port = portOf(server)
+    await new Promise(resolve => server.close(resolve))
+    const ended = await runProgram(['--database-url', `postgres://user:hidden@127.0.0.1:${port}/x`])
+    expectRefusal(ended, 1, `cannot reach the database postgres://127.0.0.1:${port}/x: `)
+    expect(ended.stderr).not.toMatch('hidden')
+  })
+
+  test('an address that is none', async () => {
+    const ended = await runProgram(['--database-url', 'postgres://user:hidden@:x/y'])
+    expectRefusal(ended, 1, 'cannot reach the database given: ')
+    expect(ended.stderr).not.toMatch('hidden')
+  })
+
+  test('the password is wrong', async () => {
+    const server = await refusesPasswords()
+    const url = `postgres://hourglass:hidden@127.0.0.1:${server.port}/x`
+    const ended = await runProgram(['--database-url', url])
+    expectRefusal(ended, 1, 'password authentication failed for user "hourglass"')
+    expect(ended.stderr).not.toMatch('hidden')
+    await server.stop()
+  })
+
+  test('it is too old', async () => {
+    const server = await hasVersion('130022')
+    const ended = await runProgram(['--database-url', `postgres://127.0.0.1:${server.port}/x`])
+    expectRefusal(ended, 1, 'is older than PostgreSQL 14')
+    await server.stop()
+  })
+
+  test('the folder cannot be written to', async () => {
+    const file = await configFile('')
+    const ended = await runProgram(['--port', '0', '--data-dir', join(file, 'data')])
+    expectRefusal(ended, 1, `cannot write to the data directory ${file}/data: ENOTDIR`)
+  })
+
+  test('the files in the folder are no database; nothing is done to them', async () => {
+    const folder = join(storage.folder, 'data', 'pglite')
+    mkdirSync(folder, { recursive: true })
+    await writeFile(join(folder, 'PG_VERSION'), '12\n')
+    const ended = await runProgram(['--port', '0', '--data-dir', join(storage.folder, 'data')])
+    expectRefusal(ended, 1, 'cannot open the database in ')
+    expect(readdirSync(folder)).toEqual(['PG_VERSION'])
+  })
+
+  test('its data belongs to another server name', async () => {
+    const program = start('--server-name', 'first.example')
+    await program.listening
+    program.kill('SIGTERM')
+    await program.ended
+    const ended = await start('--server-name', 'second.example').ended
+    expectRefusal(ended, 1, 'the data belongs to the server name first.example, not second.example')
+  })
+})
+
+describe('two processes on the same data', () => {
+  test('the second is refused, the first goes on', async () => {
+    const first = start()
+    const url = await first.listening
+    const token = await register(url)
+    expectRefusal(await start().ended, 1, /is in use by another process$/m)
+    expect(await whoAmI(url, token)).toBe(200)
+    first.kill('SIGTERM')
+    expect((await first.ended).exitCode).toBe(0)
+    expect(await whoAmI(await start().listening, token)).toBe(200)
+  })
+
+  test('after SIGKILL the next one starts, and what was answered is there', async () => {
+    const first = start()
+    const token = await register(await first.listening)
+    first.kill('SIGKILL')
+    await first.ended
+    expect(await whoAmI(await start().listening, token)).toBe(200)
+  })
+})
+
+describe('stopping', () => {
+  test('lets a waiting /sync go with an answer, and idle connections without one', async () => {
+    const program = start()
+    const url = await program.listening
+    const headers = { Authorization: `Bearer ${await register(url)}` }
+    const sync = (query: string) => fetch(`${url}${v3}/sync?${query}`, { headers })
+    const { next_batch } = (await (await sync('')).json()) as { next_batch: string }
+    const silent = connect(Number(new URL(url).port), '127.0.0.1')
+    await new Promise(resolve => silent.once('connect', resolve))
+    const hungUp = new Promise(resolve => silent.once('close', resolve))
+
+    const waiting = sync(`since=${next_batch}&timeout=30000`)
+    await statusOf(url)
+    program.kill('SIGINT')
+    expect((await waiting).status).toBe(200)
+    expect((await program.ended).exitCode).toBe(0)
+    await hungUp
+  })
+
+  test('a second signal does not wait for a request that is still coming in', async () => {
+    const program = start()
+    const url = await program.listening
+    const slow = connect(Number(new URL(url).port), '127.0.0.1')
+    slow.on('error', () => undefined)
+    slow.write(`POST ${v3}/register HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{`)
+    await statusOf(url)
+    program.kill('SIGTERM')
+    await new Promise(resolve => setTimeout(resolve, 700))
+    program.kill('SIGTERM')
+    expect((await program.ended).exitCode).toBe(1)
+  })
+})
+
+if (databaseUrl) {
+  describe('a PostgreSQL server that goes away', () => {
+    test('ends the program, with the reason', async () => {
+      const wire = await wireTo(databaseUrl)
+      const url = new URL(databaseUrl)
+      url.hostname = '127.0.0.1'
+      url.port = String(wire.port)
+      const program = start('--database-url', url.href)
+      await program.listening
+      wire.cut()
+      const ended = await program.ended
+      expect(ended.stderr).toMatch(/^hourglass: the database \S+ was lost: [^\n]+\n$/)
+      expect(ended.exitCode).toBe(1)
+      await wire.stop()
+    })
+  })
+}

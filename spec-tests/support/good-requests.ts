@@ -1,0 +1,160 @@
+/** For every endpoint a request that is in order, to be spoilt in one place by a test. */
+import type { Client } from './client.ts'
+import type { RawRequest } from './raw-http.ts'
+import type { allEndpoints, TestServer } from './server.ts'
+import type { JsonObject } from './wire.ts'
+
+export type EndpointUnderTest = ReturnType<typeof allEndpoints>[number]
+
+const enc = encodeURIComponent
+const base = '/_matrix/client'
+
+/** A user with a little of everything, so that requests get past the first look. */
+export class GoodRequests {
+  readonly #alice: Client
+  readonly #bob: Client
+  #ids: Record<string, string> = {}
+  #count = 0
+
+  static async make(server: TestServer): Promise<GoodRequests> {
+    const good = new GoodRequests(await server.user('alice'), await server.user('bob'))
+    await good.repair()
+    return good
+  }
+
+  private constructor(alice: Client, bob: Client) {
+    this.#alice = alice
+    this.#bob = bob
+  }
+
+  get token(): string | undefined {
+    return this.#alice.token
+  }
+
+  /** After a request that may have ended the session. */
+  async logInAgain(): Promise<void> {
+    const who = await this.#alice.request('GET', `${base}/v3/account/whoami`)
+    if (who.status === 401) await this.#alice.login({ device_id: this.#alice.deviceId })
+  }
+
+  /** After requests that may have ended anything. */
+  async repair(): Promise<void> {
+    await this.logInAgain()
+    const { roomId = '!none:hs1', roomAlias = '#none:hs1' } = this.#ids
+    const members = await this.#alice.request('GET', this.#alice.roomPath(roomId, 'joined_members'))
+    const alias = await this.#alice.request('GET', `${base}/v3/directory/room/${enc(roomAlias)}`)
+    const power = await this.#alice.request(
+      'PUT',
+      this.#alice.roomPath(roomId, 'state', 'm.room.power_levels', 'x'),
+      { body: {} },
+    )
+    const isFull = this.#bob.userId in (members.body.joined ?? {})
+    const isWhole = isFull && alias.status === 200 && power.status === 200
+    if (!isWhole) this.#ids = await this.#makeRoom()
+  }
+
+  async #makeRoom(): Promise<Record<string, string>> {
+    this.#count += 1
+    const alice = this.#alice
+    const name = `hostile${this.#count}`
+    const roomId = await alice.createRoom({ preset: 'public_chat', room_alias_name: name })
+    await this.#bob.join(roomId)
+    const filterPath = `${base}/v3/user/${enc(alice.userId)}/filter`
+    const { filter_id } = await alice.ok('POST', filterPath, { body: {} })
+    const { delay_id } = await this.#bob.ok('PUT', alice.roomPath(roomId, 'send', 'm.test', name), {
+      query: { 'org.matrix.msc4140.delay': 86_400_000 },
+      body: {},
+    })
+    return {
+      roomId,
+      roomIdOrAlias: roomId,
+      roomAlias: `#${name}:hs1`,
+      userId: alice.userId,
+      eventId: await alice.say(roomId, 'hello'),
+      filterId: filter_id,
+      delayId: delay_id,
+      deviceId: alice.deviceId,
+      eventType: 'm.test',
+      type: 'm.test',
+      stateKey: '',
+    }
+  }
+
+  /** The names of the parameters in an endpoint's path. */
+  static parametersOf(path: string): string[] {
+    return [...path.matchAll(/:(\w+)/g)].map(match => match[1] ?? '')
+  }
+
+  /** The path, filled in; `spoilt` segments go in as they are. */
+  path(template: string, spoilt: Record<string, string> = {}): string {
+    return template
+      .replace(/[{}]/g, '')
+      .replace(/:(\w+)/g, (_, name: string) => spoilt[name] ?? enc(this.#idFor(name)))
+  }
+
+  #idFor(name: string): string {
+    this.#count += 1
+    return this.#ids[name] ?? `x${this.#count}`
+  }
+
+  /** What an endpoint wants to have in its body. */
+  body(template: string): JsonObject {
+    this.#count += 1
+    const last = template.split('/').at(-1) ?? ''
+    if (template.endsWith('/directory/room/:roomAlias')) {
+      return { room_id: this.#idFor('roomId') }
+    }
+    if (template.endsWith('/login')) {
+      const identifier = { type: 'm.id.user', user: 'nobody' }
+      return { type: 'm.login.password', identifier, password: 'wrong' }
+    }
+    if (template.endsWith('/v3/register')) {
+      return { auth: { type: 'm.login.dummy' }, username: `u${this.#count}`, password: 'x' }
+    }
+    if (template.endsWith('/v1/register')) {
+      return { nonce: 'x', username: 'x', password: 'x', mac: '00' }
+    }
+    if (template.endsWith('/account/password')) return { new_password: 'x' }
+    if (['invite', 'kick', 'ban', 'unban'].includes(last)) return { user_id: this.#bob.userId }
+    if (template.includes('/presence/')) return { presence: 'online' }
+    if (template.includes('/sendToDevice/')) return { messages: {} }
+    if (template.endsWith('/delete_devices')) return { devices: [] }
+    if (template.endsWith('/refresh')) return { refresh_token: 'x' }
+    if (template.endsWith('/delayed_events/:delayId')) return { action: 'restart' }
+    return {}
+  }
+
+  /** The request as it should be. The token `alice` stands for hers, whatever it is by then. */
+  request(endpoint: EndpointUnderTest, path: string): RawRequest {
+    return {
+      method: endpoint.method,
+      path: this.path(path),
+      token: endpoint.auth === 'none' ? undefined : 'alice',
+      body: endpoint.hasBody ? JSON.stringify(this.body(path)) : undefined,
+    }
+  }
+}
+
+/** Members that endpoints take which check an object as a whole. */
+const furtherMembers: Record<string, readonly string[]> = {
+  login: [
+    'identifier',
+    'user',
+    'password',
+    'device_id',
+    'initial_device_display_name',
+    'refresh_token',
+  ],
+  register: ['nonce', 'username', 'password', 'mac', 'admin', 'displayname'],
+  filter: ['event_fields', 'event_format', 'presence', 'account_data', 'room'],
+  ':roomIdOrAlias': ['reason', 'third_party_signed', 'membership', 'displayname'],
+  join: ['reason', 'third_party_signed', 'join_authorised_via_users_server'],
+  leave: ['reason'],
+  ':txnId': ['reason', 'redacts', 'm.relates_to', 'msgtype', 'body', 'url', 'm.mentions'],
+}
+
+/** The members of its body that an endpoint looks at. */
+export function bodyMembersOf(endpoint: EndpointUnderTest): string[] {
+  const last = endpoint.paths[0]?.split('/').at(-1) ?? ''
+  return [...new Set([...endpoint.bodyNames, ...(furtherMembers[last] ?? [])])]
+}

@@ -1,0 +1,89 @@
+/** HTTP without manners: paths, headers and bytes go out exactly as they are given. */
+import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { connect } from 'node:net'
+import type { JsonObject } from './wire.ts'
+
+export interface RawRequest {
+  method: string
+  /** With the query, and encoded as the test wants it; nothing is normalised. */
+  path: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array | undefined
+  token?: string | undefined
+}
+
+export interface RawAnswer {
+  status: number
+  headers: IncomingHttpHeaders
+  text: string
+  /** Empty if the answer is no JSON object. */
+  body: JsonObject
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 16 })
+
+/** Let the connections go that {@link sendRaw} holds open. */
+export function closeConnections(): void {
+  agent.destroy()
+}
+
+/** Send a request and give the answer, whatever it is. */
+export function sendRaw(baseUrl: string, raw: RawRequest): Promise<RawAnswer> {
+  const { method, path, body, token } = raw
+  const { hostname, port } = new URL(baseUrl)
+  const bytes = body === undefined ? undefined : Buffer.from(body as string)
+  const headers = {
+    ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+    ...(bytes === undefined ? {} : { 'Content-Length': String(bytes.length) }),
+    ...raw.headers,
+  }
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ agent, hostname, port, method, path, headers }, response => {
+      const chunks: Buffer[] = []
+      response.on('data', chunk => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString()
+        const status = response.statusCode ?? 0
+        resolve({ status, headers: response.headers, text, body: parseObject(text) })
+      })
+    })
+    request.on('error', error => reject(new Error(`${method} ${path}: ${error.message}`)))
+    request.end(bytes)
+  })
+}
+
+function parseObject(text: string): JsonObject {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? (value as JsonObject) : {}
+  } catch {
+    return {}
+  }
+}
+
+/**
+ * Write bytes to a new connection.
+ *
+ * @param hangUp end our side at once, as somebody does who has gone; else the server ends it
+ * @returns what came back
+ */
+export function sendBytes(
+  baseUrl: string,
+  bytes: string | Uint8Array,
+  { hangUp = false } = {},
+): Promise<string> {
+  const { hostname, port } = new URL(baseUrl)
+  return new Promise(resolve => {
+    const socket = connect({ host: hostname, port: Number(port) })
+    let text = ''
+    socket.on('data', chunk => {
+      text += chunk.toString('latin1')
+    })
+    // Being cut off is one of the answers.
+    socket.on('error', () => undefined)
+    socket.on('close', () => resolve(text))
+    if (hangUp) socket.end(bytes)
+    else socket.write(bytes)
+  })
+}

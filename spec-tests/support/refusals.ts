@@ -1,0 +1,44 @@
+/** What every answer must be like, and every refusal. */
+import type { RawAnswer } from './raw-http.ts'
+
+/** Client-Server API "Standard error response", v1.12, and MSC4140's own. */
+const errcodes = new Set(
+  `M_FORBIDDEN M_UNKNOWN_TOKEN M_MISSING_TOKEN M_USER_LOCKED M_USER_SUSPENDED M_BAD_JSON M_NOT_JSON
+  M_NOT_FOUND M_LIMIT_EXCEEDED M_UNRECOGNIZED M_UNKNOWN M_UNAUTHORIZED M_USER_DEACTIVATED
+  M_USER_IN_USE M_INVALID_USERNAME M_ROOM_IN_USE M_INVALID_ROOM_STATE M_THREEPID_IN_USE
+  M_THREEPID_NOT_FOUND M_THREEPID_AUTH_FAILED M_THREEPID_DENIED M_SERVER_NOT_TRUSTED
+  M_UNSUPPORTED_ROOM_VERSION M_INCOMPATIBLE_ROOM_VERSION M_BAD_STATE M_GUEST_ACCESS_FORBIDDEN
+  M_CAPTCHA_NEEDED M_CAPTCHA_INVALID M_MISSING_PARAM M_INVALID_PARAM M_TOO_LARGE M_EXCLUSIVE
+  M_RESOURCE_LIMIT_EXCEEDED M_CANNOT_LEAVE_SERVER_NOTICE_ROOM M_THREEPID_MEDIUM_NOT_SUPPORTED
+  M_WEAK_PASSWORD M_BAD_ALIAS M_URL_NOT_SET M_CONNECTION_FAILED M_CONNECTION_TIMEOUT
+  M_DUPLICATE_ANNOTATION M_NOT_YET_UPLOADED M_CANNOT_OVERWRITE_MEDIA M_UNABLE_TO_AUTHORISE_JOIN
+  M_UNABLE_TO_GRANT_JOIN M_MAX_DELAY_EXCEEDED`.split(/\s+/),
+)
+
+const corsHeaders: Record<string, RegExp> = {
+  'access-control-allow-origin': /^\*$/,
+  'access-control-allow-methods': /GET.*POST.*PUT.*DELETE.*OPTIONS/,
+  'access-control-allow-headers': /Content-Type.*Authorization/,
+}
+
+/** What is wrong with an answer to hostile input; undefined if nothing is. */
+export function complaintAbout(answer: RawAnswer): string | undefined {
+  const { status, headers, body } = answer
+  for (const [name, pattern] of Object.entries(corsHeaders)) {
+    if (!pattern.test(String(headers[name]))) return `${name}: ${headers[name]}`
+  }
+  const isText = status === 200 && headers['content-type'] === 'text/plain'
+  if (headers['content-type'] !== 'application/json' && !isText) {
+    return `Content-Type: ${headers['content-type']}`
+  }
+  if (status >= 200 && status < 300) return undefined
+  if (status < 400 || status > 499) return `status ${status} ${answer.text}`
+  const isChallenge = status === 401 && Array.isArray(body.flows)
+  if (isChallenge && body.errcode === undefined) return undefined
+  if (!errcodes.has(String(body.errcode))) return `errcode ${body.errcode}`
+  return typeof body.error === 'string' && body.error !== '' ? undefined : 'no error in words'
+}
+
+/** `400 M_BAD_JSON`, to be compared. */
+export const gist = ({ status, body }: Pick<RawAnswer, 'status' | 'body'>) =>
+  [status, body.errcode].filter(Boolean).join(' ')
