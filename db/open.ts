@@ -166,7 +166,12 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
   } catch (error) {
     throw new DatabaseUnavailable(`cannot reach the database ${where}: ${reasonOf(error)}`)
   }
-  const pool = new driver.Pool({ ...config, max: options.maxConnections ?? 10 })
+  const poolName = `hourglass ${schema}`
+  const pool = new driver.Pool({
+    ...config,
+    application_name: poolName,
+    max: options.maxConnections ?? 10,
+  })
   // A broken idle connection is replaced; whoever was using it hears of it from its own query.
   pool.on('error', () => undefined)
   try {
@@ -182,6 +187,13 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
     if (!lock.rows[0].taken) {
       throw new DatabaseUnavailable(`the database ${where} is in use by another process`)
     }
+    // What a process that was killed had sent off may still be running. We hold the lock, so it is
+    // nobody's: it must not commit under our feet, at positions that we believe to be decided.
+    await holder.query(
+      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+       WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()`,
+      [poolName],
+    )
     const q = kyselyOn(pool as unknown as PostgresPool)
     await migrate(q)
     return {

@@ -2,9 +2,11 @@
 import { deleteAccountData } from '../../db/account-data.ts'
 import { markDeactivated, updatePassword } from '../../db/accounts.ts'
 import { deleteFilters } from '../../db/filters.ts'
+import { selectMembershipsBetween } from '../../db/room-state.ts'
 import { deleteAllDevices } from '../../db/sessions.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
+import { leaveRoom } from '../rooms/membership.ts'
 import type { Requester } from './requester.ts'
 import { type AuthData, demand } from './uia.ts'
 import { hashNewPassword } from './users.ts'
@@ -29,18 +31,25 @@ export async function changePassword(
 }
 
 /**
- * Close an account for good: no password, no devices, and nothing kept that only its user could
- * read. The name stays taken.
+ * Close an account for good: in no room, no password, no devices, and nothing kept that only its
+ * user could read. The name stays taken.
  *
  * @throws 401 with `flows`, until the password is given · 403 M_FORBIDDEN another user's
  * Spec: POST /account/deactivate
  */
 export async function deactivate(
   ctx: Context,
-  { userId }: Requester,
+  requester: Requester,
   auth: AuthData,
 ): Promise<void> {
+  const { userId } = requester
   await demand(ctx, 'm.login.password', auth, userId)
+  // One room after the other, each locked by itself. If we die on the way, asking again goes on.
+  const now = ctx.positions.latest()
+  for (const room of await selectMembershipsBetween(ctx.db, userId, now, now)) {
+    const isInvolved = ['join', 'invite', 'knock'].includes(room.membership)
+    if (isInvolved) await leaveRoom(ctx, requester, room.room_id)
+  }
   await transaction(ctx.db, async tx => {
     await markDeactivated(tx, userId, ctx.clock.now())
     await deleteAllDevices(tx, userId)

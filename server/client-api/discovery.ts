@@ -59,8 +59,11 @@ const getCapabilities = endpoint({
   auth: 'user',
   handle({ ctx }) {
     const { max_delay_ms, max_scheduled_per_user } = ctx.config.delayed_events
-    // MSC4140: always there, because its clients read absence as "not supported"; 0 says so too.
-    const delayedEvents = { max_delay_ms, max_scheduled: max_scheduled_per_user }
+    // MSC4140: always there, because its clients read absence as "not supported"; 0 says so too,
+    // and one 0 is enough to switch them off.
+    const delayedEvents = isDelaying(ctx)
+      ? { max_delay_ms, max_scheduled: max_scheduled_per_user }
+      : { max_delay_ms: 0, max_scheduled: 0 }
     return {
       capabilities: {
         'm.room_versions': {

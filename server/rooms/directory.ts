@@ -8,6 +8,7 @@ import {
   selectAlias,
   selectAliasesOf,
   selectPublicRooms,
+  selectRoom,
 } from '../../db/rooms.ts'
 import type { RoomRow } from '../../db/schema.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
@@ -91,8 +92,9 @@ async function levelsForAliases(tx: Tx, roomId: string, userId: string) {
   const create = event('m.room.create')
   const powerLevels = event('m.room.power_levels')
   const isJoined = event('m.room.member')?.content.membership === 'join'
-  if (!create || !isJoined) return { level: -1, required: 0 }
-  const version = versionOf({ version: String(create.content.room_version ?? '1') })
+  const room = await selectRoom(tx, roomId)
+  if (!room || !create || !isJoined) return { level: -1, required: 0 }
+  const version = versionOf(room)
   return {
     level: powerLevelOf(userId, create, powerLevels, version),
     required: requiredLevel(

@@ -82,7 +82,7 @@ export function joinRoom(
     const membership = await membershipIn(tx, roomId, userId)
     if (membership === 'join') return roomId
     const { third_party_signed: _, ...content } = extra
-    const voucher = membership === 'invite' ? undefined : await findVoucher(ctx, tx, room, userId)
+    const voucher = membership === 'invite' ? undefined : await findVoucher(tx, room, userId)
     await setMembership(ctx, tx, room, {
       sender: userId,
       target: userId,
@@ -102,12 +102,7 @@ export function joinRoom(
  * @throws 403 M_FORBIDDEN if the user is in none of those rooms, or nobody here may vouch
  * Spec: "Restricted rooms"; room version 8
  */
-async function findVoucher(
-  ctx: Context,
-  tx: Tx,
-  room: LockedRoom,
-  userId: string,
-): Promise<string | undefined> {
+async function findVoucher(tx: Tx, room: LockedRoom, userId: string): Promise<string | undefined> {
   const version = versionOf(room)
   if (!version.allowsRestrictedJoin) return undefined
   const rows = await selectStateByKeys(tx, room.room_id, [
@@ -131,7 +126,8 @@ async function findVoucher(
   if (!create) throw new Error('a room without a create event')
   const powerLevels = event('m.room.power_levels')
   const required = actionLevel('invite', powerLevels, version)
-  const members = await selectStateAt(tx, room.room_id, ctx.positions.latest(), {
+  // The room is locked: what is in its state is what holds.
+  const members = await selectStateAt(tx, room.room_id, Number.MAX_SAFE_INTEGER, {
     types: ['m.room.member'],
   })
   for (const member of members) {
@@ -211,7 +207,7 @@ export interface Moderation {
 /**
  * Spec: POST /rooms/{roomId}/invite
  *
- * @throws 403 M_FORBIDDEN, also for a user of this server who does not exist
+ * @throws 403 M_FORBIDDEN
  */
 export function inviteUser(
   ctx: Context,

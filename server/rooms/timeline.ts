@@ -10,7 +10,7 @@ import { matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
 import { presentEvents, type Viewer } from './present-event.ts'
-import { readableUpTo, selectReadableRanges } from './visibility.ts'
+import { hasForgotten, readableUpTo, selectReadableRanges } from './visibility.ts'
 
 const defaultLimit = 10
 /** More than this is not read at once, whatever is asked for. */
@@ -48,6 +48,7 @@ export async function readMessages(
   const edge = isBackwards ? now : 0
   const from = request.from === undefined ? edge : parseToken(request.from, now).position
   const to = request.to === undefined ? undefined : parseToken(request.to, now).position
+  const limit = Math.min(request.limit ?? filter?.limit ?? defaultLimit, maxLimit)
   const rows = matchesRoom(roomId, filter ?? {})
     ? await selectTimeline(ctx.db, {
         roomId,
@@ -55,14 +56,16 @@ export async function readMessages(
         after: isBackwards ? (to ?? 0) : from,
         upTo: isBackwards ? Math.min(from, now) : Math.min(to ?? now, now),
         direction: isBackwards ? 'backwards' : 'forwards',
-        limit: Math.min(request.limit ?? filter?.limit ?? defaultLimit, maxLimit),
+        limit,
         filter,
       })
     : []
 
   const viewer = viewerOf(ctx, requester)
   const last = rows.at(-1)
-  const end = last && (isBackwards ? last.position - 1 : last.position)
+  // Whoever asks for no events gets none, and is where they were, not at the end.
+  const reached = last && (isBackwards ? last.position - 1 : last.position)
+  const end = limit === 0 ? from : reached
   // Going on forwards from here later must not step over what is just being sent.
   const settled = ctx.positions.settled()
   return {
@@ -105,7 +108,11 @@ async function findReadable(ctx: Context, requester: Requester, roomId: string, 
   const now = ctx.positions.latest()
   const row = await selectEvent(ctx.db, eventId)
   const ranges = await selectReadableRanges(ctx.db, roomId, requester.userId, now)
-  if (!row || row.room_id !== roomId || !isInRanges(row.position, ranges)) {
+  const isReadable =
+    row?.room_id === roomId &&
+    isInRanges(row.position, ranges) &&
+    !(await hasForgotten(ctx.db, roomId, requester.userId))
+  if (!row || !isReadable) {
     throw notFound('There is no such event, or it is not for you to see')
   }
   return { row, ranges, now }

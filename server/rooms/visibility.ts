@@ -34,15 +34,20 @@ export async function readableUpTo(
   if (current?.membership === 'join') return now
   const visibility = await selectStateEventAt(db, roomId, ['m.room.history_visibility', ''], now)
   if (visibility && parsePdu(visibility).content.history_visibility === 'world_readable') return now
-  const forgotten = (await selectForgotten(db, userId, roomId)).get(roomId)
-  const isForgotten =
-    current !== undefined && forgotten !== undefined && current.position <= forgotten
-  if (current && !isForgotten) {
+  if (current && !(await hasForgotten(db, roomId, userId))) {
     const history = await selectMembershipHistory(db, roomId, userId)
     const lastJoin = history.findLast(row => row.membership === 'join')
     if (lastJoin) return lastJoin.until_position ?? now
   }
   throw forbidden(`You are not in ${roomId}`)
+}
+
+/** The user has left the room, has asked to hear no more of it, and has not been asked back. */
+export async function hasForgotten(db: Db, roomId: string, userId: string): Promise<boolean> {
+  const upTo = (await selectForgotten(db, userId, roomId)).get(roomId)
+  if (upTo === undefined) return false
+  const current = await selectMembership(db, roomId, userId)
+  return current !== undefined && current.position <= upTo
 }
 
 /** The parts of the timeline, up to `upTo` (inclusive), that the user may read. */

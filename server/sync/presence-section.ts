@@ -11,14 +11,20 @@ import { roomMateTopics } from '../rooms/room-mates.ts'
 import type { PresenceState } from '../user-data/presence.ts'
 import type { RoomChange, Window } from './build-sync.ts'
 
-/** Whoever syncs is there; their room-mates are woken only if that is news. */
+/**
+ * Whoever syncs is there; their room-mates are woken only if that is news.
+ *
+ * @param until Unix ms: how long they may be waiting in this very `/sync`
+ */
 export async function notePresence(
   ctx: Context,
   userId: string,
   presence: PresenceState,
+  until: number,
 ): Promise<void> {
   const isNews = ctx.presence.wouldChange(userId, presence)
-  ctx.presence.set(userId, presence, undefined, isNews ? await roomMateTopics(ctx, userId) : [])
+  const topics = isNews ? await roomMateTopics(ctx, userId) : []
+  ctx.presence.set(userId, presence, undefined, topics, until)
 }
 
 /** `m.presence` events of those who share a room with the user, and of the user. */

@@ -51,7 +51,7 @@ export async function sync(
       ? undefined
       : parseToken(request.since, ctx.positions.latest()).position
   const deadline = ctx.clock.now() + Math.min(request.timeoutMs, longestTimeoutMs)
-  await notePresence(ctx, requester.userId, request.setPresence)
+  await notePresence(ctx, requester.userId, request.setPresence, deadline)
   for (;;) {
     const upTo = Math.max(ctx.positions.settled(), since ?? 0)
     const { body, isEmpty, joinedRoomIds } = await buildSync(ctx, requester, request, {

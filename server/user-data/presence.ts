@@ -21,7 +21,7 @@ interface Entry {
   offlineTimer: Timer | undefined
 }
 
-/** After this long without a `/sync` a user is taken for offline. */
+/** This long after their last `/sync` has ended a user is taken for offline. */
 const offlineAfterMs = 60_000
 
 export class Presence {
@@ -38,12 +38,14 @@ export class Presence {
    * A user says how they are. If that is news, their room-mates are woken through `topics`.
    *
    * @param statusMessage undefined keeps the present one, null removes it
+   * @param until Unix ms: they are known to be there until then
    */
   set(
     userId: string,
     presence: PresenceState,
     statusMessage: string | null | undefined,
     topics: readonly string[],
+    until = this.#clock.now(),
   ): void {
     const before = this.#entries.get(userId)
     before?.offlineTimer?.cancel()
@@ -61,7 +63,7 @@ export class Presence {
       offlineTimer:
         presence === 'offline'
           ? undefined
-          : this.#clock.timer(now + offlineAfterMs, () =>
+          : this.#clock.timer(until + offlineAfterMs, () =>
               this.set(userId, 'offline', undefined, wakes),
             ),
     })

@@ -152,6 +152,24 @@ describe('TestDeactivateAccount: POST /_matrix/client/v3/account/deactivate', ()
   })
 })
 
+test('POST /_matrix/client/v3/account/deactivate: who is deactivated is in no room any more', async () => {
+  const alice = await server.user('alice')
+  const bob = await server.user('bob')
+  const room = await alice.createRoom({ preset: 'public_chat' })
+  await bob.join(room)
+  const invited = await alice.createRoom({ invite: [bob.userId] })
+  const auth = {
+    type: 'm.login.password',
+    identifier: { type: 'm.id.user', user: bob.userId },
+    password: bob.password,
+  }
+  await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body: { auth } })
+  for (const left of [room, invited]) {
+    const { membership } = await alice.state(left, 'm.room.member', bob.userId)
+    expect(membership).toBe('leave')
+  }
+})
+
 describe('GET /_matrix/client/v3/account/whoami', () => {
   test('the device of the token is told', async () => {
     const alice = await server.user('alice')

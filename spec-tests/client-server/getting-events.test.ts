@@ -178,6 +178,16 @@ describe('GET /_matrix/client/v3/rooms/{roomId}/messages', () => {
   })
 })
 
+test('GET /rooms/{roomId}/messages: with `limit` 0 one stays where one is', async () => {
+  const room = await alice.createRoom()
+  const { next_batch: from } = await alice.sync()
+  const eventId = await alice.say(room, 'after that')
+  const none = await alice.messages(room, { dir: 'f', from, limit: 0 })
+  expect(none.chunk).toEqual([])
+  const next = await alice.messages(room, { dir: 'f', from: none.end })
+  expect(next.chunk.map(event => event.event_id)).toEqual([eventId])
+})
+
 describe('GET /_matrix/client/v3/rooms/{roomId}/context/{eventId}', () => {
   test('the event, half of `limit` before it, newest first, and half after it', async () => {
     const room = await alice.createRoom()

@@ -47,6 +47,18 @@ describe('TestRoomForget: POST /rooms/{roomId}/forget', () => {
     })
   })
 
+  test('nor can its events be looked up one by one', async () => {
+    const room = await twoInARoom()
+    const eventId = await alice.say(room, 'still here')
+    await bob.leave(room)
+    const spoken = await bob.event(room, eventId)
+    expect(spoken.content.body).toBe('still here')
+    await bob.forget(room)
+    expect(await refusal(bob.event(room, eventId))).toMatchObject({ status: 404 })
+    const context = bob.ok('GET', bob.roomPath(room, 'context', eventId))
+    expect(await refusal(context)).toMatchObject({ status: 404, errcode: 'M_NOT_FOUND' })
+  })
+
   test('a forgotten room does not show up in an initial sync', async () => {
     const room = await twoInARoom()
     await alice.leave(room)

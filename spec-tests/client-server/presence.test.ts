@@ -1,0 +1,84 @@
+import { type Client, refusal } from '../support/client.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+
+let server: TestServer
+let alice: Client
+let bob: Client
+beforeAll(async () => {
+  server = await startServer()
+  alice = await server.user('alice')
+  bob = await server.user('bob')
+  const room = await alice.createRoom({ preset: 'public_chat' })
+  await bob.join(room)
+})
+afterAll(() => server.stop())
+
+const statusOf = (user: Client) => `/_matrix/client/v3/presence/${user.userId}/status`
+
+/** What bob's /sync from `since` says of alice. */
+async function seenByBob(since: string) {
+  const { presence } = await bob.sync({ since })
+  return presence.events.find(event => event.sender === alice.userId)?.content
+}
+
+describe('GET /_matrix/client/v3/presence/{userId}/status', () => {
+  test('TestPresence: one may ask for oneself right after registering', async () => {
+    const charlie = await server.user('charlie')
+    expect(await charlie.ok('GET', statusOf(charlie))).toMatchObject({ presence: 'offline' })
+  })
+
+  test('who shares no room may not ask', async () => {
+    const charlie = await server.user('charlie')
+    const asked = charlie.ok('GET', statusOf(alice))
+    expect(await refusal(asked)).toMatchObject({ status: 403, errcode: 'M_FORBIDDEN' })
+  })
+})
+
+describe('PUT /_matrix/client/v3/presence/{userId}/status', () => {
+  test('what one says of oneself reaches room-mates', async () => {
+    const { next_batch } = await bob.sync()
+    const body = { presence: 'unavailable', status_msg: 'out for a walk' }
+    await alice.ok('PUT', statusOf(alice), { body })
+    expect(await seenByBob(next_batch)).toMatchObject(body)
+    expect(await bob.ok('GET', statusOf(alice))).toMatchObject(body)
+  })
+
+  test('nobody speaks for another', async () => {
+    const said = bob.ok('PUT', statusOf(alice), { body: { presence: 'online' } })
+    expect(await refusal(said)).toMatchObject({ status: 403, errcode: 'M_FORBIDDEN' })
+  })
+})
+
+describe('GET /_matrix/client/v3/sync and presence', () => {
+  test('`set_presence` reaches room-mates', async () => {
+    await alice.sync({ set_presence: 'online' })
+    const { next_batch } = await bob.sync()
+    await alice.sync({ set_presence: 'unavailable' })
+    expect(await seenByBob(next_batch)).toMatchObject({ presence: 'unavailable' })
+  })
+
+  test('whoever has not synced for a minute is offline', async () => {
+    await alice.sync()
+    const { next_batch } = await bob.sync()
+    await server.advance(59_999)
+    expect(await seenByBob(next_batch)).toBeUndefined()
+    await server.advance(1)
+    expect(await seenByBob(next_batch)).toMatchObject({ presence: 'offline' })
+  })
+
+  test('whoever waits in a long poll is there, however long it is', async () => {
+    const { next_batch: aliceSince } = await alice.sync()
+    const { next_batch } = await bob.sync()
+    const waiting = alice.sync({
+      since: aliceSince,
+      timeout: 120_000,
+      filter: '{"presence":{"types":[]}}',
+    })
+    await server.untilWaiting(1)
+    await server.advance(119_000)
+    expect(await bob.ok('GET', statusOf(alice))).toMatchObject({ presence: 'online' })
+    expect(await seenByBob(next_batch)).toBeUndefined()
+    await server.advance(1_000)
+    await waiting
+  })
+})
