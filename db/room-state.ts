@@ -2,9 +2,13 @@
  * State through time. A row holds from `position` (inclusive) to `until_position` (exclusive); one
  * table answers "now", "then" and "what changed in between".
  */
-import { sql } from 'kysely'
+import { type RawBuilder, type SqlBool, sql } from 'kysely'
 import type { EventRow, RoomStateRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
+
+/** The row had not ended at this position (inclusive). */
+const stillHeldAfter = (at: number): RawBuilder<SqlBool> =>
+  sql`(until_position IS NULL OR until_position > ${at})`
 
 /** The row that ends now, if there was one. */
 export async function replaceState(
@@ -80,7 +84,7 @@ export async function selectStateAt(
     .selectAll('events')
     .where('room_state.room_id', '=', roomId)
     .where('room_state.position', '<=', at)
-    .where(eb => eb.or([eb('until_position', 'is', null), eb('until_position', '>', at)]))
+    .where(stillHeldAfter(at))
     .$if(after !== undefined, query => query.where('room_state.position', '>', after ?? 0))
     .$if(types !== undefined, query =>
       query.where('room_state.type', '=', sql<string>`ANY(${[...(types ?? [])]}::text[])`),
@@ -112,7 +116,7 @@ export async function selectStateEventAt(
     .where('room_state.type', '=', key[0])
     .where('room_state.state_key', '=', key[1])
     .where('room_state.position', '<=', at)
-    .where(eb => eb.or([eb('until_position', 'is', null), eb('until_position', '>', at)]))
+    .where(stillHeldAfter(at))
     .executeTakeFirst()
 }
 
@@ -122,20 +126,25 @@ export type MembershipRow = Pick<
   'room_id' | 'state_key' | 'position' | 'until_position' | 'event_id' | 'sender'
 > & { membership: string }
 
+/** The rows of `room_state` that are memberships. */
+function memberships(db: Db) {
+  return db.q
+    .selectFrom('room_state')
+    .select(['room_id', 'state_key', 'position', 'until_position', 'event_id', 'sender'])
+    .select(eb => eb.ref('membership').$notNull().as('membership'))
+    .where('membership', 'is not', null)
+}
+
 /** Every membership that this user has ever had in this room, oldest first. */
 export async function selectMembershipHistory(
   db: Db,
   roomId: string,
   userId: string,
 ): Promise<MembershipRow[]> {
-  return db.q
-    .selectFrom('room_state')
-    .select(['room_id', 'state_key', 'position', 'until_position', 'event_id', 'sender'])
-    .select(eb => eb.ref('membership').$notNull().as('membership'))
+  return memberships(db)
     .where('room_id', '=', roomId)
     .where('type', '=', 'm.room.member')
     .where('state_key', '=', userId)
-    .where('membership', 'is not', null)
     .orderBy('position')
     .execute()
 }
@@ -146,15 +155,11 @@ export async function selectMembership(
   roomId: string,
   userId: string,
 ): Promise<MembershipRow | undefined> {
-  return db.q
-    .selectFrom('room_state')
-    .select(['room_id', 'state_key', 'position', 'until_position', 'event_id', 'sender'])
-    .select(eb => eb.ref('membership').$notNull().as('membership'))
+  return memberships(db)
     .where('room_id', '=', roomId)
     .where('type', '=', 'm.room.member')
     .where('state_key', '=', userId)
     .where('until_position', 'is', null)
-    .where('membership', 'is not', null)
     .executeTakeFirst()
 }
 
@@ -168,14 +173,10 @@ export async function selectMembershipsBetween(
   after: number,
   upTo: number,
 ): Promise<MembershipRow[]> {
-  return db.q
-    .selectFrom('room_state')
-    .select(['room_id', 'state_key', 'position', 'until_position', 'event_id', 'sender'])
-    .select(eb => eb.ref('membership').$notNull().as('membership'))
+  return memberships(db)
     .where('state_key', '=', userId)
-    .where('membership', 'is not', null)
     .where('position', '<=', upTo)
-    .where(eb => eb.or([eb('until_position', 'is', null), eb('until_position', '>', after)]))
+    .where(stillHeldAfter(after))
     .orderBy('position')
     .execute()
 }
@@ -188,14 +189,10 @@ export async function selectMembershipChanges(
   upTo: number,
 ): Promise<MembershipRow[]> {
   if (roomIds.length === 0 || after >= upTo) return []
-  return db.q
-    .selectFrom('room_state')
-    .select(['room_id', 'state_key', 'position', 'until_position', 'event_id', 'sender'])
-    .select(eb => eb.ref('membership').$notNull().as('membership'))
+  return memberships(db)
     .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
     .where('position', '>', after)
     .where('position', '<=', upTo)
-    .where('membership', 'is not', null)
     .orderBy('position')
     .execute()
 }
@@ -209,7 +206,7 @@ export async function selectJoinedMembersAt(db: Db, roomId: string, at: number):
     .where('type', '=', 'm.room.member')
     .where('membership', '=', 'join')
     .where('position', '<=', at)
-    .where(eb => eb.or([eb('until_position', 'is', null), eb('until_position', '>', at)]))
+    .where(stillHeldAfter(at))
     .execute()
   return rows.map(row => row.state_key)
 }
@@ -251,7 +248,7 @@ export async function selectHeroesAt(
     .where('membership', 'is not', null)
     .where('state_key', '!=', exceptUserId)
     .where('position', '<=', at)
-    .where(eb => eb.or([eb('until_position', 'is', null), eb('until_position', '>', at)]))
+    .where(stillHeldAfter(at))
     .orderBy(sql`CASE WHEN membership IN ('join', 'invite') THEN 0 ELSE 1 END`)
     .orderBy('position')
     .limit(limit)

@@ -1,21 +1,16 @@
 /** Client-Server API "Room membership", "Knocking on rooms". */
 import { z } from 'zod'
 import { selectJoinedRooms } from '../../db/room-state.ts'
-import type { Requester } from '../accounts/requester.ts'
-import type { Context } from '../context.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { contentWithReason, roomId, shortText, text, userId } from '../http/schemas.ts'
 import { isRoomAlias, isRoomId } from '../matrix/ids.ts'
 import {
-  banUser,
   forgetRoom,
-  inviteUser,
   joinRoom,
-  kickUser,
   knockOnRoom,
   leaveRoom,
   type Moderation,
-  unbanUser,
+  moderate,
 } from '../rooms/membership.ts'
 
 const roomParams = z.object({ roomId })
@@ -23,19 +18,18 @@ const idOrAlias = shortText.refine(
   value => isRoomId(value) || isRoomAlias(value),
   'is neither a room ID nor a room alias',
 )
-type Moderate = (ctx: Context, requester: Requester, moderation: Moderation) => Promise<void>
 
 /** The four endpoints in which one user changes another's membership. */
-function moderationEndpoint(name: string, moderate: Moderate) {
+function moderationEndpoint(moderation: Moderation) {
   return endpoint({
     method: 'POST',
-    path: `/_matrix/client/v3/rooms/:roomId/${name}`,
-    spec: `client-server-api/#post_matrixclientv3roomsroomid${name}`,
+    path: `/_matrix/client/v3/rooms/:roomId/${moderation}`,
+    spec: `client-server-api/#post_matrixclientv3roomsroomid${moderation}`,
     auth: 'user',
     params: roomParams,
     body: z.looseObject({ user_id: userId, reason: text.optional() }),
     async handle({ ctx, requester, params, body }) {
-      await moderate(ctx, requester, {
+      await moderate(ctx, requester, moderation, {
         roomId: params.roomId,
         target: body.user_id,
         reason: body.reason,
@@ -116,8 +110,8 @@ export const roomMembershipEndpoints = [
       return {}
     },
   }),
-  moderationEndpoint('invite', inviteUser),
-  moderationEndpoint('kick', kickUser),
-  moderationEndpoint('ban', banUser),
-  moderationEndpoint('unban', unbanUser),
+  moderationEndpoint('invite'),
+  moderationEndpoint('kick'),
+  moderationEndpoint('ban'),
+  moderationEndpoint('unban'),
 ]

@@ -21,7 +21,7 @@ import type { EventReference, Pdu } from '../matrix/event.ts'
 import { redact } from '../matrix/redact.ts'
 import { allVersions, version as versionNamed } from '../matrix/test-events.ts'
 import { type CreateRoomRequest, createRoom } from './create-room.ts'
-import { banUser, inviteUser, joinRoom, kickUser, knockOnRoom, leaveRoom } from './membership.ts'
+import { joinRoom, knockOnRoom, leaveRoom, moderate } from './membership.ts'
 import { redactEvent, sendMessage, sendState } from './send-event.ts'
 
 let ctx: RunningContext
@@ -107,7 +107,7 @@ async function liveIn(version: string): Promise<string> {
   if (versionNamed(version).allowsKnocking) {
     await setJoinRule(roomId, { join_rule: 'knock' })
     await knockOnRoom(ctx, charlie, roomId, 'please')
-    await inviteUser(ctx, alice, move(charlie.userId))
+    await moderate(ctx, alice, 'invite', move(charlie.userId))
     await joinRoom(ctx, charlie, roomId, {})
   }
   if (versionNamed(version).allowsRestrictedJoin) {
@@ -118,8 +118,8 @@ async function liveIn(version: string): Promise<string> {
     await joinRoom(ctx, dora, roomId, {})
     await leaveRoom(ctx, dora, roomId)
   }
-  await kickUser(ctx, alice, move(bob.userId))
-  await banUser(ctx, alice, move(bob.userId))
+  await moderate(ctx, alice, 'kick', move(bob.userId))
+  await moderate(ctx, alice, 'ban', move(bob.userId))
   return roomId
 }
 

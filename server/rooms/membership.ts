@@ -197,88 +197,41 @@ export function leaveRoom(
   })
 }
 
-/** A change that one user makes to another's membership. */
-export interface Moderation {
-  roomId: string
-  target: string
-  reason: string | undefined
-}
+/**
+ * What one user may do to another's membership: what it becomes, and what it has to be before.
+ * A kick and an unban are both a `leave`; undefined leaves it to the room's rules.
+ */
+const moderations = {
+  invite: { membership: 'invite', from: undefined },
+  kick: { membership: 'leave', from: ['join', 'invite', 'knock'] },
+  ban: { membership: 'ban', from: undefined },
+  unban: { membership: 'leave', from: ['ban'] },
+} satisfies Record<string, { membership: Membership; from: string[] | undefined }>
+
+export type Moderation = keyof typeof moderations
 
 /**
- * Spec: POST /rooms/{roomId}/invite
+ * Invite, kick, ban or unban somebody.
  *
- * @throws 403 M_FORBIDDEN
+ * @throws 403 M_FORBIDDEN, also to kick who is neither joined, invited nor knocking, and to unban
+ *   who is not banned
+ * Spec: POST /rooms/{roomId}/invite, /kick, /ban, /unban
  */
-export function inviteUser(
+export function moderate(
   ctx: Context,
   requester: Requester,
-  { roomId, target, reason }: Moderation,
+  moderation: Moderation,
+  request: { roomId: string; target: string; reason: string | undefined },
 ): Promise<void> {
-  return moderate(ctx, requester, roomId, {
-    target,
-    membership: 'invite',
-    extra: reasonContent(reason),
-  })
-}
-
-/**
- * Spec: POST /rooms/{roomId}/kick
- *
- * @throws 403 M_FORBIDDEN also if the target is neither joined, invited nor knocking
- */
-export function kickUser(
-  ctx: Context,
-  requester: Requester,
-  { roomId, target, reason }: Moderation,
-): Promise<void> {
-  return moderate(ctx, requester, roomId, {
-    target,
-    membership: 'leave',
-    extra: reasonContent(reason),
-    from: ['join', 'invite', 'knock'],
-  })
-}
-
-/** Spec: POST /rooms/{roomId}/ban @throws 403 M_FORBIDDEN */
-export function banUser(
-  ctx: Context,
-  requester: Requester,
-  { roomId, target, reason }: Moderation,
-): Promise<void> {
-  return moderate(ctx, requester, roomId, {
-    target,
-    membership: 'ban',
-    extra: reasonContent(reason),
-  })
-}
-
-/** Spec: POST /rooms/{roomId}/unban @throws 403 M_FORBIDDEN also if the target is not banned */
-export function unbanUser(
-  ctx: Context,
-  requester: Requester,
-  { roomId, target, reason }: Moderation,
-): Promise<void> {
-  return moderate(ctx, requester, roomId, {
-    target,
-    membership: 'leave',
-    extra: reasonContent(reason),
-    from: ['ban'],
-  })
-}
-
-function moderate(
-  ctx: Context,
-  requester: Requester,
-  roomId: string,
-  change: { target: string; membership: Membership; extra: JsonObject; from?: string[] },
-): Promise<void> {
+  const { roomId, target, reason } = request
+  const { membership, from } = moderations[moderation]
   return transaction(ctx.db, async tx => {
     const room = await lockKnownRoom(tx, roomId)
-    const { target, membership, extra, from } = change
-    const current = await membershipIn(tx, roomId, target)
-    if (from && !from.includes(current ?? '')) {
-      throw forbidden(`The membership of ${target} is ${current ?? 'none'}`)
+    const current = (await membershipIn(tx, roomId, target)) ?? 'none'
+    if (from && !from.includes(current)) {
+      throw forbidden(`The membership of ${target} is ${current}`)
     }
+    const extra = reasonContent(reason)
     await setMembership(ctx, tx, room, { sender: requester.userId, target, membership, extra })
   })
 }
