@@ -18,12 +18,6 @@ import {
 const heartbeat: Heartbeat = { delayMs: 4_000, restartMs: 1_000 }
 
 /**
- * The leave must have reached bob's client this long after it fell due, at the latest. On an idle
- * machine it takes a few ms; the rest is for a busy one.
- */
-const lateByAtMostMs = 1_000
-
-/**
  * How long to look out for a second leave after the first. Longer would prove no more: whatever
  * else alice's client may have left on the server fell due before the leave did, or with it.
  */
@@ -51,15 +45,19 @@ export interface DeadMansSwitchResult {
  * two users there, and leaves them and their room behind.
  *
  * @param log gets a line for each thing that happens, when it happens
+ * @param lateByAtMostMs how long after it fell due the leave must have reached bob's client. On an
+ * idle machine it takes a few ms; the rest is for a busy one
  * @throws if the story cannot be told: a request is refused, a client does not start or join. A
  * promise that is not kept is no error but a check that does not hold.
  */
 export async function runDeadMansSwitch({
   baseUrl,
   log,
+  lateByAtMostMs,
 }: {
   baseUrl: string
   log: (line: string) => void
+  lateByAtMostMs: number
 }): Promise<DeadMansSwitchResult> {
   const { alice, bob } = await twoInARoom(baseUrl)
   log(`${alice.userId} and ${bob.userId} are in ${alice.roomId}`)
@@ -68,7 +66,7 @@ export async function runDeadMansSwitch({
   const caller = startCaller(alice, heartbeat)
   try {
     const diedAt = await joinAndDie(caller, watcher, log)
-    const due = dueTimes(caller, diedAt)
+    const due = dueTimes(caller, diedAt, lateByAtMostMs)
     await awaitLeave(watcher, due, log)
     const checks = judge(alice, { caller, watcher }, diedAt, due)
     return { ok: checks.every(({ held }) => held), checks }
@@ -97,7 +95,7 @@ async function joinAndDie(
 
   // A restart after the first delay is over: only now has restarting made a difference.
   const firstDueAt = scheduled.at + delayMs
-  const withinMs = firstDueAt - Date.now() + 2 * restartMs + lateByAtMostMs
+  const withinMs = firstDueAt - Date.now() + 2 * restartMs + startWithinMs
   await caller.wait('restarted', withinMs, ({ requestedAt }) => requestedAt > firstDueAt)
   await caller.kill()
   const count = momentsOf(caller, 'restarted').length
@@ -113,9 +111,11 @@ interface Due {
   from: number
   /** No later than: nor can it have reached the server later. */
   upTo: number
+  /** What bob's client is given on top of that to hear of it. */
+  lateByAtMostMs: number
 }
 
-function dueTimes(caller: ClientProcess, diedAt: number): Due {
+function dueTimes(caller: ClientProcess, diedAt: number, lateByAtMostMs: number): Due {
   const { delayMs } = heartbeat
   const restarted = momentsOf(caller, 'restarted').at(-1)
   if (!restarted) throw new Error('nothing was restarted')
@@ -125,13 +125,14 @@ function dueTimes(caller: ClientProcess, diedAt: number): Due {
     restartedAt: restarted.requestedAt,
     from: restarted.requestedAt + delayMs,
     upTo: (wasLast ? restarted.at : diedAt) + delayMs,
+    lateByAtMostMs,
   }
 }
 
 /** Wait until bob's client has seen the leave, or should have; then some time for another one. */
 async function awaitLeave(
   watcher: ClientProcess,
-  { restartedAt, upTo }: Due,
+  { restartedAt, upTo, lateByAtMostMs }: Due,
   log: (line: string) => void,
 ): Promise<void> {
   const withinMs = Math.max(0, upTo + lateByAtMostMs - Date.now())
@@ -191,8 +192,8 @@ function judge(
       found: left ? `sent ${sentAfterMs} ms after the earliest time` : 'no leave',
     },
     {
-      what: `bob's client had it at most ${lateByAtMostMs} ms after its time`,
-      held: seenAfterMs !== undefined && seenAfterMs <= lateByAtMostMs,
+      what: `bob's client had it at most ${due.lateByAtMostMs} ms after its time`,
+      held: seenAfterMs !== undefined && seenAfterMs <= due.lateByAtMostMs,
       found: leave ? `seen ${seenAfterMs} ms after the latest time` : 'no leave',
     },
     {

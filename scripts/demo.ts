@@ -30,7 +30,7 @@ process.once('SIGTERM', () => process.exit(143))
 try {
   const baseUrl = await listening()
   say(`the server is listening on ${baseUrl}`)
-  const { ok, checks } = await runDeadMansSwitch({ baseUrl, log: say })
+  const { ok, checks } = await runDeadMansSwitch({ baseUrl, log: say, lateByAtMostMs: 1_000 })
   print('')
   for (const { what, held, found } of checks) print(`  ${held ? '✓' : '✗'} ${what}: ${found}`)
   print('')
