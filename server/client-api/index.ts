@@ -3,6 +3,7 @@ import type { Endpoint } from '../http/endpoint.ts'
 import { accountEndpoints } from './account.ts'
 import { accountDataEndpoints } from './account-data.ts'
 import { adminEndpoints } from './admin.ts'
+import { delayedEventsEndpoints } from './delayed-events.ts'
 import { delayedEventsUnstableEndpoints } from './delayed-events-unstable.ts'
 import { deviceEndpoints } from './devices.ts'
 import { discoveryEndpoints } from './discovery.ts'
@@ -28,6 +29,7 @@ export const endpoints: readonly Endpoint[] = [
   ...syncEndpoints,
   ...roomReadEndpoints,
   ...roomSendEndpoints,
+  ...delayedEventsEndpoints,
   ...delayedEventsUnstableEndpoints,
   ...roomCreateEndpoints,
   ...roomDirectoryEndpoints,

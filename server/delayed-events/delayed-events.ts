@@ -117,26 +117,32 @@ export function scheduleNow(
 }
 
 export type Action = 'send' | 'cancel' | 'restart'
+/** It was done; or how the delayed event had been finalised before. */
+export type Outcome = 'done' | 'sent' | 'cancelled' | 'failed'
 
 /**
  * Do something to a scheduled event.
  *
- * @returns `done`, or how it had been finalised before: the dialect says what that means
- * @throws 404 M_NOT_FOUND unknown id · for `send`, the room's refusal; it then stays scheduled
+ * @param owner who alone may do it; undefined where the id is the credential
+ * @returns the dialect says what it means
+ * @throws 404 M_NOT_FOUND unknown id, or not the owner's · for `send`, the room's refusal; it then stays scheduled
  * Spec: MSC4140 "Managing delayed events"
  */
 export async function manage(
   ctx: Context,
   delayId: string,
   action: Action,
-): Promise<'done' | 'sent' | 'cancelled' | 'failed'> {
+  owner?: string,
+): Promise<Outcome> {
   const delayedEvent = await selectDelayedEvent(ctx.db, delayId)
-  if (!delayedEvent) throw notFound('There is no such delayed event')
+  if (!delayedEvent || (owner !== undefined && delayedEvent.user_id !== owner)) {
+    throw notFound('There is no such delayed event')
+  }
   const done = await transaction(ctx.db, tx => act(ctx, tx, delayedEvent, action))
   if (done) return 'done'
   const finalised = await selectDelayedEvent(ctx.db, delayId)
   if (!finalised) throw notFound('There is no such delayed event')
-  return finalised.status === 'scheduled' ? manage(ctx, delayId, action) : finalised.status
+  return finalised.status === 'scheduled' ? manage(ctx, delayId, action, owner) : finalised.status
 }
 
 /** @returns false if it is not scheduled any more */

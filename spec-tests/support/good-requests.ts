@@ -51,6 +51,18 @@ export class GoodRequests {
     const isFull = this.#bob.userId in (members.body.joined ?? {})
     const isWhole = isFull && alias.status === 200 && power.status === 200
     if (!isWhole) this.#ids = await this.#makeRoom()
+    await this.#repairDelayedEvents()
+  }
+
+  /** One that is scheduled, and room for more. */
+  async #repairDelayedEvents(): Promise<void> {
+    const alice = this.#alice
+    const others = await alice.scheduled()
+    for (const { delay_id } of others) {
+      if (delay_id !== this.#ids.delayId) await alice.manage(String(delay_id), 'cancel')
+    }
+    if (others.some(({ delay_id }) => delay_id === this.#ids.delayId)) return
+    this.#ids.delayId = await alice.delay(this.#ids.roomId ?? '', 86_400_000, 'm.test', {})
   }
 
   async #makeRoom(): Promise<Record<string, string>> {
@@ -61,10 +73,6 @@ export class GoodRequests {
     await this.#bob.join(roomId)
     const filterPath = `${base}/v3/user/${enc(alice.userId)}/filter`
     const { filter_id } = await alice.ok('POST', filterPath, { body: {} })
-    const { delay_id } = await this.#bob.ok('PUT', alice.roomPath(roomId, 'send', 'm.test', name), {
-      query: { 'org.matrix.msc4140.delay': 86_400_000 },
-      body: {},
-    })
     return {
       roomId,
       roomIdOrAlias: roomId,
@@ -72,7 +80,6 @@ export class GoodRequests {
       userId: alice.userId,
       eventId: await alice.say(roomId, 'hello'),
       filterId: filter_id,
-      delayId: delay_id,
       deviceId: alice.deviceId,
       eventType: 'm.test',
       type: 'm.test',
@@ -121,6 +128,7 @@ export class GoodRequests {
     if (template.endsWith('/delete_devices')) return { devices: [] }
     if (template.endsWith('/refresh')) return { refresh_token: 'x' }
     if (template.endsWith('/delayed_events/:delayId')) return { action: 'restart' }
+    if (template.includes('/delayed_event/')) return { delay_ms: 86_400_000, content: {} }
     return {}
   }
 
