@@ -1,33 +1,32 @@
 /** Bring the tables up to date. Forward only; a released migration is never edited. */
-import { type Kysely, type Migration, Migrator, sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import { migrations } from './migrations/index.ts'
 import type { Schema } from './schema.ts'
 
-/** Run what has not been run, each in the order of its number, all in one transaction. */
+/**
+ * Run what has not been run, in the order of the numbers, all in one transaction. Whoever calls it
+ * holds the lock on the database, so nobody else migrates at the same time.
+ *
+ * Not kysely's Migrator: it reads the columns of every table of every schema before it does
+ * anything, and fails when a neighbour drops a schema at that moment.
+ */
 export async function migrate(q: Kysely<Schema>): Promise<void> {
-  if (await isUpToDate(q)) return
-  const { rows } = await sql<{ schema: string }>`SELECT current_schema() AS schema`.execute(q)
-  const migrator = new Migrator({
-    db: q,
-    // Said outright: else kysely takes the tables of a neighbouring schema for its own.
-    migrationTableSchema: rows[0]?.schema ?? 'public',
-    provider: {
-      getMigrations: async () =>
-        Object.fromEntries(
-          Object.entries(migrations).map(([name, up]): [string, Migration] => [name, { up }]),
-        ),
-    },
+  const done = await namesDone(q)
+  const missing = Object.entries(migrations).filter(([name]) => !done.has(name))
+  if (missing.length === 0) return
+  await q.transaction().execute(async trx => {
+    await sql`CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY)`.execute(trx)
+    for (const [name, up] of missing) {
+      await up(trx as unknown as Kysely<unknown>)
+      await sql`INSERT INTO migrations (name) VALUES (${name})`.execute(trx)
+    }
   })
-  const { error } = await migrator.migrateToLatest()
-  if (error) throw error
 }
 
-/** One look instead of kysely's eight: most starts have nothing to migrate. */
-async function isUpToDate(q: Kysely<Schema>): Promise<boolean> {
-  const { rows: known } = await sql<{ is_there: boolean }>`
-    SELECT to_regclass('kysely_migration') IS NOT NULL AS is_there`.execute(q)
-  if (!known[0]?.is_there) return false
-  const { rows } = await sql<{ name: string }>`
-    SELECT name FROM kysely_migration ORDER BY name`.execute(q)
-  return rows.map(row => row.name).join() === Object.keys(migrations).sort().join()
+async function namesDone(q: Kysely<Schema>): Promise<Set<string>> {
+  const { rows: table } = await sql<{ is_there: boolean }>`
+    SELECT to_regclass('migrations') IS NOT NULL AS is_there`.execute(q)
+  if (!table[0]?.is_there) return new Set()
+  const { rows } = await sql<{ name: string }>`SELECT name FROM migrations`.execute(q)
+  return new Set(rows.map(row => row.name))
 }
