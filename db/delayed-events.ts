@@ -1,9 +1,11 @@
 /** MSC4140's table: what is scheduled, what is due, and what became of it. */
-import type { Insertable, Selectable } from 'kysely'
+import type { Insertable, NotNull, Selectable } from 'kysely'
 import type { DelayedEventCause, DelayedEventTable } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
 export type DelayedEventRow = Selectable<DelayedEventTable>
+/** Whose, and of which group: null for most, which are of none. */
+export type GroupMember = Pick<DelayedEventRow, 'user_id' | 'group_id'>
 
 export async function insertScheduled(
   tx: Tx,
@@ -33,7 +35,7 @@ export async function selectNextSendAt(db: Db, userId: string): Promise<number |
   return row?.send_at ?? undefined
 }
 
-/** Earliest first. */
+/** Earliest first; those that wait for an action, and have no time, last. */
 export async function selectScheduled(db: Db, userId: string): Promise<DelayedEventRow[]> {
   return db.q
     .selectFrom('delayed_events')
@@ -79,12 +81,14 @@ export async function selectDue(
   now: number,
   limit: number,
   except: readonly string[],
-): Promise<Pick<DelayedEventRow, 'delay_id' | 'room_id' | 'send_at'>[]> {
+): Promise<{ delay_id: string; room_id: string; send_at: number }[]> {
   return db.q
     .selectFrom('delayed_events')
     .select(['delay_id', 'room_id', 'send_at'])
     .where('status', '=', 'scheduled')
+    .where('send_at', 'is not', null)
     .where('send_at', '<=', now)
+    .$narrowType<{ send_at: NotNull }>()
     .$if(except.length > 0, query => query.where('delay_id', 'not in', except))
     .orderBy('send_at')
     .orderBy('seq')
@@ -101,6 +105,8 @@ export async function selectNextDeadline(
     .selectFrom('delayed_events')
     .select('send_at')
     .where('status', '=', 'scheduled')
+    .where('send_at', 'is not', null)
+    .$narrowType<{ send_at: NotNull }>()
     .$if(except.length > 0, query => query.where('delay_id', 'not in', except))
     .orderBy('send_at')
     .orderBy('seq')
@@ -137,31 +143,36 @@ export async function recordSent(tx: Tx, delayId: string, eventId: string): Prom
     .execute()
 }
 
-/** It was due and was refused. Nothing happens if somebody else decided it meanwhile. */
+/** It was due and was refused. @returns undefined if somebody else decided it meanwhile */
 export async function recordFailed(
   tx: Tx,
   delayId: string,
   now: number,
   error: string,
-): Promise<void> {
-  await tx.q
+): Promise<GroupMember | undefined> {
+  return tx.q
     .updateTable('delayed_events')
     .set({ status: 'failed', cause: 'error', finalised_ts: now, error })
     .where('delay_id', '=', delayId)
     .where('status', '=', 'scheduled')
     .where('send_at', '<=', now)
-    .execute()
+    .returning(['user_id', 'group_id'])
+    .executeTakeFirst()
 }
 
-/** @returns false if it is not scheduled (any more) */
-export async function cancelScheduled(tx: Tx, delayId: string, now: number): Promise<boolean> {
-  const { numUpdatedRows } = await tx.q
+/** @returns undefined if it is not scheduled (any more) */
+export async function cancelScheduled(
+  tx: Tx,
+  delayId: string,
+  now: number,
+): Promise<GroupMember | undefined> {
+  return tx.q
     .updateTable('delayed_events')
     .set({ status: 'cancelled', cause: 'action' satisfies DelayedEventCause, finalised_ts: now })
     .where('delay_id', '=', delayId)
     .where('status', '=', 'scheduled')
+    .returning(['user_id', 'group_id'])
     .executeTakeFirst()
-  return numUpdatedRows === 1n
 }
 
 /** Give a scheduled event its full delay again. @returns its new `send_at`; undefined if finalised */
@@ -175,12 +186,18 @@ export async function restartScheduled(
     .set(eb => ({ since_ts: now, send_at: eb('delay_ms', '+', now) }))
     .where('delay_id', '=', delayId)
     .where('status', '=', 'scheduled')
+    .where('delay_ms', 'is not', null)
     .returning('send_at')
     .executeTakeFirst()
-  return row?.send_at
+  return row?.send_at ?? undefined
 }
 
-/** A newer state event overtakes what was scheduled for the same key, as each one's policy says. */
+/**
+ * A newer state event overtakes what was scheduled for the same key, as each one's policy says, and
+ * what follows the event that it replaces.
+ *
+ * @returns the groups of which members were cancelled
+ */
 export async function cancelByStateUpdate(
   tx: Tx,
   update: {
@@ -193,9 +210,11 @@ export async function cancelByStateUpdate(
     error: string
     /** The delayed event that is itself becoming this state event. */
     exceptDelayId: string | null
+    replacedEventId: string | undefined
   },
-): Promise<void> {
-  await tx.q
+): Promise<GroupMember[]> {
+  const { replacedEventId } = update
+  return tx.q
     .updateTable('delayed_events')
     .set({
       status: 'cancelled',
@@ -203,16 +222,21 @@ export async function cancelByStateUpdate(
       finalised_ts: update.now,
       error: update.error,
     })
-    .where('room_id', '=', update.roomId)
-    .where('type', '=', update.type)
-    .where('state_key', '=', update.stateKey)
     .where('status', '=', 'scheduled')
     .where('delay_id', '!=', update.exceptDelayId ?? '')
-    .where(eb =>
-      eb.or([
-        eb('cancel_policy', '=', 'any'),
-        eb.and([eb('cancel_policy', '=', 'other_user'), eb('user_id', '!=', update.sender)]),
-      ]),
-    )
+    .where(eb => {
+      const overtaken = eb.and([
+        eb('room_id', '=', update.roomId),
+        eb('type', '=', update.type),
+        eb('state_key', '=', update.stateKey),
+        eb.or([
+          eb('cancel_policy', '=', 'any'),
+          eb.and([eb('cancel_policy', '=', 'other_user'), eb('user_id', '!=', update.sender)]),
+        ]),
+      ])
+      if (replacedEventId === undefined) return overtaken
+      return eb.or([overtaken, eb('follows_event_id', '=', replacedEventId)])
+    })
+    .returning(['user_id', 'group_id'])
     .execute()
 }

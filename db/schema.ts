@@ -18,6 +18,7 @@ export interface Schema {
   forgotten_rooms: ForgottenRoomRow
   room_aliases: RoomAliasRow
   delayed_events: DelayedEventTable
+  delayed_event_secrets: DelayedEventSecretRow
   account_data: AccountDataRow
   to_device_messages: ToDeviceMessageRow
 }
@@ -154,7 +155,7 @@ export interface RoomAliasRow {
 }
 
 export type DelayedEventStatus = 'scheduled' | 'sent' | 'cancelled' | 'failed'
-export type DelayedEventCause = 'delay' | 'action' | 'state_update' | 'error'
+export type DelayedEventCause = 'delay' | 'action' | 'state_update' | 'group' | 'error'
 export type CancelPolicy = 'any' | 'other_user' | 'none'
 
 export interface DelayedEventTable {
@@ -169,11 +170,12 @@ export interface DelayedEventTable {
   state_key: string | null
   /** JSON, exactly as submitted. */
   content: string
-  delay_ms: number
+  /** Null: it waits for an action, in a group of which another member has a delay. */
+  delay_ms: number | null
   /** When it was scheduled or last restarted. */
   since_ts: number
-  /** `since_ts + delay_ms`. */
-  send_at: number
+  /** `since_ts + delay_ms`; null with it. */
+  send_at: number | null
   /** Whose newer state event cancels it; fixed by the dialect that scheduled it. */
   cancel_policy: CancelPolicy
   dialect: string
@@ -185,6 +187,24 @@ export interface DelayedEventTable {
   event_id: string | null
   /** `{ errcode, error, … }` as JSON: why it failed, or that a state update cancelled it. */
   error: string | null
+  /** Of the scheduled events of one user and group, one is sent. */
+  group_id: string | null
+  /** The name by which the request that made the group calls it: `send_on_action:hangup`. */
+  member: string | null
+  /** The event that was sent in the same request. If that is state, this ends with it. */
+  follows_event_id: string | null
+  /** The txnId of the request, where a list is to show it. */
+  transaction_id: string | null
+}
+
+/** What bearing a secret entitles to; `future` and `expire` are those whose requests say what. */
+export type SecretPower = 'send' | 'cancel' | 'refresh' | 'future' | 'expire'
+
+/** Secrets that stand for a delayed event, in the drafts that manage without a token. */
+export interface DelayedEventSecretRow {
+  secret_hash: string
+  delay_id: string
+  power: SecretPower
 }
 
 /** Global account data has the empty `room_id`. */

@@ -4,10 +4,12 @@ import { accounts } from './0001_accounts.ts'
 import { rooms } from './0002_rooms.ts'
 import { delayedEvents } from './0003_delayed_events.ts'
 import { userData } from './0004_user_data.ts'
+import { futures } from './0011_futures.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
   '0002_rooms': rooms,
   '0003_delayed_events': delayedEvents,
   '0004_user_data': userData,
+  '0011_futures': futures,
 }

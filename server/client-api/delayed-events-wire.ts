@@ -47,8 +47,8 @@ function itemOf(row: DelayedEventRow): JsonObject {
     type: row.type,
     ...(row.state_key === null ? {} : { state_key: row.state_key }),
     content: JSON.parse(row.content) as JsonObject,
-    delay: row.delay_ms,
-    delay_ms: row.delay_ms,
+    // One that waits for an action has none.
+    ...(row.delay_ms === null ? {} : { delay: row.delay_ms, delay_ms: row.delay_ms }),
     running_since: row.since_ts,
     scheduled_at: row.since_ts,
     delayed_since_ts: row.since_ts,

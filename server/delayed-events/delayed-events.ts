@@ -3,7 +3,7 @@
  *
  *   scheduled ──restart──► scheduled            (send_at moves)
  *       │──send / due──► sent                   (event_id set, same transaction as the event)
- *       │──cancel / state update──► cancelled
+ *       │──cancel / state update / group──► cancelled   (group: another member is sent)
  *       └──refused when due──► failed           (error set; a refused manual send stays scheduled)
  *
  * One core for every dialect; the dialects are codecs in client-api/. Whether the sender may send
@@ -11,6 +11,7 @@
  */
 
 import { lockUser } from '../../db/accounts.ts'
+import { cancelWithoutTimeout, insertSecrets } from '../../db/delayed-event-groups.ts'
 import {
   cancelScheduled,
   countScheduled,
@@ -20,15 +21,16 @@ import {
   selectDelayedEvent,
   selectNextSendAt,
 } from '../../db/delayed-events.ts'
-import { selectRoom } from '../../db/rooms.ts'
-import type { CancelPolicy } from '../../db/schema.ts'
+import { lockRoom, selectRoom } from '../../db/rooms.ts'
+import type { CancelPolicy, SecretPower } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { randomToken } from '../lib/random.ts'
-import { forbidden, limitExceeded, notFound } from '../matrix/errors.ts'
+import { hashSecret, randomToken } from '../lib/random.ts'
+import { forbidden, invalidParam, limitExceeded, notFound } from '../matrix/errors.ts'
 import { assertSendable } from '../rooms/send-event.ts'
+import { secretOf } from './secrets.ts'
 import { claimAndAppend } from './send.ts'
 
 /** The delay is longer than this server allows; each dialect says so in its own words. */
@@ -46,10 +48,17 @@ export interface ScheduleRequest {
   /** Undefined: a message event. */
   stateKey: string | undefined
   content: JsonObject
-  /** Above 0. */
-  delayMs: number
+  /** Above 0. Null: it waits for an action; only as a member of a group that has a delay. */
+  delayMs: number | null
   cancelPolicy: CancelPolicy
   dialect: string
+  /** Whoever schedules into a group holds the room. */
+  groupId?: string
+  member?: string
+  followsEventId?: string
+  transactionId?: string | undefined
+  /** What secrets of its own entitle to. */
+  powers?: readonly SecretPower[]
 }
 
 /**
@@ -70,7 +79,7 @@ export async function schedule(
   if (max_delay_ms === 0 || max_scheduled_per_user === 0) {
     throw forbidden('Delayed events are switched off on this server')
   }
-  if (request.delayMs > max_delay_ms) throw new MaxDelayExceeded(max_delay_ms)
+  if ((request.delayMs ?? 0) > max_delay_ms) throw new MaxDelayExceeded(max_delay_ms)
   const room = await selectRoom(tx, request.roomId)
   if (!room) throw notFound(`${request.roomId} is not a room that we know`)
   assertSendable(ctx, room, requester, request)
@@ -83,7 +92,7 @@ export async function schedule(
     throw limitExceeded(Math.max(1, next - now))
   }
   const delayId = `hgd_${randomToken(18)}`
-  const sendAt = now + request.delayMs
+  const sendAt = request.delayMs === null ? null : now + request.delayMs
   await insertScheduled(tx, {
     delay_id: delayId,
     user_id: requester.userId,
@@ -102,8 +111,22 @@ export async function schedule(
     finalised_ts: null,
     event_id: null,
     error: null,
+    group_id: request.groupId ?? null,
+    member: request.member ?? null,
+    follows_event_id: request.followsEventId ?? null,
+    transaction_id: request.transactionId ?? null,
   })
-  tx.afterCommit(() => ctx.scheduler.noteDeadline(sendAt))
+  const powers = request.powers ?? []
+  if (powers.length > 0) {
+    const hashOf = (power: SecretPower) => hashSecret(secretOf(ctx, delayId, power))
+    const secrets = powers.map(power => ({
+      secret_hash: hashOf(power),
+      delay_id: delayId,
+      power,
+    }))
+    await insertSecrets(tx, secrets)
+  }
+  if (sendAt !== null) tx.afterCommit(() => ctx.scheduler.noteDeadline(sendAt))
   return delayId
 }
 
@@ -125,7 +148,8 @@ export type Outcome = 'done' | 'sent' | 'cancelled' | 'failed'
  *
  * @param owner who alone may do it; undefined where the id is the credential
  * @returns the dialect says what it means
- * @throws 404 M_NOT_FOUND unknown id, or not the owner's · for `send`, the room's refusal; it then stays scheduled
+ * @throws 404 M_NOT_FOUND unknown id, or not the owner's · 400 M_INVALID_PARAM a restart of one that
+ *   has no delay · for `send`, the room's refusal; it then stays scheduled
  * Spec: MSC4140 "Managing delayed events"
  */
 export async function manage(
@@ -137,6 +161,10 @@ export async function manage(
   const delayedEvent = await selectDelayedEvent(ctx.db, delayId)
   if (!delayedEvent || (owner !== undefined && delayedEvent.user_id !== owner)) {
     throw notFound('There is no such delayed event')
+  }
+  const isScheduled = delayedEvent.status === 'scheduled'
+  if (isScheduled && action === 'restart' && delayedEvent.delay_ms === null) {
+    throw invalidParam('It waits for an action, and has no delay to restart')
   }
   const done = await transaction(ctx.db, tx => act(ctx, tx, delayedEvent, action))
   if (done) return 'done'
@@ -156,8 +184,13 @@ async function act(
   switch (action) {
     case 'send':
       return (await claimAndAppend(ctx, tx, delayedEvent, 'action')) !== undefined
-    case 'cancel':
-      return cancelScheduled(tx, delayedEvent.delay_id, now)
+    case 'cancel': {
+      const isInGroup = delayedEvent.group_id !== null
+      if (isInGroup) await lockRoom(tx, delayedEvent.room_id)
+      const cancelled = await cancelScheduled(tx, delayedEvent.delay_id, now)
+      if (cancelled && isInGroup) await cancelWithoutTimeout(tx, cancelled, now)
+      return cancelled !== undefined
+    }
     case 'restart': {
       const sendAt = await restartScheduled(tx, delayedEvent.delay_id, now)
       if (sendAt !== undefined) tx.afterCommit(() => ctx.scheduler.noteDeadline(sendAt))

@@ -5,12 +5,11 @@
  * The timer is a hint and the table is the truth: a deadline that was moved or cancelled costs one
  * look at the table, and nothing has to be told to the scheduler but that an earlier one appeared.
  */
-import { recordFailed, selectDue, selectNextDeadline } from '../../db/delayed-events.ts'
-import { transaction } from '../../db/transaction.ts'
+import { selectDue, selectNextDeadline } from '../../db/delayed-events.ts'
 import type { Context } from '../context.ts'
 import type { Timer } from '../lib/clock.ts'
 import { MatrixError } from '../matrix/errors.ts'
-import { sendDue } from './send.ts'
+import { failDue, sendDue } from './send.ts'
 
 const batchSize = 100
 /** After an error that is not a refusal: 1 s, doubled each time, at the most this. */
@@ -134,18 +133,8 @@ export class Scheduler {
       )
     } catch (error) {
       if (!(error instanceof MatrixError)) throw error
-      await this.#fail(ctx, due, error)
+      await failDue(ctx, due, error)
+      ctx.log.info({ room_id: due.room_id, errcode: error.errcode }, 'delayed event refused')
     }
-  }
-
-  /** Refused: its transaction is gone, so the reason is recorded in a new one. */
-  async #fail(
-    ctx: Context,
-    due: { delay_id: string; room_id: string },
-    error: MatrixError,
-  ): Promise<void> {
-    const reason = JSON.stringify(error.toJSON())
-    await transaction(ctx.db, tx => recordFailed(tx, due.delay_id, ctx.clock.now(), reason))
-    ctx.log.info({ room_id: due.room_id, errcode: error.errcode }, 'delayed event refused')
   }
 }

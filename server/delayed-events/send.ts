@@ -2,12 +2,19 @@
  * A delayed event becomes an event: claim, append and finalise in one transaction. A crash before
  * the commit leaves it scheduled; after it, sent. There is nothing in between.
  */
-import { claimScheduled, type DelayedEventRow, recordSent } from '../../db/delayed-events.ts'
+import { cancelSiblings, cancelWithoutTimeout } from '../../db/delayed-event-groups.ts'
+import {
+  claimScheduled,
+  type DelayedEventRow,
+  recordFailed,
+  recordSent,
+} from '../../db/delayed-events.ts'
 import { type LockedRoom, lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import type { MatrixError } from '../matrix/errors.ts'
 import { appendEvent } from '../rooms/append-event.ts'
 import type { EventDraft } from '../rooms/build-event.ts'
 import { assertStateContent, redactsOf } from '../rooms/send-event.ts'
@@ -35,12 +42,29 @@ export async function claimAndAppend(
   // Lock order: the room, then the delayed event; a state update takes them in the same order.
   const room = await lockRoom(tx, delayedEvent.room_id)
   if (!room) throw new Error('a delayed event of a room that is not there')
-  const claimed = await claimScheduled(tx, delayedEvent.delay_id, { now: ctx.clock.now(), cause })
+  const now = ctx.clock.now()
+  const claimed = await claimScheduled(tx, delayedEvent.delay_id, { now, cause })
   if (!claimed) return undefined
+  // Before it is appended: as a state update it would cancel them, too, but for another reason.
+  if (claimed.group_id !== null) await cancelSiblings(tx, claimed, now)
   await assertContent(tx, room, claimed)
   const event = await appendEvent(ctx, tx, room, draftOf(claimed))
   await recordSent(tx, claimed.delay_id, event.event_id)
   return event
+}
+
+/** It was due and was refused. That transaction is gone, so the reason is recorded in a new one. */
+export function failDue(
+  ctx: Context,
+  due: { delay_id: string; room_id: string },
+  error: MatrixError,
+): Promise<void> {
+  const now = ctx.clock.now()
+  return transaction(ctx.db, async tx => {
+    await lockRoom(tx, due.room_id)
+    const failed = await recordFailed(tx, due.delay_id, now, JSON.stringify(error.toJSON()))
+    if (failed && failed.group_id !== null) await cancelWithoutTimeout(tx, failed, now)
+  })
 }
 
 /** What the API refuses of a state event that is sent at once, it refuses of this one too. */

@@ -7,6 +7,7 @@
  * is the one `prev_event` and its current state is the state before the next; with federation,
  * this file is what would change.
  */
+import { cancelWithoutTimeout } from '../../db/delayed-event-groups.ts'
 import { cancelByStateUpdate } from '../../db/delayed-events.ts'
 import { insertEvent, redactEvent, selectEvent } from '../../db/events.ts'
 import { replaceState, selectStateByKeys } from '../../db/room-state.ts'
@@ -165,18 +166,23 @@ async function updateState(
     room.joined_members += count('join')
     room.invited_members += count('invite')
   }
-  await cancelByStateUpdate(tx, {
+  const now = ctx.clock.now()
+  const cancelled = await cancelByStateUpdate(tx, {
     roomId: room.room_id,
     type: draft.type,
     stateKey,
     sender: draft.sender,
-    now: ctx.clock.now(),
+    now,
     error: JSON.stringify({
       errcode: 'M_CANCELLED_BY_STATE_UPDATE',
       error: 'A newer state event of another user took its place',
     }),
     exceptDelayId: row.delay_id,
+    replacedEventId: replaced?.event_id,
   })
+  for (const delayedEvent of cancelled) {
+    if (delayedEvent.group_id !== null) await cancelWithoutTimeout(tx, delayedEvent, now)
+  }
 }
 
 /**

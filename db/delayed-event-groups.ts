@@ -1,0 +1,81 @@
+/**
+ * MSC4140's groups (drafts of 2024): of the scheduled events of one user and group, one is sent.
+ * They are all of one room, and who changes more than one of them holds its row.
+ */
+import { sql } from 'kysely'
+import type { DelayedEventRow, GroupMember } from './delayed-events.ts'
+import type { DelayedEventSecretRow } from './schema.ts'
+import type { Db, Tx } from './transaction.ts'
+
+/** Every member, in the order of scheduling, whatever became of it. */
+export async function selectGroup(db: Db, groupId: string): Promise<DelayedEventRow[]> {
+  return db.q
+    .selectFrom('delayed_events')
+    .selectAll()
+    .where('group_id', '=', groupId)
+    .orderBy('seq')
+    .execute()
+}
+
+/** One is sent, so the others are not. */
+export async function cancelSiblings(
+  tx: Tx,
+  sent: GroupMember & { delay_id: string },
+  now: number,
+): Promise<void> {
+  await tx.q
+    .updateTable('delayed_events')
+    .set({ status: 'cancelled', cause: 'group', finalised_ts: now })
+    .where('group_id', '=', sent.group_id)
+    .where('user_id', '=', sent.user_id)
+    .where('status', '=', 'scheduled')
+    .where('delay_id', '!=', sent.delay_id)
+    .execute()
+}
+
+/** Without a member that has a delay, those that wait for an action would wait for ever. */
+export async function cancelWithoutTimeout(tx: Tx, of: GroupMember, now: number): Promise<void> {
+  await tx.q
+    .updateTable('delayed_events')
+    .set({ status: 'cancelled', cause: 'group', finalised_ts: now })
+    .where('group_id', '=', of.group_id)
+    .where('user_id', '=', of.user_id)
+    .where('status', '=', 'scheduled')
+    .where(({ not, exists, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('delayed_events as other')
+            .select(sql`1`.as('one'))
+            .where('other.group_id', '=', of.group_id)
+            .where('other.user_id', '=', of.user_id)
+            .where('other.status', '=', 'scheduled')
+            .where('other.send_at', 'is not', null),
+        ),
+      ),
+    )
+    .execute()
+}
+
+export async function insertSecrets(
+  tx: Tx,
+  secrets: readonly DelayedEventSecretRow[],
+): Promise<void> {
+  await tx.q
+    .insertInto('delayed_event_secrets')
+    .values([...secrets])
+    .execute()
+}
+
+/** What a secret stands for, and what it entitles to. */
+export async function selectBySecret(
+  db: Db,
+  secretHash: string,
+): Promise<(DelayedEventRow & Pick<DelayedEventSecretRow, 'power'>) | undefined> {
+  return db.q
+    .selectFrom('delayed_event_secrets as secrets')
+    .innerJoin('delayed_events', 'delayed_events.delay_id', 'secrets.delay_id')
+    .selectAll('delayed_events')
+    .select('power')
+    .where('secret_hash', '=', secretHash)
+    .executeTakeFirst()
+}
