@@ -3,18 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type Express, type Handler, type Request, type Response } from 'express'
 import type { Context } from '../context.ts'
 import { methodNotAllowed, unrecognized } from '../matrix/errors.ts'
+import { corsHeaders } from './cors.ts'
 import { type Endpoint, sendJson } from './endpoint.ts'
 import { errorHandler } from './error-handler.ts'
-import { unservedPaths } from './unserved-paths.ts'
-
-/** Spec: Client-Server API "Web Browser Clients". On every answer, errors included. */
-const corsHeaders = {
-  'Access-Control-Allow-Origin': '*',
-  'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, DELETE, OPTIONS',
-  'Access-Control-Allow-Headers': 'X-Requested-With, Content-Type, Authorization, Date',
-  // Not in the specification: without it a browser cannot read how long to wait.
-  'Access-Control-Expose-Headers': 'Retry-After',
-}
+import { isUnserved, unservedPaths } from './unserved-paths.ts'
 
 function allowBrowsers(response: Response): void {
   for (const [name, value] of Object.entries(corsHeaders)) response.setHeader(name, value)
@@ -89,18 +81,17 @@ function mount(app: Express, ctx: Context, endpoints: readonly Endpoint[]): void
       const method = endpoint.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete'
       route[method](endpoint.run(ctx))
     }
-    route.all(() => {
-      throw methodNotAllowed()
+    route.all(({ method }) => {
+      throw isUnserved(path, method) ? unrecognized() : methodNotAllowed()
     })
   }
 }
 
 /** Below what is served, so that a path that has come to be served is not hidden. */
 function mountUnserved(app: Express): void {
-  for (const [path, methods] of Object.entries(unservedPaths)) {
+  for (const path of Object.keys(unservedPaths)) {
     app.route(path).all(({ method }) => {
-      const isRight = methods.some(right => right === (method === 'HEAD' ? 'GET' : method))
-      throw isRight ? unrecognized() : methodNotAllowed()
+      throw isUnserved(path, method) ? unrecognized() : methodNotAllowed()
     })
   }
 }

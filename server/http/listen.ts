@@ -1,7 +1,9 @@
 /** Listening for requests, and stopping without cutting anybody off. */
-import { createServer, type RequestListener, type ServerResponse } from 'node:http'
+import { createServer, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { systemClock } from '../lib/clock.ts'
+import { MatrixError } from '../matrix/errors.ts'
+import { corsHeaders } from './cors.ts'
 
 /** The address or port cannot be had; the message is one line for the person who starts us. */
 export class CannotListen extends Error {}
@@ -22,9 +24,12 @@ const patienceMs = 5_000
 /** nginx keeps a connection for 60 s; if we hung up first, it would now and then answer 502. */
 const keepAliveMs = 65_000
 
+/** /sync carries a filter in its URL, and clients make long ones; node's own limit is 16 KiB. */
+const maxHeaderBytes = 64 * 1024
+
 /** @throws CannotListen */
 export async function listen(app: RequestListener, host: string, port: number): Promise<Listening> {
-  const server = createServer({ keepAliveTimeout: keepAliveMs })
+  const server = createServer({ keepAliveTimeout: keepAliveMs, maxHeaderSize: maxHeaderBytes })
   const sockets = new Set<Socket>()
   const running = new Set<ServerResponse>()
   server.on('connection', socket => {
@@ -35,6 +40,14 @@ export async function listen(app: RequestListener, host: string, port: number): 
     running.add(response)
     response.once('close', () => running.delete(response))
     app(request, response)
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // In the middle of an answer, another one would be read as a part of it.
+    const isAnswering = [...running].some(({ req, headersSent }) => {
+      return req.socket === socket && headersSent
+    })
+    if (socket.writable && !isAnswering) socket.end(refusalOfNoHttp(error.code))
+    else socket.destroy()
   })
 
   await new Promise<void>((resolve, reject) => {
@@ -67,6 +80,30 @@ export async function listen(app: RequestListener, host: string, port: number): 
       return closing
     },
   }
+}
+
+/** The answer to what was not understood as HTTP, such as a browser may read it, byte by byte. */
+function refusalOfNoHttp(code: string | undefined): string {
+  const refusal = (() => {
+    switch (code) {
+      case 'HPE_HEADER_OVERFLOW':
+        return new MatrixError(431, 'M_TOO_LARGE', 'The URL and the headers are too long')
+      case 'ERR_HTTP_REQUEST_TIMEOUT':
+        return new MatrixError(408, 'M_UNKNOWN', 'The request did not arrive in time')
+      default:
+        return new MatrixError(400, 'M_UNKNOWN', 'This is not HTTP')
+    }
+  })()
+  const body = JSON.stringify(refusal)
+  const headers = {
+    ...corsHeaders,
+    'Content-Type': 'application/json',
+    'Content-Length': String(Buffer.byteLength(body)),
+    Connection: 'close',
+  }
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
+  const status = `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`
+  return [status, ...head, '', body].join('\r\n')
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

@@ -5,6 +5,11 @@ import { unservedPaths } from './unserved-paths.ts'
 const shape = (path: string) => path.replace(/:\w+/g, ':')
 
 test('nothing that is served stands among what is not', () => {
-  const served = new Set(endpoints.flatMap(endpoint => endpoint.paths.map(shape)))
-  expect(Object.keys(unservedPaths).filter(path => served.has(shape(path)))).toEqual([])
+  const served = new Set(
+    endpoints.flatMap(({ method, paths }) => paths.map(path => `${method} ${shape(path)}`)),
+  )
+  const unserved = Object.entries(unservedPaths).flatMap(([path, methods]) =>
+    methods.map(method => `${method} ${shape(path)}`),
+  )
+  expect(unserved.filter(one => served.has(one))).toEqual([])
 })

@@ -3,6 +3,8 @@
  * method is unknown, 404, and any other is the wrong one, 405; both M_UNRECOGNIZED, as for what is
  * served. Of the Server-Server API only what a server may have that does not federate.
  *
+ * A path of which we serve another method stands here with what is missing.
+ *
  * Whoever serves one takes it out; unserved-paths.test.ts reminds them.
  *
  * Spec: Client-Server API "Common error codes", M_UNRECOGNIZED; Complement asks for it.
@@ -27,6 +29,7 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/register/msisdn/requestToken`]: ['POST'],
   [`${v3}/account/password/email/requestToken`]: ['POST'],
   [`${v3}/account/password/msisdn/requestToken`]: ['POST'],
+  [`${v3}/account/3pid`]: ['POST'],
   [`${v3}/account/3pid/add`]: ['POST'],
   [`${v3}/account/3pid/bind`]: ['POST'],
   [`${v3}/account/3pid/delete`]: ['POST'],
@@ -53,6 +56,7 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v1}/rooms/:roomId/hierarchy`]: ['GET'],
   [`${v1}/room_summary/:roomIdOrAlias`]: ['GET'],
   [`${v1}/mutual_rooms`]: ['GET'],
+  [`${v3}/publicRooms`]: ['POST'],
   [`${v3}/directory/list/room/:roomId`]: ['GET', 'PUT'],
   [`${v3}/directory/list/appservice/:networkId/:roomId`]: ['PUT'],
   [`${v3}/rooms/:roomId/upgrade`]: ['POST'],
@@ -113,4 +117,10 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v1}/admin/suspend/:userId`]: ['GET', 'PUT'],
   [`${v1}/admin/lock/:userId`]: ['GET', 'PUT'],
   [`${v1}/appservice/:appserviceId/ping`]: ['POST'],
+}
+
+/** The right method of such a path, or of one of which we serve other methods. */
+export function isUnserved(path: string, method: string): boolean {
+  const methods = unservedPaths[path] ?? []
+  return methods.some(right => right === (method === 'HEAD' ? 'GET' : method))
 }

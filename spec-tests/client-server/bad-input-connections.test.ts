@@ -24,6 +24,12 @@ const lines = (...all: string[]) => `${all.join('\r\n')}\r\n\r\n`
 const versions = '/_matrix/client/versions'
 const statusOf = (text: string) => text.split('\r\n', 1)[0]
 
+/** Whatever reaches us is answered in JSON, and so that a browser may read it. */
+function expectReadableByBrowsers(text: string): void {
+  expect(text).toContain('Content-Type: application/json\r\n')
+  expect(text).toContain('Access-Control-Allow-Origin: *\r\n')
+}
+
 describe('What is no HTTP is refused by closing the connection, and the server lives on', () => {
   test.each<[string, string | Uint8Array]>([
     ['noise', Buffer.from('00ff00ff0d0a0d0a1a', 'hex')],
@@ -38,7 +44,6 @@ describe('What is no HTTP is refused by closing the connection, and the server l
     ['a path with NUL', lines('GET /a\0b HTTP/1.1', 'Host: a')],
     ['a header without a name', lines(`GET ${versions} HTTP/1.1`, ': a')],
     ['NUL in a header', lines(`GET ${versions} HTTP/1.1`, 'Host: a', 'X: a\0b')],
-    ['no host', lines(`GET ${versions} HTTP/1.1`)],
     ['a flood of headers', lines(`GET ${versions} HTTP/1.1`, `X: ${'x'.repeat(100_000)}`)],
     ['a long URL', lines(`GET /${'x'.repeat(100_000)} HTTP/1.1`, 'Host: a')],
     ['a negative length', lines('POST /a HTTP/1.1', 'Host: a', 'Content-Length: -1')],
@@ -51,6 +56,32 @@ describe('What is no HTTP is refused by closing the connection, and the server l
   ])('%s', async (_, bytes) => {
     const text = await sendBytes(server.baseUrl, bytes)
     expect(statusOf(text)).toMatch(/^$|^HTTP\/1\.1 4\d\d /)
+    if (text !== '') expectReadableByBrowsers(text)
+  })
+
+  test('an HTTP/1.1 request without a host is 400, as HTTP itself has it', async () => {
+    const text = await sendBytes(server.baseUrl, lines(`GET ${versions} HTTP/1.1`))
+    expect(statusOf(text)).toMatch(/^HTTP\/1\.1 400 /)
+  })
+
+  test('a URL and headers of 60 KB are read: filters may be long', async () => {
+    const url = `${versions}?filter=${'x'.repeat(50_000)}`
+    const head = lines(
+      `GET ${url} HTTP/1.1`,
+      'Host: a',
+      `X: ${'x'.repeat(10_000)}`,
+      'Connection: close',
+    )
+    expect(statusOf(await sendBytes(server.baseUrl, head))).toMatch(/^HTTP\/1\.1 200 /)
+  })
+
+  test('a URL that is too long is 431 M_TOO_LARGE', async () => {
+    const text = await sendBytes(
+      server.baseUrl,
+      lines(`GET /${'x'.repeat(100_000)} HTTP/1.1`, 'Host: a'),
+    )
+    expect(statusOf(text)).toMatch(/^HTTP\/1\.1 431 /)
+    expect(text).toContain('"errcode":"M_TOO_LARGE"')
   })
 })
 
@@ -105,9 +136,7 @@ describe('Odd, but HTTP', () => {
     const bytes = lines(`${request} HTTP/1.1`, 'Host: a', 'Connection: close')
     const text = await sendBytes(server.baseUrl, Buffer.from(bytes, 'latin1'))
     expect(statusOf(text)).toMatch(expected)
-    // Whatever reaches us is answered in JSON, and so that a browser may read it.
-    expect(text).toContain('Content-Type: application/json\r\n')
-    expect(text).toContain('Access-Control-Allow-Origin: *\r\n')
+    expectReadableByBrowsers(text)
   })
 
   test.each<[string, Record<string, string>]>([

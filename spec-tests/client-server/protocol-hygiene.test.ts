@@ -143,6 +143,8 @@ describe('TestUnknownEndpoints: 404 for unknown endpoints, 405 for the wrong met
       ['POST', '/_matrix/key/v2/query'],
       ['GET', '/_matrix/client/v1/auth_metadata'],
       ['HEAD', '/_matrix/client/v1/auth_metadata'],
+      // Of this path another method is served.
+      ['POST', '/_matrix/client/v3/account/3pid'],
     ] as const) {
       const answer = await alice.request(method, path)
       expect(answer.status).toBe(404)

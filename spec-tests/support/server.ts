@@ -136,6 +136,8 @@ export class TestServer {
   }
 }
 
+export { isUnserved } from '../../server/http/unserved-paths.ts'
+
 /** Every endpoint that the server has: method, paths, who may call it, what it reads. */
 export function allEndpoints(): readonly Omit<Endpoint, 'run'>[] {
   return endpoints
