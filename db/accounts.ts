@@ -32,12 +32,17 @@ export async function markDeactivated(tx: Tx, userId: string, now: number): Prom
     .execute()
 }
 
-/** Hold a user's row until the transaction ends: what is counted per user stays true meanwhile. */
-export async function lockUser(tx: Tx, userId: string): Promise<void> {
-  await tx.q
+/**
+ * Hold a user's row until the transaction ends: what is counted per user stays true meanwhile.
+ *
+ * @returns whether the account is still in use
+ */
+export async function lockUser(tx: Tx, userId: string): Promise<boolean> {
+  const row = await tx.q
     .selectFrom('users')
-    .select('user_id')
+    .select('deactivated_ts')
     .where('user_id', '=', userId)
     .forUpdate()
-    .execute()
+    .executeTakeFirst()
+  return row?.deactivated_ts === null
 }

@@ -175,6 +175,16 @@ export async function cancelScheduled(
     .executeTakeFirst()
 }
 
+/** Cancel everything that this user has scheduled. */
+export async function cancelAllScheduled(tx: Tx, userId: string, now: number): Promise<void> {
+  await tx.q
+    .updateTable('delayed_events')
+    .set({ status: 'cancelled', cause: 'action' satisfies DelayedEventCause, finalised_ts: now })
+    .where('user_id', '=', userId)
+    .where('status', '=', 'scheduled')
+    .execute()
+}
+
 /** Give a scheduled event its full delay again. @returns its new `send_at`; undefined if finalised */
 export async function restartScheduled(
   tx: Tx,

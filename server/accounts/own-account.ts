@@ -1,6 +1,7 @@
 /** What users do with their own account: a new password, and the end of it. */
 import { deleteAccountData } from '../../db/account-data.ts'
-import { markDeactivated, updatePassword } from '../../db/accounts.ts'
+import { lockUser, markDeactivated, updatePassword } from '../../db/accounts.ts'
+import { cancelAllScheduled } from '../../db/delayed-events.ts'
 import { deleteFilters } from '../../db/filters.ts'
 import { selectMembershipsBetween } from '../../db/room-state.ts'
 import { deleteAllDevices } from '../../db/sessions.ts'
@@ -31,8 +32,8 @@ export async function changePassword(
 }
 
 /**
- * Close an account for good: in no room, no password, no devices, and nothing kept that only its
- * user could read. The name stays taken.
+ * Close an account for good: in no room, no password, no devices, nothing scheduled, and nothing
+ * kept that only its user could read. The name stays taken.
  *
  * @throws 401 with `flows`, until the password is given · 403 M_FORBIDDEN another user's
  * Spec: POST /account/deactivate
@@ -44,16 +45,25 @@ export async function deactivate(
 ): Promise<void> {
   const { userId } = requester
   await demand(ctx, 'm.login.password', auth, userId)
-  // One room after the other, each locked by itself. If we die on the way, asking again goes on.
-  const now = ctx.positions.latest()
-  for (const room of await selectMembershipsBetween(ctx.db, userId, now, now)) {
-    const isInvolved = ['join', 'invite', 'knock'].includes(room.membership)
-    if (isInvolved) await leaveRoom(ctx, requester, room.room_id)
-  }
+  await leaveAllRooms(ctx, requester)
   await transaction(ctx.db, async tx => {
+    // From here on nothing can be scheduled, so that nothing scheduled comes back to life.
+    await lockUser(tx, userId)
+    await cancelAllScheduled(tx, userId, ctx.clock.now())
     await markDeactivated(tx, userId, ctx.clock.now())
     await deleteAllDevices(tx, userId)
     await deleteAccountData(tx, userId)
     await deleteFilters(tx, userId)
   })
+  // A delayed event may have fallen due in between, and that may have been a join.
+  await leaveAllRooms(ctx, requester)
+}
+
+/** One room after the other, each locked by itself. If we die on the way, asking again goes on. */
+async function leaveAllRooms(ctx: Context, requester: Requester): Promise<void> {
+  const now = ctx.positions.latest()
+  for (const room of await selectMembershipsBetween(ctx.db, requester.userId, now, now)) {
+    const isInvolved = ['join', 'invite', 'knock'].includes(room.membership)
+    if (isInvolved) await leaveRoom(ctx, requester, room.room_id)
+  }
 }

@@ -28,7 +28,7 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomToken } from '../lib/random.ts'
-import { forbidden, invalidParam, limitExceeded, notFound } from '../matrix/errors.ts'
+import { forbidden, invalidParam, limitExceeded, notFound, unknownToken } from '../matrix/errors.ts'
 import { assertSendable } from '../rooms/send-event.ts'
 import { secretOf } from './secrets.ts'
 import { claimAndAppend } from './send.ts'
@@ -85,7 +85,7 @@ export async function schedule(
   assertSendable(ctx, room, requester, request)
 
   // One at a time for each user, so that the count below is still true when we insert.
-  await lockUser(tx, requester.userId)
+  if (!(await lockUser(tx, requester.userId))) throw unknownToken()
   const now = ctx.clock.now()
   if ((await countScheduled(tx, requester.userId)) >= max_scheduled_per_user) {
     const next = (await selectNextSendAt(tx, requester.userId)) ?? now

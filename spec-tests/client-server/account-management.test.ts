@@ -1,4 +1,4 @@
-import { type Client, refusal } from '../support/client.ts'
+import { type Client, delayedEvents, refusal } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
 
@@ -168,6 +168,29 @@ test('POST /_matrix/client/v3/account/deactivate: who is deactivated is in no ro
     const { membership } = await alice.state(left, 'm.room.member', bob.userId)
     expect(membership).toBe('leave')
   }
+})
+
+test('POST /_matrix/client/v3/account/deactivate: a delayed join does not bring its user back', async () => {
+  const alice = await server.user('alice')
+  const bob = await server.user('bob')
+  const room = await alice.createRoom({ preset: 'public_chat' })
+  await bob.join(room)
+  const { delay_id } = await bob.ok(
+    'PUT',
+    `${bob.roomPath(room, 'state', 'm.room.member', bob.userId)}?org.matrix.msc4140.delay=1000`,
+    { body: { membership: 'join' } },
+  )
+  const auth = {
+    type: 'm.login.password',
+    identifier: { type: 'm.id.user', user: bob.userId },
+    password: bob.password,
+  }
+  await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body: { auth } })
+  const sent = await alice.request('POST', `${delayedEvents}/${delay_id}/send`)
+  expect(sent.status).toBe(404)
+  await server.advance(2_000)
+  const { membership } = await alice.state(room, 'm.room.member', bob.userId)
+  expect(membership).toBe('leave')
 })
 
 describe('GET /_matrix/client/v3/account/whoami', () => {
