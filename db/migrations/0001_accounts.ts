@@ -2,7 +2,9 @@ import { type Kysely, sql } from 'kysely'
 
 /** The server itself, its users, their sessions, and what they were answered before. */
 export async function accounts(q: Kysely<unknown>): Promise<void> {
-  await sql`CREATE SEQUENCE stream_positions INCREMENT BY 10000 MINVALUE 1 START WITH 1`.execute(q)
+  await sql`CREATE SEQUENCE stream_positions INCREMENT BY 1000000 MINVALUE 1 START WITH 1`.execute(
+    q,
+  )
   await sql`
     CREATE TABLE server (
       id int PRIMARY KEY CHECK (id = 1),

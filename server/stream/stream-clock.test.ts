@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { type Database, openDatabase } from '../../db/open.ts'
-import { positionBlockSize } from '../../db/stream.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import { virtualClock } from '../lib/clock.ts'
 import { Notifier } from './notifier.ts'
@@ -25,6 +24,9 @@ beforeAll(async () => {
 })
 afterAll(() => removeData())
 
+/** So few that a test comes to the end of a block. */
+const blockSize = 1_000
+
 /** A stream clock, and what it has told the waiting, in order. */
 async function start() {
   const notifier = new Notifier(virtualClock(0))
@@ -32,7 +34,7 @@ async function start() {
   notifier.publish = (position, topics) => {
     for (const topic of topics) published.push([position, topic])
   }
-  return { positions: await StreamClock.start(db, notifier), published }
+  return { positions: await StreamClock.start(db, notifier, blockSize), published }
 }
 
 /** A transaction that ends when the test says so; on PGlite no two real ones can be open at once. */
@@ -158,14 +160,14 @@ describe('positions go upwards', () => {
     const { positions } = await start()
     const { positions: other } = await start()
     let last = positions.latest()
-    for (let count = 1; count <= 2.5 * positionBlockSize; count++) {
+    for (let count = 1; count <= 2.5 * blockSize; count++) {
       const position = positions.takeNow([])
       expect(position > last).toBe(true)
       last = position
       // Where it has bought ahead, let the purchase arrive.
-      if (count % (positionBlockSize / 4) === 0) await positions.stop()
+      if (count % (blockSize / 4) === 0) await positions.stop()
     }
-    expect(last).toBeGreaterThan(other.latest() + positionBlockSize)
+    expect(last).toBeGreaterThan(other.latest() + blockSize)
   })
 
   test('over a block boundary the earlier block still holds back the later', async () => {
@@ -173,9 +175,9 @@ describe('positions go upwards', () => {
     const { tx, commit } = heldTransaction()
     const before = positions.settled()
     positions.take(tx, [])
-    for (let count = 1; count <= positionBlockSize; count++) {
+    for (let count = 1; count <= blockSize; count++) {
       positions.takeNow([])
-      if (count % (positionBlockSize / 4) === 0) await positions.stop()
+      if (count % (blockSize / 4) === 0) await positions.stop()
     }
     expect(positions.settled()).toBe(before)
     commit()

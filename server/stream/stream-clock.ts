@@ -17,6 +17,7 @@ import type { Notifier } from './notifier.ts'
 export class StreamClock {
   readonly #notifier: Notifier
   readonly #buyBlock: () => Promise<number>
+  readonly #blockSize: number
   #last: number
   #blockEnd: number
   #nextBlock: { first: number } | undefined
@@ -26,17 +27,27 @@ export class StreamClock {
   /** Decided, and still above something that is not. In ascending order of decision, not of size. */
   #waiting: { position: number; topics: readonly string[] }[] = []
 
-  /** Reserve the first block. */
-  static async start(db: Db, notifier: Notifier): Promise<StreamClock> {
+  /** Reserve the first block. A test may use less of each block than is reserved. */
+  static async start(
+    db: Db,
+    notifier: Notifier,
+    blockSize: number = positionBlockSize,
+  ): Promise<StreamClock> {
     const buyBlock = () => reservePositionBlock(db)
-    return new StreamClock(notifier, buyBlock, await buyBlock())
+    return new StreamClock(notifier, buyBlock, blockSize, await buyBlock())
   }
 
-  private constructor(notifier: Notifier, buyBlock: () => Promise<number>, first: number) {
+  private constructor(
+    notifier: Notifier,
+    buyBlock: () => Promise<number>,
+    blockSize: number,
+    first: number,
+  ) {
     this.#notifier = notifier
     this.#buyBlock = buyBlock
+    this.#blockSize = blockSize
     this.#last = first - 1
-    this.#blockEnd = first + positionBlockSize - 1
+    this.#blockEnd = first + blockSize - 1
   }
 
   /**
@@ -93,11 +104,11 @@ export class StreamClock {
     if (this.#last === this.#blockEnd) {
       if (!this.#nextBlock) throw new Error('stream positions ran out before a new block arrived')
       this.#last = this.#nextBlock.first - 1
-      this.#blockEnd = this.#nextBlock.first + positionBlockSize - 1
+      this.#blockEnd = this.#nextBlock.first + this.#blockSize - 1
       this.#nextBlock = undefined
     }
     this.#last += 1
-    if (this.#blockEnd - this.#last < positionBlockSize / 2) this.#buyAhead()
+    if (this.#blockEnd - this.#last < this.#blockSize / 2) this.#buyAhead()
     return this.#last
   }
 
