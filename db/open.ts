@@ -9,7 +9,7 @@ import { copyTemplate, DatabaseUnavailable, holdDataDir, publish } from './data-
 import { migrate } from './migrate.ts'
 import { pglitePool } from './pglite-pool.ts'
 import type { Schema } from './schema.ts'
-import { assertOutsideTransaction, type Db } from './transaction.ts'
+import { assertOutsideTransaction, type Pool } from './transaction.ts'
 
 export { DatabaseUnavailable } from './data-dir.ts'
 
@@ -24,7 +24,7 @@ export interface DatabaseOptions {
   dataDir: string
 }
 
-export interface Database extends Db {
+export interface Database extends Pool {
   readonly engine: 'postgres' | 'pglite'
   /** In words, for the banner; without user name and password. */
   readonly location: string
@@ -70,7 +70,7 @@ async function openPglite(dataDir: string): Promise<Database> {
       await initialisePglite(unfinished)
       await publish(unfinished, databaseDir)
     }
-    const { pglite, lost } = await startPglite(databaseDir)
+    const { pglite, lost, lose } = await startPglite(databaseDir)
     const q = kyselyOn(withCheckpoints(pglitePool(pglite)))
     await migrate(q)
     return {
@@ -78,6 +78,7 @@ async function openPglite(dataDir: string): Promise<Database> {
       engine: 'pglite',
       location: databaseDir,
       lost,
+      lose,
       async close() {
         await q.destroy()
         release()
@@ -101,10 +102,7 @@ export async function initialisePglite(databaseDir: string): Promise<void> {
 async function startPglite(databaseDir: string) {
   const { PGlite } = await import('@electric-sql/pglite')
   let lastWords: string | undefined
-  let reportLost: (error: Error) => void = () => undefined
-  const lost = new Promise<Error>(resolve => {
-    reportLost = resolve
-  })
+  const { lost, lose } = loss()
   try {
     const pglite = await PGlite.create(databaseDir, {
       parsers: { [int8]: Number },
@@ -112,11 +110,11 @@ async function startPglite(databaseDir: string) {
       initDbStartParams: ['--wal-segsize=1'],
       onStderr(line) {
         lastWords = /(?:FATAL|PANIC): +(.*)/.exec(line)?.[1] ?? lastWords
-        if (line.includes('PANIC: ')) reportLost(new Error(lastWords))
+        if (line.includes('PANIC: ')) lose(new Error(lastWords))
         return true
       },
     })
-    return { pglite, lost }
+    return { pglite, lost, lose }
   } catch (error) {
     throw lastWords === undefined ? error : new Error(lastWords)
   }
@@ -147,21 +145,17 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
     connectionString: url,
     keepAlive: true,
     options: `-c search_path=${schema}`,
-    connectionTimeoutMillis: 5_000,
     types: {
       getTypeParser: (oid, format) =>
         oid === int8 ? Number : driver.types.getTypeParser(oid, format as 'text'),
     },
   }
-  let reportLost: (error: Error) => void = () => undefined
-  const lost = new Promise<Error>(resolve => {
-    reportLost = resolve
-  })
+  const { lost, lose } = loss()
   // One connection for as long as we live: it holds the lock that says "this database is taken".
   let holder: pg.Client
   try {
-    holder = new driver.Client(config)
-    holder.on('error', error => reportLost(error))
+    holder = new driver.Client({ ...config, connectionTimeoutMillis: 5_000 })
+    holder.on('error', lose)
     await holder.connect()
   } catch (error) {
     throw new DatabaseUnavailable(`cannot reach the database ${where}: ${reasonOf(error)}`)
@@ -172,8 +166,10 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
     application_name: poolName,
     max: options.maxConnections ?? 10,
   })
-  // A broken idle connection is replaced; whoever was using it hears of it from its own query.
+  // A broken connection is replaced; whoever was using it hears of it from its own query. The pool
+  // listens only while a connection is idle, and an error that nobody hears ends the process.
   pool.on('error', () => undefined)
+  pool.on('connect', client => client.on('error', () => undefined))
   try {
     const { rows } = await holder.query('SHOW server_version_num')
     if (Number(rows[0].server_version_num) < 140_000) {
@@ -201,6 +197,7 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
       engine: 'postgres',
       location: where,
       lost,
+      lose,
       async close() {
         await q.destroy()
         await holder.end()
@@ -212,6 +209,15 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
     if (error instanceof DatabaseUnavailable) throw error
     throw new DatabaseUnavailable(`cannot use the database ${where}: ${reasonOf(error)}`)
   }
+}
+
+/** The news that the database is lost, for whoever waits, and the way to spread it. */
+function loss(): { lost: Promise<Error>; lose: (reason: Error) => void } {
+  let lose: (reason: Error) => void = () => undefined
+  const lost = new Promise<Error>(resolve => {
+    lose = resolve
+  })
+  return { lost, lose }
 }
 
 /** In one line, whatever was thrown. A refused connection to several addresses has only a code. */

@@ -11,6 +11,12 @@ export interface Db {
   readonly q: Kysely<Schema>
 }
 
+/** The pool, which alone can begin a transaction. */
+export interface Pool extends Db {
+  /** Give up: nobody knows any more what the database holds. */
+  lose(reason: Error): void
+}
+
 declare const inTransaction: unique symbol
 
 /** Read and write access inside an open transaction. */
@@ -18,7 +24,7 @@ export interface Tx extends Db {
   readonly [inTransaction]: true
   /** Run after a commit, not after a rollback. For waking only; it must not fail. */
   afterCommit(run: () => void): void
-  /** Run when the transaction has ended, told whether it committed. */
+  /** Run when the transaction has ended, told whether it committed. Not run if nobody knows. */
   onEnd(run: (committed: boolean) => void): void
 }
 
@@ -30,32 +36,51 @@ const scope = new AsyncLocalStorage<{ open: boolean }>()
  *
  * Never catch a database error and carry on with the same `tx`: PostgreSQL has aborted it. Catch
  * outside, and open a new one.
+ *
+ * A connection that breaks while COMMIT is under way says neither yes nor no, and the server may
+ * still be about to say yes. Both guesses would be lies: the positions taken here stay in flight,
+ * so that nobody reads past them, and the pool is given up. The next start finds the truth.
  */
-export async function transaction<T>(db: Db, fn: (tx: Tx) => Promise<T>): Promise<T> {
+export async function transaction<T>(pool: Pool, fn: (tx: Tx) => Promise<T>): Promise<T> {
   const endings: ((committed: boolean) => void)[] = []
   const state = { open: true }
-  let committed = false
+  const end = (committed: boolean) => {
+    state.open = false
+    for (const ending of endings) ending(committed)
+  }
+  let isCommitting = false
   try {
-    const result = await db.q.transaction().execute(q => {
+    const result = await pool.q.transaction().execute(async q => {
       const tx = {
         q,
         afterCommit: (run: () => void) => {
-          endings.push(wasCommitted => {
-            if (wasCommitted) run()
+          endings.push(committed => {
+            if (committed) run()
           })
         },
         onEnd: (run: (committed: boolean) => void) => {
           endings.push(run)
         },
       } as Omit<Tx, typeof inTransaction> as Tx
-      return scope.run(state, () => fn(tx))
+      const done = await scope.run(state, () => fn(tx))
+      isCommitting = true
+      return done
     })
-    committed = true
+    end(true)
     return result
-  } finally {
-    state.open = false
-    for (const ending of endings) ending(committed)
+  } catch (error) {
+    if (isCommitting && !isRefusal(error)) {
+      state.open = false
+      pool.lose(error as Error)
+    } else if (state.open) end(false)
+    throw error
   }
+}
+
+/** The server's word that the transaction is undone; class 08 and 57P are broken connections. */
+function isRefusal(error: unknown): boolean {
+  const { code } = error as { code?: unknown }
+  return typeof code === 'string' && /^(?!08|57P)[0-9A-Z]{5}$/.test(code)
 }
 
 /** Start something that has nothing to do with the transaction that it may be started from. */

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { hasVersion, refusesPasswords, wireTo } from './support/postgres-stand-in.ts'
 import {
+  breakConnectionOf,
   type Ended,
   killPrograms,
   makeStorage,
@@ -316,19 +317,52 @@ describe('stopping', () => {
 })
 
 if (databaseUrl) {
+  const throughWire = ({ port }: { port: number }) => {
+    const url = new URL(databaseUrl)
+    url.hostname = '127.0.0.1'
+    url.port = String(port)
+    return ['--database-url', url.href]
+  }
+  const lost = /^hourglass: the database \S+ was lost: [^\n]+\n$/
+
   describe('a PostgreSQL server that goes away', () => {
     test('ends the program, with the reason', async () => {
       const wire = await wireTo(databaseUrl)
-      const url = new URL(databaseUrl)
-      url.hostname = '127.0.0.1'
-      url.port = String(wire.port)
-      const program = start('--database-url', url.href)
+      const program = start(...throughWire(wire))
       await program.listening
       wire.cut()
       const ended = await program.ended
-      expect(ended.stderr).toMatch(/^hourglass: the database \S+ was lost: [^\n]+\n$/)
+      expect(ended.stderr).toMatch(lost)
       expect(ended.exitCode).toBe(1)
       await wire.stop()
+    })
+
+    test('during a COMMIT: whether it was done nobody knows, so the program ends', async () => {
+      let isBroken = false
+      const wire = await wireTo(databaseUrl, sent => isBroken && /commit/i.test(sent.toString()))
+      const program = start(...throughWire(wire))
+      const url = await program.listening
+      isBroken = true
+      await expect(register(url)).rejects.toThrow()
+      const ended = await program.ended
+      expect(ended.stderr.split('\n').slice(-2).join('\n')).toMatch(lost)
+      expect(ended.exitCode).toBe(1)
+      await wire.stop()
+    })
+
+    test('with one busy connection only: that request breaks, the program goes on', async () => {
+      const program = start()
+      const url = await program.listening
+      const token = await register(url)
+      const { status } = await breakConnectionOf(databaseUrl, storage.schema ?? '', () =>
+        fetch(`${url}${v3}/createRoom`, {
+          method: 'POST',
+          headers: { Authorization: `Bearer ${token}` },
+          body: '{}',
+        }),
+      )
+      expect(status).toBe(500)
+      expect(await whoAmI(url, token)).toBe(200)
     })
   })
 }

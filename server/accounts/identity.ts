@@ -1,7 +1,7 @@
 /** Who this server is: its name and its signing key, made at the first start and kept for good. */
 import { randomBytes } from 'node:crypto'
 import { insertServer, selectServer } from '../../db/server.ts'
-import { type Db, transaction } from '../../db/transaction.ts'
+import { type Pool, transaction } from '../../db/transaction.ts'
 import { ConfigError } from '../config.ts'
 import { randomLetters } from '../lib/random.ts'
 import {
@@ -12,7 +12,7 @@ import {
 } from '../matrix/signing.ts'
 
 /** @throws ConfigError if the data belongs to a server of another name: its ids would be foreign */
-export async function loadIdentity(db: Db, serverName: string): Promise<SigningKey> {
+export async function loadIdentity(db: Pool, serverName: string): Promise<SigningKey> {
   const known = await selectServer(db)
   if (known) {
     if (known.server_name !== serverName) {

@@ -48,12 +48,19 @@ export function hasVersion(version: string): Promise<StandIn> {
   })
 }
 
-/** A wire to the real server at `url`. */
-export function wireTo(url: string): Promise<StandIn> {
+/** A wire to the real server at `url`, which breaks where `breaksAt` says so of what is sent. */
+export function wireTo(
+  url: string,
+  breaksAt: (sent: Buffer) => boolean = () => false,
+): Promise<StandIn> {
   const { hostname, port } = new URL(url)
   return standIn(socket => {
     const server = connect(Number(port || 5432), hostname)
-    socket.pipe(server).pipe(socket)
+    server.pipe(socket)
+    socket.on('data', sent => {
+      if (breaksAt(sent)) socket.destroy()
+      else server.write(sent)
+    })
     socket.on('close', () => server.destroy())
     server.on('close', () => socket.destroy())
     server.on('error', () => socket.destroy())

@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 
+export { breakConnectionOf } from '../../db/testing.ts'
+
 const main = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url))
 
 export interface Ended {
@@ -85,6 +87,8 @@ export interface Storage {
   readonly flags: readonly string[]
   /** A folder for the test's own files. */
   readonly folder: string
+  /** On PostgreSQL, the schema. */
+  readonly schema?: string
   remove(): Promise<void>
 }
 
@@ -102,6 +106,7 @@ export async function makeStorage(): Promise<Storage> {
   return {
     flags: ['--config', config, '--database-url', url],
     folder,
+    schema,
     async remove() {
       const client = new pg.Client({ connectionString: url })
       await client.connect()
