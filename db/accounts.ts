@@ -15,6 +15,21 @@ export async function insertUser(tx: Tx, user: UserRow): Promise<'created' | 'ta
   return numInsertedOrUpdatedRows === 1n ? 'created' : 'taken'
 }
 
+/** A guest becomes a user like any other. @returns false if they are no guest (any more) */
+export async function upgradeGuest(
+  tx: Tx,
+  userId: string,
+  passwordHash: string | null,
+): Promise<boolean> {
+  const { numUpdatedRows } = await tx.q
+    .updateTable('users')
+    .set({ is_guest: false, password_hash: passwordHash })
+    .where('user_id', '=', userId)
+    .where('is_guest', '=', true)
+    .executeTakeFirstOrThrow()
+  return numUpdatedRows === 1n
+}
+
 export async function updatePassword(tx: Tx, userId: string, passwordHash: string): Promise<void> {
   await tx.q
     .updateTable('users')

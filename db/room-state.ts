@@ -211,6 +211,22 @@ export async function selectJoinedMembersAt(db: Db, roomId: string, at: number):
   return rows.map(row => row.state_key)
 }
 
+/** The guests of this server who are in the room. */
+export async function selectGuestsIn(db: Db, roomId: string): Promise<string[]> {
+  const rows = await db.q
+    .selectFrom('room_state')
+    .innerJoin('users', 'users.user_id', 'room_state.state_key')
+    .select('room_state.state_key')
+    .where('room_id', '=', roomId)
+    .where('type', '=', 'm.room.member')
+    .where('membership', '=', 'join')
+    .where('until_position', 'is', null)
+    .where('users.is_guest', '=', true)
+    .orderBy('position')
+    .execute()
+  return rows.map(row => row.state_key)
+}
+
 /** Of `candidates`, those who at `at` (inclusive) had joined a room that `userId` had joined. */
 export async function selectSharingRoomAt(
   db: Db,

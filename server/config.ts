@@ -64,6 +64,10 @@ export const configSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe('May anybody register? Element Call and test suites register on the fly.'),
+  guests: z
+    .boolean()
+    .default(true)
+    .describe('May anybody come in without an account, as a guest? Element Web asks at its start.'),
   registration_shared_secret: z
     .string()
     .min(1)

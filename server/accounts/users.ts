@@ -53,6 +53,7 @@ export async function createUser(
   user: {
     userId: string
     passwordHash: string | null
+    isGuest?: boolean
     isAdmin?: boolean
     displayname?: string | undefined
   },
@@ -60,7 +61,7 @@ export async function createUser(
   const outcome = await insertUser(tx, {
     user_id: user.userId,
     password_hash: user.passwordHash,
-    is_guest: false,
+    is_guest: user.isGuest ?? false,
     is_admin: user.isAdmin ?? false,
     created_ts: ctx.clock.now(),
     deactivated_ts: null,

@@ -1,10 +1,9 @@
 /** Spec: Client-Server API "Account registration" */
 import { z } from 'zod'
-import { freeUserId, register } from '../accounts/registration.ts'
+import { freeUserId, register, registerGuest } from '../accounts/registration.ts'
 import { authData } from '../accounts/uia.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { deviceId, displayName, optional } from '../http/schemas.ts'
-import { forbidden } from '../matrix/errors.ts'
 
 // Any text: what a user name may be is said with M_INVALID_USERNAME.
 const username = z.string()
@@ -23,9 +22,10 @@ const postRegister = endpoint({
     initial_device_display_name: optional(displayName),
     inhibit_login: optional(z.boolean()),
     refresh_token: optional(z.boolean()),
+    guest_access_token: optional(z.string()),
   }),
   handle({ ctx, query, body }) {
-    if (query.kind === 'guest') throw forbidden('There are no guests here')
+    if (query.kind === 'guest') return registerGuest(ctx, body.initial_device_display_name)
     return register(ctx, {
       username: body.username,
       password: body.password,
@@ -34,6 +34,7 @@ const postRegister = endpoint({
       deviceId: body.device_id,
       displayName: body.initial_device_display_name,
       wantsRefreshToken: body.refresh_token,
+      guestAccessToken: body.guest_access_token,
     })
   },
 })

@@ -9,8 +9,10 @@ import { findAnswer, once } from '../accounts/once.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
+import { guestAccessForbidden } from '../matrix/errors.ts'
 import { authenticate } from './authenticate.ts'
 import { readJson } from './body.ts'
+import { mayGuest } from './guest-access.ts'
 import { parse } from './schemas.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -91,6 +93,9 @@ export function endpoint<
 
   async function answer(ctx: Context, request: Request, response: Response): Promise<Answer> {
     const requester = auth === 'none' ? undefined : await authenticate(ctx, request, auth)
+    if (requester?.isGuest && !mayGuest(method, request.path)) {
+      throw guestAccessForbidden('Guests may not do that')
+    }
     const key = requester && {
       userId: requester.userId,
       deviceId: requester.deviceId,

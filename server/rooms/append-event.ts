@@ -7,10 +7,11 @@
  * is the one `prev_event` and its current state is the state before the next; with federation,
  * this file is what would change.
  */
+import { selectUser } from '../../db/accounts.ts'
 import { cancelWithoutTimeout } from '../../db/delayed-event-groups.ts'
 import { cancelByStateUpdate } from '../../db/delayed-events.ts'
 import { insertEvent, redactEvent, selectEvent } from '../../db/events.ts'
-import { replaceState, selectStateByKeys } from '../../db/room-state.ts'
+import { replaceState, selectGuestsIn, selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, updateRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
@@ -18,7 +19,7 @@ import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { authEventKeys } from '../matrix/auth-events.ts'
 import { isAllowed } from '../matrix/auth-rules.ts'
-import { forbidden } from '../matrix/errors.ts'
+import { forbidden, guestAccessForbidden } from '../matrix/errors.ts'
 import type { AuthEvent, Pdu, StateLookup } from '../matrix/event.ts'
 import { isEventId } from '../matrix/ids.ts'
 import { mayRedact } from '../matrix/power-levels.ts'
@@ -59,6 +60,7 @@ export async function appendEvent(
     isFirstAfterCreate: room.last_depth === 1,
   })
   if (!verdict.allowed) throw forbidden(verdict.reason)
+  await assertNoUnwelcomeGuest(tx, draft, room)
 
   const position = ctx.positions.take(tx, topicsOf(draft, room))
   const row: EventRow = {
@@ -84,7 +86,13 @@ export async function appendEvent(
   room.last_depth = pdu.depth
 
   if (draft.stateKey !== undefined) await updateState(ctx, tx, room, row, draft)
-  if (draft.type === 'm.room.redaction') await applyRedaction(tx, row, pdu, state, version)
+  let changed: { type: string; state_key: string | null } | undefined = row
+  if (draft.type === 'm.room.redaction') {
+    changed = await applyRedaction(tx, row, pdu, state, version)
+  }
+  if (changed?.type === 'm.room.guest_access' && changed.state_key === '') {
+    await sendGuestsAway(ctx, tx, room)
+  }
   await updateRoom(tx, room)
   return row
 }
@@ -189,6 +197,7 @@ async function updateState(
  * Empty the event that a redaction names. A redaction of something that this room does not have
  * is kept, and does nothing.
  *
+ * @returns the event that was emptied
  * @throws 403 M_FORBIDDEN if it is somebody else's event and the sender is below the redact level
  * Spec: room version 3 "Handling redactions", room version 11 "Redactions"
  */
@@ -198,11 +207,11 @@ async function applyRedaction(
   pdu: Pdu,
   state: StateLookup,
   version: RoomVersion,
-): Promise<void> {
+): Promise<EventRow | undefined> {
   const redacts = version.updatedRedactionRules ? pdu.content.redacts : pdu.redacts
-  if (typeof redacts !== 'string' || !isEventId(redacts)) return
+  if (typeof redacts !== 'string' || !isEventId(redacts)) return undefined
   const original = await selectEvent(tx, redacts)
-  if (!original || original.room_id !== redaction.room_id) return
+  if (!original || original.room_id !== redaction.room_id) return undefined
   const create = state('m.room.create', '')
   if (!create) throw new Error('a room without a create event')
   const isPermitted = mayRedact({
@@ -213,9 +222,41 @@ async function applyRedaction(
     version,
   })
   if (!isPermitted) throw forbidden(`${redaction.sender} may not redact events of others here`)
-  if (original.redacted_by !== null) return
+  if (original.redacted_by !== null) return undefined
   await redactEvent(tx, original.event_id, {
     pdu: JSON.stringify(redact(parsePdu(original), version)),
     redactedBy: redaction.event_id,
   })
+  return original
+}
+
+async function welcomesGuests(tx: Tx, roomId: string): Promise<boolean> {
+  const [row] = await selectStateByKeys(tx, roomId, [['m.room.guest_access', '']])
+  return row !== undefined && parsePdu(row).content.guest_access === 'can_join'
+}
+
+/**
+ * Guests are a matter of their own server: the rules of the room know nothing of them.
+ *
+ * @throws 403 M_GUEST_ACCESS_FORBIDDEN a guest would join a room that does not let guests in
+ * Spec: "Guest Access", "Server behaviour"
+ */
+async function assertNoUnwelcomeGuest(tx: Tx, draft: EventDraft, room: LockedRoom): Promise<void> {
+  const isJoin = draft.type === 'm.room.member' && draft.content.membership === 'join'
+  if (!isJoin || !(await selectUser(tx, draft.sender))?.is_guest) return
+  if (await welcomesGuests(tx, room.room_id)) return
+  throw guestAccessForbidden('This room does not let guests in')
+}
+
+/** Guest access has changed: where guests are not welcome any more, they leave. */
+async function sendGuestsAway(ctx: Context, tx: Tx, room: LockedRoom): Promise<void> {
+  if (await welcomesGuests(tx, room.room_id)) return
+  for (const guest of await selectGuestsIn(tx, room.room_id)) {
+    await appendEvent(ctx, tx, room, {
+      type: 'm.room.member',
+      stateKey: guest,
+      sender: guest,
+      content: { membership: 'leave' },
+    })
+  }
 }

@@ -114,7 +114,7 @@ describe('/_synapse/admin/v1/register without a shared secret in the options', (
   let closed: TestServer
   beforeAll(async () => {
     closed = await startServer({
-      config: { registration_shared_secret: undefined, registration: false },
+      config: { registration_shared_secret: undefined, registration: false, guests: false },
     })
   })
   afterAll(() => closed.stop())
@@ -135,5 +135,12 @@ describe('/_synapse/admin/v1/register without a shared secret in the options', (
       body: { auth: { type: 'm.login.dummy' } },
     })
     expect(answer).toMatchObject({ status: 403, body: { errcode: 'M_FORBIDDEN' } })
+  })
+  test('where guests are switched off, nobody comes in as one', async () => {
+    const answer = await closed.anonymous().request('POST', '/_matrix/client/v3/register', {
+      body: {},
+      query: { kind: 'guest' },
+    })
+    expect(answer).toMatchObject({ status: 403, body: { errcode: 'M_GUEST_ACCESS_FORBIDDEN' } })
   })
 })
