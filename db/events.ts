@@ -137,6 +137,7 @@ export async function selectRoomsWithEvents(
 export interface Replacement {
   event_id: string
   replaces_state: string
+  position: number
   pdu: string
   sender: string
 }
@@ -162,6 +163,7 @@ export async function selectReplaced(
     .select([
       'after.event_id',
       'replaced.event_id as replaces_state',
+      'replaced.position',
       'replaced.pdu',
       'replaced.sender',
     ])

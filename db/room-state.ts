@@ -135,14 +135,15 @@ function memberships(db: Db) {
     .where('membership', 'is not', null)
 }
 
-/** Every membership that this user has ever had in this room, oldest first. */
+/** Every membership that this user has ever had in these rooms, oldest first. */
 export async function selectMembershipHistory(
   db: Db,
-  roomId: string,
+  roomIds: readonly string[],
   userId: string,
 ): Promise<MembershipRow[]> {
+  if (roomIds.length === 0) return []
   return memberships(db)
-    .where('room_id', '=', roomId)
+    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
     .where('type', '=', 'm.room.member')
     .where('state_key', '=', userId)
     .orderBy('position')
@@ -247,41 +248,67 @@ export async function selectSharingRoomAt(
   return rows.map(row => row.state_key)
 }
 
-/** Members to name a room after: the first `limit`, in order of position, without `exceptUserId`. */
-export async function selectHeroesAt(
+/**
+ * Members to name a room after: the first `limit`, in order of position, without `exceptUserId`,
+ * of those whose membership is now one of these.
+ */
+export async function selectHeroes(
   db: Db,
   roomId: string,
   exceptUserId: string,
-  at: number,
+  memberships: 'present' | 'gone',
   limit: number,
-): Promise<{ user_id: string; membership: string }[]> {
-  return db.q
+): Promise<string[]> {
+  const rows = await db.q
     .selectFrom('room_state')
-    .select('state_key as user_id')
-    .select(eb => eb.ref('membership').$notNull().as('membership'))
+    .select('state_key')
     .where('room_id', '=', roomId)
-    .where('type', '=', 'm.room.member')
-    .where('membership', 'is not', null)
+    .where('until_position', 'is', null)
+    // Spelt out, and not a parameter, because each is a partial index.
+    .where(
+      memberships === 'present'
+        ? sql<boolean>`membership IN ('join', 'invite')`
+        : sql<boolean>`membership IN ('leave', 'ban')`,
+    )
     .where('state_key', '!=', exceptUserId)
-    .where('position', '<=', at)
-    .where(stillHeldAfter(at))
-    .orderBy(sql`CASE WHEN membership IN ('join', 'invite') THEN 0 ELSE 1 END`)
     .orderBy('position')
     .limit(limit)
     .execute()
+  return rows.map(row => row.state_key)
 }
 
-/** Everything that has ever stood under one key, oldest first. */
-export async function selectStateHistory(
+/** Whether any of these types changed under any key in the room in (after, upTo]. */
+export async function hasStateChanged(
   db: Db,
   roomId: string,
+  types: readonly string[],
+  after: number,
+  upTo: number,
+): Promise<boolean> {
+  const row = await db.q
+    .selectFrom('room_state')
+    .select('position')
+    .where('room_id', '=', roomId)
+    .where('position', '>', after)
+    .where('position', '<=', upTo)
+    .where('type', '=', sql<string>`ANY(${[...types]}::text[])`)
+    .limit(1)
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Everything that has ever stood under one key in these rooms, oldest first. */
+export async function selectStateHistory(
+  db: Db,
+  roomIds: readonly string[],
   key: StateKey,
-): Promise<(Pick<RoomStateRow, 'position' | 'until_position'> & { pdu: string })[]> {
+): Promise<(Pick<RoomStateRow, 'room_id' | 'position'> & { pdu: string })[]> {
+  if (roomIds.length === 0) return []
   return db.q
     .selectFrom('room_state')
     .innerJoin('events', 'events.event_id', 'room_state.event_id')
-    .select(['room_state.position', 'room_state.until_position', 'events.pdu'])
-    .where('room_state.room_id', '=', roomId)
+    .select(['room_state.room_id', 'room_state.position', 'events.pdu'])
+    .where('room_state.room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
     .where('room_state.type', '=', key[0])
     .where('room_state.state_key', '=', key[1])
     .orderBy('room_state.position')

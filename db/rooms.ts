@@ -161,13 +161,15 @@ export async function upsertForgotten(
 export async function selectForgotten(
   db: Db,
   userId: string,
-  roomId?: string,
+  roomIds?: readonly string[],
 ): Promise<Map<string, number>> {
   const rows = await db.q
     .selectFrom('forgotten_rooms')
     .select(['room_id', 'up_to_position'])
     .where('user_id', '=', userId)
-    .$if(roomId !== undefined, query => query.where('room_id', '=', roomId ?? ''))
+    .$if(roomIds !== undefined, query =>
+      query.where('room_id', '=', sql<string>`ANY(${[...(roomIds ?? [])]}::text[])`),
+    )
     .execute()
   return new Map(rows.map(row => [row.room_id, row.up_to_position]))
 }

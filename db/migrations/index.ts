@@ -5,6 +5,7 @@ import { rooms } from './0002_rooms.ts'
 import { delayedEvents } from './0003_delayed_events.ts'
 import { userData } from './0004_user_data.ts'
 import { futures } from './0011_futures.ts'
+import { reading } from './0016_reading.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -12,4 +13,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0003_delayed_events': delayedEvents,
   '0004_user_data': userData,
   '0011_futures': futures,
+  '0016_reading': reading,
 }

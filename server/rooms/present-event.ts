@@ -1,14 +1,17 @@
 /**
  * From stored events to what a client sees: the client form, and an `unsigned` made for the viewer.
  *
- * Spec: Client-Server API "ClientEvent", "UnsignedData"; MSC4140 `unsigned.delay_id`.
+ * Spec: Client-Server API "ClientEvent", "UnsignedData"; MSC4115 `unsigned.membership`; MSC4140
+ * `unsigned.delay_id`.
  */
 import { selectEvents, selectReplaced } from '../../db/events.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Db } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { ClientEvent } from '../matrix/event.ts'
+import { isInRanges } from '../matrix/readable-ranges.ts'
 import { parsePdu } from './stored-event.ts'
+import type { Sight } from './visibility.ts'
 
 /** Who looks, and when. */
 export interface Viewer {
@@ -19,20 +22,28 @@ export interface Viewer {
 }
 
 /**
- * The client form of events, in the order given.
+ * The client form of events, in the order given. What an event says of another one is left out
+ * where the viewer may not read that other.
  *
  * @param rows of one room or of several
+ * @param sights what the viewer sees of these rooms
  */
 export async function presentEvents(
   db: Db,
   rows: readonly EventRow[],
   viewer: Viewer,
+  sights: readonly Sight[],
 ): Promise<ClientEvent[]> {
   const replaced = await replacedBy(db, rows)
   const redactionIds = rows.flatMap(row => row.redacted_by ?? [])
   const redactions = new Map((await selectEvents(db, redactionIds)).map(row => [row.event_id, row]))
   return rows.map(row => {
-    const unsigned: JsonObject = { age: viewer.now - row.origin_server_ts }
+    const sight = sights.find(({ roomId }) => roomId === row.room_id)
+    if (!sight) throw new Error('an event was presented to somebody who had not looked')
+    const unsigned: JsonObject = {
+      age: viewer.now - row.origin_server_ts,
+      membership: membershipAt(sight, row.position),
+    }
     const isOwn = row.sender === viewer.userId
     if (isOwn && row.transaction_id !== null && row.device_id === viewer.deviceId) {
       unsigned.transaction_id = row.transaction_id
@@ -42,15 +53,30 @@ export async function presentEvents(
       unsigned['org.matrix.msc4140.delay_id'] = row.delay_id
     }
     const before = replaced.get(row.event_id)
-    if (before) {
+    // Their own membership they have been told, be it by an invite.
+    const isOwnMembership = row.type === 'm.room.member' && row.state_key === viewer.userId
+    if (before && (isOwnMembership || isInRanges(before.position, sight.ranges))) {
       unsigned.replaces_state = before.replaces_state
       unsigned.prev_content = parsePdu(before).content
       unsigned.prev_sender = before.sender
     }
     const redaction = redactions.get(row.redacted_by ?? '')
-    if (redaction) unsigned.redacted_because = { ...clientForm(redaction) }
+    if (redaction) unsigned.redacted_because = redactedBecause(redaction, sight)
     return { ...clientForm(row), unsigned }
   })
+}
+
+/** MSC4115: the viewer's membership just after the event at this position. */
+function membershipAt(sight: Sight, position: number): string {
+  return sight.memberships.findLast(change => change.position <= position)?.value ?? 'leave'
+}
+
+/** Clients tell by this that the event is redacted; why it was, the viewer may not know. */
+function redactedBecause(redaction: EventRow, sight: Sight): JsonObject {
+  const event = clientForm(redaction)
+  if (isInRanges(redaction.position, sight.ranges)) return { ...event }
+  const { redacts } = event
+  return { ...event, content: redacts === undefined ? {} : { redacts } }
 }
 
 /** As {@link presentEvents}, without `room_id`, as `/sync` has it. */
@@ -58,8 +84,9 @@ export async function presentForSync(
   db: Db,
   rows: readonly EventRow[],
   viewer: Viewer,
+  sights: readonly Sight[],
 ): Promise<ClientEvent[]> {
-  const events = await presentEvents(db, rows, viewer)
+  const events = await presentEvents(db, rows, viewer, sights)
   for (const event of events) delete event.room_id
   return events
 }

@@ -3,13 +3,14 @@ import { selectStateAt, selectStateEventAt } from '../../db/room-state.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
-import { notFound } from '../matrix/errors.ts'
+import { forbidden, notFound } from '../matrix/errors.ts'
 import type { ClientEvent } from '../matrix/event.ts'
+import { isInRanges } from '../matrix/readable-ranges.ts'
 import { parseToken } from '../stream/token.ts'
 import { presentEvents } from './present-event.ts'
 import { parsePdu } from './stored-event.ts'
 import { viewerOf } from './timeline.ts'
-import { assertJoined, readableUpTo } from './visibility.ts'
+import { assertJoined, lookInto } from './visibility.ts'
 
 /**
  * All of a room's state.
@@ -22,9 +23,9 @@ export async function readState(
   requester: Requester,
   roomId: string,
 ): Promise<ClientEvent[]> {
-  const at = await readableUpTo(ctx.db, roomId, requester.userId, ctx.positions.latest())
-  const rows = await selectStateAt(ctx.db, roomId, at)
-  return presentEvents(ctx.db, rows, viewerOf(ctx, requester))
+  const sight = await lookInto(ctx.db, roomId, requester.userId, ctx.positions.latest())
+  const rows = await selectStateAt(ctx.db, roomId, sight.stateUpTo)
+  return presentEvents(ctx.db, rows, viewerOf(ctx, requester), [sight])
 }
 
 /**
@@ -39,9 +40,11 @@ export async function readStateEvent(
   roomId: string,
   key: { type: string; stateKey: string },
 ): Promise<ClientEvent> {
-  const at = await readableUpTo(ctx.db, roomId, requester.userId, ctx.positions.latest())
+  const sight = await lookInto(ctx.db, roomId, requester.userId, ctx.positions.latest())
+  const at = sight.stateUpTo
   const row = await selectStateEventAt(ctx.db, roomId, [key.type, key.stateKey], at)
-  const [event] = await presentEvents(ctx.db, row ? [row] : [], viewerOf(ctx, requester))
+  const viewer = viewerOf(ctx, requester)
+  const [event] = await presentEvents(ctx.db, row ? [row] : [], viewer, [sight])
   if (!event) throw notFound('The room has no such state')
   return event
 }
@@ -50,7 +53,8 @@ export async function readStateEvent(
  * The membership events of a room.
  *
  * @param selection `at` is a token of /sync or /messages: the members as that sync saw them
- * @throws 403 M_FORBIDDEN · 400 M_INVALID_PARAM a token that is none
+ * @throws 403 M_FORBIDDEN, also for an `at` that is hidden from the user · 400 M_INVALID_PARAM a
+ *   token that is none
  * Spec: GET /rooms/{roomId}/members
  */
 export async function readMembers(
@@ -64,8 +68,10 @@ export async function readMembers(
   },
 ): Promise<ClientEvent[]> {
   const now = ctx.positions.latest()
-  const upTo = await readableUpTo(ctx.db, roomId, requester.userId, now)
+  const sight = await lookInto(ctx.db, roomId, requester.userId, now)
+  const upTo = sight.stateUpTo
   const at = selection.at === undefined ? upTo : parseToken(selection.at, now).snapshot
+  if (at < upTo && !isInRanges(at, sight.ranges)) throw forbidden('You were not in the room then')
   const rows = await selectStateAt(ctx.db, roomId, Math.min(at, upTo), {
     types: ['m.room.member'],
   })
@@ -74,7 +80,7 @@ export async function readMembers(
     if (selection.membership !== undefined && membership !== selection.membership) return false
     return selection.notMembership === undefined || membership !== selection.notMembership
   })
-  return presentEvents(ctx.db, wanted, viewerOf(ctx, requester))
+  return presentEvents(ctx.db, wanted, viewerOf(ctx, requester), [sight])
 }
 
 /**

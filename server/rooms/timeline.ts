@@ -10,7 +10,7 @@ import { matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
 import { presentEvents, type Viewer } from './present-event.ts'
-import { hasForgotten, readableUpTo, selectReadableRanges } from './visibility.ts'
+import { lookInto, type Sight, selectSight } from './visibility.ts'
 
 const defaultLimit = 10
 /** More than this is not read at once, whatever is asked for. */
@@ -42,7 +42,7 @@ export async function readMessages(
 ): Promise<{ start: string; end?: string; chunk: ClientEvent[]; state?: ClientEvent[] }> {
   const { roomId, dir, filter } = request
   const now = ctx.positions.latest()
-  await readableUpTo(ctx.db, roomId, requester.userId, now)
+  const sight = await lookInto(ctx.db, roomId, requester.userId, now)
 
   const isBackwards = dir === 'b'
   const edge = isBackwards ? now : 0
@@ -52,7 +52,7 @@ export async function readMessages(
   const rows = matchesRoom(roomId, filter ?? {})
     ? await selectTimeline(ctx.db, {
         roomId,
-        ranges: await selectReadableRanges(ctx.db, roomId, requester.userId, now),
+        ranges: sight.ranges,
         after: isBackwards ? (to ?? 0) : from,
         upTo: isBackwards ? Math.min(from, now) : Math.min(to ?? now, now),
         direction: isBackwards ? 'backwards' : 'forwards',
@@ -61,7 +61,8 @@ export async function readMessages(
       })
     : []
 
-  const viewer = viewerOf(ctx, requester)
+  const present = (shown: EventRow[]) =>
+    presentEvents(ctx.db, shown, viewerOf(ctx, requester), [sight])
   const last = rows.at(-1)
   // Whoever asks for no events gets none, and is where they were, not at the end.
   const reached = last && (isBackwards ? last.position - 1 : last.position)
@@ -71,9 +72,9 @@ export async function readMessages(
   return {
     start: request.from ?? formatTimelineToken(Math.min(edge, settled), settled),
     ...(end === undefined ? {} : { end: formatTimelineToken(end, settled) }),
-    chunk: await presentEvents(ctx.db, rows, viewer),
+    chunk: await present(rows),
     ...(filter?.lazy_load_members && rows.length > 0
-      ? { state: await presentEvents(ctx.db, await membersOfSenders(ctx, roomId, rows), viewer) }
+      ? { state: await present(await membersOfSenders(ctx, roomId, rows)) }
       : {}),
   }
 }
@@ -98,24 +99,31 @@ export async function readEvent(
   roomId: string,
   eventId: string,
 ): Promise<ClientEvent> {
-  const { row } = await findReadable(ctx, requester, roomId, eventId)
-  const [event] = await presentEvents(ctx.db, [row], viewerOf(ctx, requester))
+  const { row, sight } = await findReadable(ctx, requester, roomId, eventId)
+  const [event] = await presentEvents(ctx.db, [row], viewerOf(ctx, requester), [sight])
   if (!event) throw new Error('an event was lost while it was presented')
   return event
 }
 
-async function findReadable(ctx: Context, requester: Requester, roomId: string, eventId: string) {
+/**
+ * An event that the user may read.
+ *
+ * @throws 404 M_NOT_FOUND unknown, in another room, or not for this user to see
+ */
+export async function findReadable(
+  ctx: Context,
+  requester: Requester,
+  roomId: string,
+  eventId: string,
+): Promise<{ row: EventRow; sight: Sight }> {
   const now = ctx.positions.latest()
   const row = await selectEvent(ctx.db, eventId)
-  const ranges = await selectReadableRanges(ctx.db, roomId, requester.userId, now)
-  const isReadable =
-    row?.room_id === roomId &&
-    isInRanges(row.position, ranges) &&
-    !(await hasForgotten(ctx.db, roomId, requester.userId))
-  if (!row || !isReadable) {
+  const sight = await selectSight(ctx.db, roomId, requester.userId, now)
+  const isReadable = row?.room_id === roomId && isInRanges(row.position, sight.ranges)
+  if (!row || !isReadable || sight.isForgotten) {
     throw notFound('There is no such event, or it is not for you to see')
   }
-  return { row, ranges, now }
+  return { row, sight }
 }
 
 /**
@@ -135,9 +143,9 @@ export async function readContext(
   },
 ) {
   const { roomId, filter } = request
-  const { row, ranges, now } = await findReadable(ctx, requester, roomId, request.eventId)
+  const { row, sight } = await findReadable(ctx, requester, roomId, request.eventId)
   const limit = Math.min(request.limit ?? filter?.limit ?? defaultLimit, maxLimit)
-  const around = { roomId, ranges, filter }
+  const around = { roomId, ranges: sight.ranges, filter }
   const before = await selectTimeline(ctx.db, {
     ...around,
     after: 0,
@@ -148,17 +156,24 @@ export async function readContext(
   const after = await selectTimeline(ctx.db, {
     ...around,
     after: row.position,
-    upTo: now,
+    upTo: sight.upTo,
     direction: 'forwards',
     limit: Math.floor(limit / 2),
   })
   const shown = [...before, row, ...after]
   const lastPosition = after.at(-1)?.position ?? row.position
-  const state = await selectStateAt(ctx.db, roomId, lastPosition, {
-    members: filter?.lazy_load_members ? [...new Set(shown.map(event => event.sender))] : undefined,
-  })
+  // To read an event is not to read the room's state: who was only invited may do the one.
+  const state =
+    sight.stateUpTo === undefined
+      ? []
+      : await selectStateAt(ctx.db, roomId, Math.min(lastPosition, sight.stateUpTo), {
+          members: filter?.lazy_load_members
+            ? [...new Set(shown.map(row => row.sender))]
+            : undefined,
+        })
   const settled = ctx.positions.settled()
-  const present = (rows: EventRow[]) => presentEvents(ctx.db, rows, viewerOf(ctx, requester))
+  const present = (rows: EventRow[]) =>
+    presentEvents(ctx.db, rows, viewerOf(ctx, requester), [sight])
   const [event] = await present([row])
   return {
     event,

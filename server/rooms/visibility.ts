@@ -2,69 +2,135 @@
 import {
   selectMembership,
   selectMembershipHistory,
-  selectStateEventAt,
   selectStateHistory,
 } from '../../db/room-state.ts'
 import { selectForgotten } from '../../db/rooms.ts'
 import type { Db } from '../../db/transaction.ts'
-import { forbidden } from '../matrix/errors.ts'
-import { type Range, readableRanges } from '../matrix/readable-ranges.ts'
+import { forbidden, type MatrixError } from '../matrix/errors.ts'
+import { type Change, type Range, readableRanges } from '../matrix/readable-ranges.ts'
 import { parsePdu } from './stored-event.ts'
+
+/** The one refusal for a room that does not exist and for one that is not for the user to see. */
+export const notInRoom = (roomId: string): MatrixError => forbidden(`You are not in ${roomId}`)
 
 /** @throws 403 M_FORBIDDEN, also for a room that does not exist */
 export async function assertJoined(db: Db, roomId: string, userId: string): Promise<void> {
   const current = await selectMembership(db, roomId, userId)
-  if (current?.membership !== 'join') throw forbidden(`You are not in ${roomId}`)
+  if (current?.membership !== 'join') throw notInRoom(roomId)
 }
 
-/**
- * Up to which position (inclusive) the user may read the room's state: up to `now` for those who
- * are in it and for everybody where it is world readable, up to their departure for those who
- * left. Who was never in, or has forgotten the room, may not.
- *
- * @throws 403 M_FORBIDDEN, also for a room that does not exist
- */
-export async function readableUpTo(
+/** What one user may see of one room. */
+export interface Sight {
+  roomId: string
+  /** How far was looked; inclusive. */
+  upTo: number
+  /** The parts of the timeline that they may read. */
+  ranges: Range[]
+  /** Every membership that they have had in it, oldest first. */
+  memberships: readonly Change[]
+  /** They have left it, have asked to hear no more of it, and have not been asked back. */
+  isForgotten: boolean
+  /**
+   * Up to where (inclusive) they may read the room's state: `upTo` for those who are in it and for
+   * everybody where it is world readable, their departure for those who left. Undefined for who was
+   * never in, or has forgotten the room.
+   */
+  stateUpTo: number | undefined
+}
+
+/** What the user sees of these rooms, up to `upTo` (inclusive). One for each, in their order. */
+export async function selectSights(
   db: Db,
-  roomId: string,
+  roomIds: readonly string[],
   userId: string,
-  now: number,
-): Promise<number> {
-  const current = await selectMembership(db, roomId, userId)
-  if (current?.membership === 'join') return now
-  const visibility = await selectStateEventAt(db, roomId, ['m.room.history_visibility', ''], now)
-  if (visibility && parsePdu(visibility).content.history_visibility === 'world_readable') return now
-  if (current && !(await hasForgotten(db, roomId, userId))) {
-    const history = await selectMembershipHistory(db, roomId, userId)
-    const lastJoin = history.findLast(row => row.membership === 'join')
-    if (lastJoin) return lastJoin.until_position ?? now
-  }
-  throw forbidden(`You are not in ${roomId}`)
+  upTo: number,
+): Promise<Sight[]> {
+  const memberships = groupByRoom(await selectMembershipHistory(db, roomIds, userId))
+  const visibilities = groupByRoom(
+    await selectStateHistory(db, roomIds, ['m.room.history_visibility', '']),
+  )
+  const left = roomIds.filter(roomId => {
+    const last = memberships.get(roomId)?.at(-1)?.membership
+    return last === 'leave' || last === 'ban'
+  })
+  const forgotten = left.length > 0 ? await selectForgotten(db, userId, left) : new Map()
+  return roomIds.map(roomId =>
+    sightOf({
+      roomId,
+      upTo,
+      memberships: (memberships.get(roomId) ?? []).map(row => ({
+        position: row.position,
+        value: row.membership,
+      })),
+      visibilities: (visibilities.get(roomId) ?? []).map(row => ({
+        position: row.position,
+        value: String(parsePdu(row).content.history_visibility),
+      })),
+      forgottenUpTo: forgotten.get(roomId),
+    }),
+  )
 }
 
-/** The user has left the room, has asked to hear no more of it, and has not been asked back. */
-export async function hasForgotten(db: Db, roomId: string, userId: string): Promise<boolean> {
-  const upTo = (await selectForgotten(db, userId, roomId)).get(roomId)
-  if (upTo === undefined) return false
-  const current = await selectMembership(db, roomId, userId)
-  return current !== undefined && current.position <= upTo
-}
-
-/** The parts of the timeline, up to `upTo` (inclusive), that the user may read. */
-export async function selectReadableRanges(
+/** {@link selectSights} of one room. */
+export async function selectSight(
   db: Db,
   roomId: string,
   userId: string,
   upTo: number,
-): Promise<Range[]> {
-  const memberships = await selectMembershipHistory(db, roomId, userId)
-  const visibilities = await selectStateHistory(db, roomId, ['m.room.history_visibility', ''])
-  return readableRanges(
-    visibilities.map(row => ({
-      position: row.position,
-      value: String(parsePdu(row).content.history_visibility),
-    })),
-    memberships.map(row => ({ position: row.position, value: row.membership })),
+): Promise<Sight> {
+  const [sight] = await selectSights(db, [roomId], userId, upTo)
+  if (!sight) throw new Error('a room was asked for and none was given')
+  return sight
+}
+
+/**
+ * {@link selectSight} of a room whose state the user may read.
+ *
+ * @throws 403 M_FORBIDDEN, also for a room that does not exist
+ */
+export async function lookInto(
+  db: Db,
+  roomId: string,
+  userId: string,
+  upTo: number,
+): Promise<Sight & { stateUpTo: number }> {
+  const sight = await selectSight(db, roomId, userId, upTo)
+  const { stateUpTo } = sight
+  if (stateUpTo === undefined) throw notInRoom(roomId)
+  return { ...sight, stateUpTo }
+}
+
+function sightOf(seen: {
+  roomId: string
+  upTo: number
+  memberships: readonly Change[]
+  visibilities: readonly Change[]
+  forgottenUpTo: number | undefined
+}): Sight {
+  const { roomId, upTo, memberships, visibilities, forgottenUpTo } = seen
+  const held = (changes: readonly Change[]) =>
+    changes.findLast(change => change.position <= upTo)?.value
+  const last = memberships.at(-1)
+  const isForgotten = last !== undefined && last.position <= (forgottenUpTo ?? -1)
+  const lastJoin = memberships.findLastIndex(change => change.value === 'join')
+  const departure = isForgotten ? undefined : memberships[lastJoin + 1]?.position
+  const isInside = last?.value === 'join' || held(visibilities) === 'world_readable'
+  return {
+    roomId,
     upTo,
-  )
+    ranges: readableRanges(visibilities, memberships, upTo),
+    memberships,
+    isForgotten,
+    stateUpTo: isInside ? upTo : lastJoin === -1 ? undefined : departure,
+  }
+}
+
+function groupByRoom<T extends { room_id: string }>(rows: readonly T[]): Map<string, T[]> {
+  const byRoom = new Map<string, T[]>()
+  for (const row of rows) {
+    const ofRoom = byRoom.get(row.room_id)
+    if (ofRoom) ofRoom.push(row)
+    else byRoom.set(row.room_id, [row])
+  }
+  return byRoom
 }

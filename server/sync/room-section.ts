@@ -7,24 +7,20 @@
  * Spec: GET /sync "Joined Room", "Left Room", "Lazy-loading room members"; MSC4222
  */
 import { selectTimeline } from '../../db/events.ts'
-import {
-  selectMembershipChanges,
-  selectMembershipHistory,
-  selectStateAt,
-} from '../../db/room-state.ts'
+import { hasStateChanged, selectMembershipHistory, selectStateAt } from '../../db/room-state.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { matchesFilter, matchesRoom } from '../matrix/filter.ts'
-import { isInRanges } from '../matrix/readable-ranges.ts'
+import { isInRanges, type Range } from '../matrix/readable-ranges.ts'
 import { presentForSync } from '../rooms/present-event.ts'
 import { parsePdu } from '../rooms/stored-event.ts'
 import { viewerOf } from '../rooms/timeline.ts'
-import { selectReadableRanges } from '../rooms/visibility.ts'
+import { selectSight } from '../rooms/visibility.ts'
 import { formatTimelineToken } from '../stream/token.ts'
 import type { RoomChange, Window } from './build-sync.ts'
-import { roomSummary } from './room-summary.ts'
+import { roomSummary, summarisedTypes } from './room-summary.ts'
 import type { SyncRequest } from './sync.ts'
 
 const defaultTimelineLimit = 10
@@ -69,12 +65,11 @@ export async function joinedRoom(
     isAlwaysLimited: isNewlyJoined,
     stateUpTo: upTo,
   }
-  const hasNewMembers =
-    isWhole || (await selectMembershipChanges(ctx.db, [roomId], since, upTo)).length > 0
-  const summary =
-    hasNewMembers || request.fullState
-      ? await roomSummary(ctx, roomId, requester.userId, upTo)
-      : undefined
+  const isToldAgain =
+    isWhole ||
+    request.fullState ||
+    (await hasStateChanged(ctx.db, roomId, summarisedTypes, since, upTo))
+  const summary = isToldAgain ? await roomSummary(ctx, roomId, requester.userId) : undefined
   const heroes = summary?.heroes ?? []
   const { section, isEmpty } = await roomSection(ctx, requester, request, stretch, heroes)
   return {
@@ -95,7 +90,7 @@ export async function leftRoom(
   { since }: Window,
   change: RoomChange,
 ): Promise<JsonObject> {
-  const history = await selectMembershipHistory(ctx.db, change.roomId, requester.userId)
+  const history = await selectMembershipHistory(ctx.db, [change.roomId], requester.userId)
   const lastJoin = history.findLast(row => row.membership === 'join')
   const isNewToUser =
     !change.wasJoinedBefore && lastJoin !== undefined && lastJoin.position > (since ?? 0)
@@ -120,14 +115,15 @@ async function roomSection(
   heroes: string[],
 ): Promise<Section> {
   const { roomId, upTo, departure } = stretch
-  const ranges = await selectReadableRanges(ctx.db, roomId, requester.userId, upTo)
+  const sight = await selectSight(ctx.db, roomId, requester.userId, upTo)
+  const { ranges } = sight
   if (departure !== undefined && !isInRanges(departure, ranges)) {
     ranges.push({ from: departure, upTo: departure })
   }
   const timeline = await readTimeline(ctx, request, stretch, ranges)
   const state = await readState(ctx, requester, request, stretch, timeline.rows, heroes)
   const rows = [...timeline.rows, ...state]
-  const events = await presentForSync(ctx.db, rows, viewerOf(ctx, requester))
+  const events = await presentForSync(ctx.db, rows, viewerOf(ctx, requester), [sight])
   const wire = events as unknown as JsonValue[]
   const start = timeline.rows[0] ? timeline.rows[0].position - 1 : upTo
   const section: JsonObject = {
@@ -141,8 +137,6 @@ async function roomSection(
   return { section, isEmpty: rows.length === 0 && !timeline.isLimited }
 }
 
-type Ranges = Awaited<ReturnType<typeof selectReadableRanges>>
-
 /**
  * The latest events of the stretch, oldest first. Where some are hidden from the user, only those
  * after them: the state stands before the first event, and could not tell what changed in between.
@@ -151,7 +145,7 @@ async function readTimeline(
   ctx: Context,
   request: SyncRequest,
   { roomId, since, upTo, isAlwaysLimited }: Stretch,
-  ranges: Ranges,
+  ranges: Range[],
 ): Promise<{ rows: EventRow[]; isLimited: boolean }> {
   const filter = request.filter.room?.timeline
   const limit = Math.min(filter?.limit ?? defaultTimelineLimit, maxTimelineLimit)

@@ -3,7 +3,7 @@
  *
  * Spec: GET /sync "RoomSummary"
  */
-import { selectHeroesAt, selectStateByKeys } from '../../db/room-state.ts'
+import { selectHeroes, selectStateByKeys } from '../../db/room-state.ts'
 import { selectRoom } from '../../db/rooms.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
@@ -11,12 +11,14 @@ import { parsePdu } from '../rooms/stored-event.ts'
 
 const heroCount = 5
 
+/** What the summary is made of: it is told again when any of it has changed. */
+export const summarisedTypes = ['m.room.member', 'm.room.name', 'm.room.canonical_alias']
+
 /** @returns what goes on the wire, and the heroes, whose memberships have to come along */
 export async function roomSummary(
   ctx: Context,
   roomId: string,
   userId: string,
-  upTo: number,
 ): Promise<{ wire: JsonObject; heroes: string[] }> {
   const room = await selectRoom(ctx.db, roomId)
   const names = await selectStateByKeys(ctx.db, roomId, [
@@ -28,14 +30,19 @@ export async function roomSummary(
     return Boolean(name) || Boolean(alias)
   })
   // Only a room without a name is called after its members.
-  const heroes = isNamed ? [] : await selectHeroesAt(ctx.db, roomId, userId, upTo, heroCount)
-  const ids = heroes.map(hero => hero.user_id)
+  const heroes = isNamed ? [] : await heroesOf(ctx, roomId, userId)
   return {
     wire: {
-      ...(isNamed ? {} : { 'm.heroes': ids }),
+      ...(isNamed ? {} : { 'm.heroes': heroes }),
       'm.joined_member_count': room?.joined_members ?? 0,
       'm.invited_member_count': room?.invited_members ?? 0,
     },
-    heroes: ids,
+    heroes,
   }
+}
+
+/** Those who have gone stand in only where nobody else is left. */
+async function heroesOf(ctx: Context, roomId: string, userId: string): Promise<string[]> {
+  const present = await selectHeroes(ctx.db, roomId, userId, 'present', heroCount)
+  return present.length > 0 ? present : selectHeroes(ctx.db, roomId, userId, 'gone', heroCount)
 }

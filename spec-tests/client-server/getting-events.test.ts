@@ -35,7 +35,7 @@ describe('TestFetchEvent: GET /_matrix/client/v3/rooms/{roomId}/event/{eventId}'
       sender: alice.userId,
       event_id: eventId,
       origin_server_ts: server.now(),
-      unsigned: { age: 0 },
+      unsigned: { age: 0, membership: 'join' },
     })
   })
 

@@ -258,6 +258,26 @@ describe.each(visibilities)('history_visibility %s, over every way to read', vis
   })
 })
 
+test('TestMembershipOnEvents: unsigned.membership is what one was just after the event', async () => {
+  const bob = await server.user('bob')
+  const room = await createRoom('shared')
+  const before = await alice.say(room, 'before')
+  await alice.invite(room, bob.userId)
+  const invited = await alice.say(room, 'invited')
+  await bob.join(room)
+  const after = await alice.say(room, 'after')
+  const { timeline } = (await bob.sync()).rooms.join?.[room] ?? { timeline: { events: [] } }
+  const membershipAt = (eventId: string) =>
+    timeline.events.find(event => event.event_id === eventId)?.unsigned?.membership
+  expect([before, invited, after].map(membershipAt)).toEqual(['leave', 'invite', 'join'])
+  const own = timeline.events.find(event => event.state_key === bob.userId)
+  expect(own?.unsigned?.membership).toBe('invite')
+  const joins = timeline.events.filter(event => event.content.membership === 'join')
+  expect(joins.at(-1)).toMatchObject({ state_key: bob.userId, unsigned: { membership: 'join' } })
+  const [first] = (await alice.messages(room, { dir: 'f' })).chunk
+  expect(first).toMatchObject({ type: 'm.room.create', unsigned: { membership: 'leave' } })
+})
+
 test('a change of the visibility holds from the event on, and not for what was before', async () => {
   const bob = await server.user('bob')
   const room = await createRoom('joined')
@@ -270,4 +290,70 @@ test('a change of the visibility holds from the event on, and not for what was b
   // An event that changes the visibility is seen by whoever could before or after it.
   expect((await fetchEvent(bob, room, changeId)).content).toEqual(change)
   await expectWhole(bob, room, after)
+})
+
+describe('what an event says of another is hidden where that other is', () => {
+  const setVisibility = (room: string, history_visibility: string) =>
+    alice.setState(room, 'm.room.history_visibility', '', { history_visibility })
+
+  test('prev_content and prev_sender: of state that was set before one joined', async () => {
+    const bob = await server.user('bob')
+    const room = await createRoom('joined')
+    await alice.setState(room, 'm.room.topic', '', { topic: 'secret' })
+    await bob.join(room)
+    const eventId = await alice.setState(room, 'm.room.topic', '', { topic: 'known' })
+    expect((await alice.event(room, eventId)).unsigned).toMatchObject({
+      prev_content: { topic: 'secret' },
+      prev_sender: alice.userId,
+      replaces_state: expect.any(String),
+    })
+    const { unsigned } = await bob.event(room, eventId)
+    for (const key of ['prev_content', 'prev_sender', 'replaces_state']) {
+      expect(unsigned).not.toHaveProperty(key)
+    }
+    const later = await alice.setState(room, 'm.room.topic', '', { topic: 'public' })
+    expect((await bob.event(room, later)).unsigned?.prev_content).toEqual({ topic: 'known' })
+  })
+
+  test("prev_content: of one's own membership one knows", async () => {
+    const bob = await server.user('bob')
+    const room = await createRoom('joined')
+    await alice.invite(room, bob.userId)
+    await bob.join(room)
+    const { chunk } = await bob.messages(room, { dir: 'b', limit: 1 })
+    expect(chunk[0]?.unsigned?.prev_content).toMatchObject({ membership: 'invite' })
+  })
+
+  test('redacted_because: the reason of a redaction that came after one had left', async () => {
+    const bob = await server.user('bob')
+    const room = await createRoom('shared')
+    await bob.join(room)
+    const eventId = await alice.say(room, 'Hello world')
+    await bob.leave(room)
+    const redactionId = await alice.redact(room, eventId, { reason: 'secret' })
+    const seen = (user: Client) => user.event(room, eventId)
+    expect((await seen(alice)).unsigned?.redacted_because).toMatchObject({
+      event_id: redactionId,
+      content: { reason: 'secret' },
+    })
+    const hidden = await seen(bob)
+    expect(hidden.content).toEqual({})
+    expect(hidden.unsigned?.redacted_because).toMatchObject({ type: 'm.room.redaction' })
+    expect(JSON.stringify(hidden)).not.toContain('secret')
+  })
+
+  test('/members?at= a time that is hidden is refused', async () => {
+    const [bob, charlie] = [await server.user('bob'), await server.user('charlie')]
+    const room = await createRoom('joined')
+    await charlie.join(room)
+    const { next_batch: at } = await alice.sync()
+    await charlie.leave(room)
+    await bob.join(room)
+    const members = (user: Client) =>
+      user.ok('GET', user.roomPath(room, 'members'), { query: { at, membership: 'join' } })
+    expect((await members(alice)).chunk).toHaveLength(2)
+    expect(await refusal(members(bob))).toMatchObject({ status: 403, errcode: 'M_FORBIDDEN' })
+    await setVisibility(room, 'shared')
+    expect(await refusal(members(bob))).toMatchObject({ status: 403 })
+  })
 })

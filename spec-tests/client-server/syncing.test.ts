@@ -124,6 +124,44 @@ describe('TestSync: GET /_matrix/client/v3/sync', () => {
   )
 })
 
+describe('GET /_matrix/client/v3/sync, summary', () => {
+  const summaryOf = async (room: string, since?: string) => {
+    const answer = await alice.sync({ since })
+    return { summary: answer.rooms.join?.[room]?.summary, since: answer.next_batch }
+  }
+
+  test('m.heroes: those who have gone stand in only where nobody else is left', async () => {
+    const charlie = await server.user('charlie')
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    await charlie.join(room)
+    await bob.join(room)
+    await charlie.leave(room)
+    expect((await summaryOf(room)).summary?.['m.heroes']).toEqual([bob.userId])
+    await bob.leave(room)
+    const heroes = (await summaryOf(room)).summary?.['m.heroes']
+    expect(heroes?.sort()).toEqual([bob.userId, charlie.userId].sort())
+  })
+
+  test.each([
+    ['m.room.name', { name: 'Its name' }],
+    ['m.room.canonical_alias', { alias: '#summary:hs1' }],
+  ])('comes again when %s is set, and when it is taken away', async (type, content) => {
+    const room = await alice.createRoom({ preset: 'public_chat', room_alias_name: 'summary' })
+    await bob.join(room)
+    await alice.setState(room, 'm.room.canonical_alias', '', {})
+    const { since } = await summaryOf(room)
+    await alice.setState(room, type, '', content)
+    const named = await summaryOf(room, since)
+    expect(named.summary).toMatchObject({ 'm.joined_member_count': 2 })
+    expect(named.summary).not.toHaveProperty('m.heroes')
+    await alice.setState(room, type, '', {})
+    const unnamed = await summaryOf(room, named.since)
+    expect(unnamed.summary?.['m.heroes']).toEqual([bob.userId])
+    const path = `/_matrix/client/v3/directory/room/${encodeURIComponent('#summary:hs1')}`
+    await alice.ok('DELETE', path)
+  })
+})
+
 test('TestRoomSummary: the summary comes with every change of membership, to both', async () => {
   const counts = (joined: number, invited: number) => ({
     'm.joined_member_count': joined,
