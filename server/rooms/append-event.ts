@@ -28,6 +28,7 @@ import type { RoomVersion } from '../matrix/room-versions.ts'
 import { roomTopic, userTopic } from '../stream/notifier.ts'
 import { buildEvent, type EventDraft } from './build-event.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
+import { notInRoom } from './visibility.ts'
 
 /**
  * Append an event to a room.
@@ -48,6 +49,7 @@ export async function appendEvent(
   const citedKeys = authEventKeys(authEvent, version)
   const known = await selectStateByKeys(tx, room.room_id, [...citedKeys, ['m.room.create', '']])
   const state = lookupIn(known)
+  assertNotAnOutsider(draft, room, state)
 
   const { pdu, eventId, referenceHash } = buildEvent(ctx, room, draft, {
     version,
@@ -108,6 +110,17 @@ function withOurVoucher(draft: EventDraft): EventDraft {
     content.join_authorised_via_users_server = draft.joinAuthorisedVia
   }
   return { ...draft, content }
+}
+
+/**
+ * Who is not in a room is told no more of it, by the refusal, than if there were none. A membership
+ * is how one comes in, and the create event has nobody before it: those are for the rules alone.
+ */
+function assertNotAnOutsider(draft: EventDraft, room: LockedRoom, state: StateLookup): void {
+  if (draft.type === 'm.room.member' && draft.stateKey === draft.sender) return
+  if (draft.type === 'm.room.create' && room.last_depth === 0) return
+  const { membership } = state('m.room.member', draft.sender)?.content ?? {}
+  if (membership !== 'join') throw notInRoom(room.room_id)
 }
 
 /** The event as the authorisation rules see it. */

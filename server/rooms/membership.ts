@@ -18,6 +18,7 @@ import { appendEvent } from './append-event.ts'
 import { resolveRoom } from './directory.ts'
 import { lockKnownRoom } from './send-event.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
+import { assertJoined } from './visibility.ts'
 
 export type Membership = 'join' | 'invite' | 'leave' | 'ban' | 'knock'
 
@@ -227,6 +228,7 @@ export function moderate(
   const { membership, from } = moderations[moderation]
   return transaction(ctx.db, async tx => {
     const room = await lockKnownRoom(tx, roomId)
+    await assertJoined(tx, roomId, requester.userId)
     const current = (await membershipIn(tx, roomId, target)) ?? 'none'
     if (from && !from.includes(current)) {
       throw forbidden(`The membership of ${target} is ${current}`)

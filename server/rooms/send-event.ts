@@ -9,13 +9,14 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { canonicalEventJson } from '../matrix/canonical-json.ts'
-import { badJson, forbidden, invalidParam, notFound } from '../matrix/errors.ts'
+import { badJson, invalidParam, notFound } from '../matrix/errors.ts'
 import { assertEventFormat } from '../matrix/event-format.ts'
 import { isUserId } from '../matrix/ids.ts'
-import { creatorsOf } from '../matrix/power-levels.ts'
+import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { appendEvent } from './append-event.ts'
 import { checkAliasEvent } from './directory.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
+import { assertJoined, notInRoom } from './visibility.ts'
 
 /**
  * Hold a room for appending.
@@ -24,7 +25,7 @@ import { parsePdu, versionOf } from './stored-event.ts'
  */
 export async function lockKnownRoom(tx: Tx, roomId: string): Promise<LockedRoom> {
   const room = await lockRoom(tx, roomId)
-  if (!room) throw forbidden(`You are not in ${roomId}`)
+  if (!room) throw notInRoom(roomId)
   return room
 }
 
@@ -94,7 +95,7 @@ export interface StateDraft {
 
 /**
  * Set a piece of state. Setting what the same user has set already, to the letter, does nothing
- * and gives the event that is there.
+ * and gives the event that is there, as long as they may still set it.
  *
  * @throws 403 M_FORBIDDEN · 400 M_BAD_JSON, M_INVALID_PARAM, M_BAD_ALIAS · 413 M_TOO_LARGE
  * Spec: PUT /rooms/{roomId}/state/{eventType}/{stateKey}
@@ -106,8 +107,10 @@ export function sendState(
 ): Promise<EventRow> {
   return transaction(ctx.db, async tx => {
     const room = await lockKnownRoom(tx, draft.roomId)
-    const [current] = await selectStateByKeys(tx, draft.roomId, [[draft.type, draft.stateKey]])
-    if (current && isSame(current, requester.userId, draft.content, room)) return current
+    // By a membership one may come in; all else is for those who are in.
+    if (draft.type !== 'm.room.member') await assertJoined(tx, draft.roomId, requester.userId)
+    const current = await findSame(tx, room, requester.userId, draft)
+    if (current) return current
     await assertStateContent(tx, room, draft)
     return appendEvent(ctx, tx, room, {
       type: draft.type,
@@ -119,11 +122,43 @@ export function sendState(
   })
 }
 
-function isSame(current: EventRow, sender: string, content: JsonObject, room: RoomRow): boolean {
-  if (current.sender !== sender || current.redacted_by !== null) return false
+/** The event that the draft would only repeat, if its sender may still send it. */
+async function findSame(
+  tx: Tx,
+  room: LockedRoom,
+  sender: string,
+  draft: StateDraft,
+): Promise<EventRow | undefined> {
+  const rows = await selectStateByKeys(tx, draft.roomId, [
+    [draft.type, draft.stateKey],
+    ['m.room.create', ''],
+    ['m.room.power_levels', ''],
+    ['m.room.member', sender],
+  ])
+  const find = (type: string, stateKey: string) =>
+    rows.find(row => row.type === type && row.state_key === stateKey)
+  const current = find(draft.type, draft.stateKey)
+  if (current?.sender !== sender || current.redacted_by !== null) return undefined
   const version = versionOf(room)
-  const [before, after] = [parsePdu(current).content, content]
-  return canonicalEventJson(before, version) === canonicalEventJson(after, version)
+  const [before, after] = [parsePdu(current).content, draft.content]
+  if (canonicalEventJson(before, version) !== canonicalEventJson(after, version)) return undefined
+
+  const [create, member, levels] = [
+    find('m.room.create', ''),
+    find('m.room.member', sender),
+    find('m.room.power_levels', ''),
+  ]
+  if (!create || !member || parsePdu(member).content.membership !== 'join') return undefined
+  // Memberships have rules of their own, and no level: in the room, their own says nothing new.
+  if (draft.type === 'm.room.member') return draft.stateKey === sender ? current : undefined
+  const powerLevels = levels && parsePdu(levels)
+  const required = requiredLevel(
+    { type: draft.type, state_key: draft.stateKey },
+    powerLevels,
+    version,
+  )
+  const createPdu = { ...parsePdu(create), event_id: create.event_id }
+  return powerLevelOf(sender, createPdu, powerLevels, version) >= required ? current : undefined
 }
 
 /**
