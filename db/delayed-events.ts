@@ -35,35 +35,6 @@ export async function selectNextSendAt(db: Db, userId: string): Promise<number |
   return row?.send_at ?? undefined
 }
 
-/** Earliest first; those that wait for an action, and have no time, last. */
-export async function selectScheduled(db: Db, userId: string): Promise<DelayedEventRow[]> {
-  return db.q
-    .selectFrom('delayed_events')
-    .selectAll()
-    .where('user_id', '=', userId)
-    .where('status', '=', 'scheduled')
-    .orderBy('send_at')
-    .orderBy('seq')
-    .execute()
-}
-
-/** Latest first. */
-export async function selectFinalised(
-  db: Db,
-  userId: string,
-  limit: number,
-): Promise<DelayedEventRow[]> {
-  return db.q
-    .selectFrom('delayed_events')
-    .selectAll()
-    .where('user_id', '=', userId)
-    .where('status', '!=', 'scheduled')
-    .orderBy('finalised_ts', 'desc')
-    .orderBy('seq', 'desc')
-    .limit(limit)
-    .execute()
-}
-
 export async function selectDelayedEvent(
   db: Db,
   delayId: string,

@@ -109,6 +109,19 @@ export const configSchema = z.strictObject({
         .min(0)
         .default(100)
         .describe('How many events a user may have scheduled; 0 switches delayed events off.'),
+      list_page_size: z
+        .int()
+        .min(0)
+        .default(10)
+        .describe('How many delayed events a page of a list holds; 0 gives all in one page.'),
+      strict_shapes: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Under stable paths, show a delayed event only under the names of the newest text, ' +
+            'for clients that refuse members they do not know. Otherwise it has the names of ' +
+            'every draft.',
+        ),
     })
     .prefault({})
     .describe('MSC4140.'),

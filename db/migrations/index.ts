@@ -4,6 +4,7 @@ import { accounts } from './0001_accounts.ts'
 import { rooms } from './0002_rooms.ts'
 import { delayedEvents } from './0003_delayed_events.ts'
 import { userData } from './0004_user_data.ts'
+import { lists } from './0010_lists.ts'
 import { futures } from './0011_futures.ts'
 import { reading } from './0016_reading.ts'
 
@@ -12,6 +13,7 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0002_rooms': rooms,
   '0003_delayed_events': delayedEvents,
   '0004_user_data': userData,
+  '0010_lists': lists,
   '0011_futures': futures,
   '0016_reading': reading,
 }

@@ -1,5 +1,5 @@
 /**
- * MSC4140 under `org.matrix.msc4140`: listing delayed events and managing them.
+ * MSC4140 under `org.matrix.msc4140`: managing delayed events.
  *
  * The id is a credential: no token is asked for, because lk-jwt-service and Complement send none;
  * one that is sent must be good.
@@ -8,16 +8,9 @@ import { z } from 'zod'
 import { manage } from '../delayed-events/delayed-events.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { shortText } from '../http/schemas.ts'
-import { actions, answerOr404, listOf, spec, unstableBase } from './delayed-events-wire.ts'
+import { actions, answerOr404, spec, unstableBase } from './delayed-events-wire.ts'
 
 export const delayedEventsUnstableEndpoints = [
-  endpoint({
-    method: 'GET',
-    path: unstableBase,
-    spec,
-    auth: 'user',
-    handle: ({ ctx, requester }) => listOf(ctx, requester.userId),
-  }),
   ...actions.map(action =>
     endpoint({
       method: 'POST',

@@ -2,7 +2,7 @@
  * MSC4140: what the dialects have in common on the wire. A record is shown under the names of every
  * generation at once; clients take what they know.
  */
-import { type DelayedEventRow, selectFinalised, selectScheduled } from '../../db/delayed-events.ts'
+import type { DelayedEventRow } from '../../db/delayed-events.ts'
 import type { Context } from '../context.ts'
 import { type Action, errorOf, type Outcome } from '../delayed-events/delayed-events.ts'
 import type { JsonObject } from '../lib/json.ts'
@@ -15,14 +15,12 @@ export const spec = 'https://github.com/matrix-org/matrix-spec-proposals/pull/41
 
 export const actions: readonly Action[] = ['send', 'cancel', 'restart']
 
-const finalisedPageSize = 10
+/** Through which door a record is looked at; `strict` is the stable one with `strict_shapes`. */
+export type View = 'unstable' | 'stable' | 'strict'
 
-/** What a user has scheduled, earliest first, and the latest of what became of the others. */
-export async function listOf(ctx: Context, userId: string): Promise<JsonObject> {
-  const scheduled = (await selectScheduled(ctx.db, userId)).map(itemOf)
-  const finalised = await selectFinalised(ctx.db, userId, finalisedPageSize)
-  // Synapse, Complement and ruma read the first; matrix-js-sdk reads the other two.
-  return { delayed_events: scheduled, scheduled, finalised: finalised.map(finalisedItemOf) }
+export function viewOf(ctx: Context, base: string): View {
+  if (base.startsWith(unstablePrefix)) return 'unstable'
+  return ctx.config.delayed_events.strict_shapes ? 'strict' : 'stable'
 }
 
 /**
@@ -39,45 +37,98 @@ export function answerOr404(action: Action, outcome: Outcome): JsonObject {
   throw notFound('That delayed event has been finalised')
 }
 
-/** One record under the names of every generation. `content` is exactly what was submitted. */
-function itemOf(row: DelayedEventRow): JsonObject {
+/**
+ * What they call the delay, and since when it runs: the drafts of 2024-07 to 2026-05, and the newest
+ * text. One that waits for an action has no delay.
+ */
+const namesOf = {
+  drafts: ({ delay_ms, since_ts }: DelayedEventRow): JsonObject => ({
+    ...(delay_ms === null ? {} : { delay: delay_ms }),
+    running_since: since_ts,
+  }),
+  newest: ({ delay_ms, since_ts }: DelayedEventRow): JsonObject => ({
+    ...(delay_ms === null ? {} : { delay_ms }),
+    delayed_since_ts: since_ts,
+  }),
+  every: (row: DelayedEventRow): JsonObject => ({
+    ...namesOf.drafts(row),
+    ...namesOf.newest(row),
+    // The name of 2026-06.
+    scheduled_at: row.since_ts,
+  }),
+}
+
+/** `content` is exactly what was submitted. */
+function itemOf(row: DelayedEventRow, names: keyof typeof namesOf): JsonObject {
   return {
     delay_id: row.delay_id,
     room_id: row.room_id,
     type: row.type,
     ...(row.state_key === null ? {} : { state_key: row.state_key }),
     content: JSON.parse(row.content) as JsonObject,
-    // One that waits for an action has none.
-    ...(row.delay_ms === null ? {} : { delay: row.delay_ms, delay_ms: row.delay_ms }),
-    running_since: row.since_ts,
-    scheduled_at: row.since_ts,
-    delayed_since_ts: row.since_ts,
+    ...namesOf[names](row),
   }
 }
 
+/** As the drafts of 2024-07 to 2025-10 list what is scheduled. */
+export function scheduledItemOf(row: DelayedEventRow, view: View): JsonObject {
+  return itemOf(row, view === 'strict' ? 'drafts' : 'every')
+}
+
+const reasonOf = {
+  delay: 'delay',
+  action: 'action',
+  group: 'action',
+  error: 'error',
+  state_update: 'error',
+} as const
+
 /** As the drafts of 2024-10 to 2025-10 list what is over: what came of it, and why. */
-function finalisedItemOf(row: DelayedEventRow): JsonObject {
-  const isSent = row.status === 'sent'
-  const error = errorOf(row)
+export function finalisedItemOf(row: DelayedEventRow, view: View): JsonObject {
   return {
-    delayed_event: itemOf(row),
-    outcome: isSent ? 'send' : 'cancel',
-    reason: row.cause === 'delay' || row.cause === 'action' ? row.cause : 'error',
-    ...(error ? { error } : {}),
-    ...(row.event_id === null ? {} : { event_id: row.event_id }),
+    delayed_event: scheduledItemOf(row, view),
+    outcome: row.status === 'sent' ? 'send' : 'cancel',
+    reason: row.cause && reasonOf[row.cause],
+    ...errorIn(row, view),
+    ...eventIdIn(row),
+    origin_server_ts: row.finalised_ts,
+  }
+}
+
+/** As the draft of 2024-10-04, which lasted for a day, lists what is over. */
+export function terminatedItemOf(row: DelayedEventRow, view: View): JsonObject {
+  const isError = row.cause === 'error' || row.cause === 'state_update'
+  const sentBy = row.cause === 'delay' ? 'timeout' : 'send'
+  return {
+    delayed_event: scheduledItemOf(row, view),
+    termination_reason: isError ? 'error' : row.status === 'sent' ? sentBy : 'canceled',
+    ...errorIn(row, view),
+    ...eventIdIn(row),
     origin_server_ts: row.finalised_ts,
   }
 }
 
 /** As it is looked up by its id: what came of it is flat (2026-05) and in `finalised` (2026-09). */
-export function lookUpItemOf(row: DelayedEventRow): JsonObject {
-  if (row.status === 'scheduled') return itemOf(row)
-  // With an error it would read as failed; one that a state update overtook was cancelled.
-  const error = row.status === 'failed' ? errorOf(row) : undefined
+export function lookUpItemOf(row: DelayedEventRow, view: View): JsonObject {
+  const item = itemOf(row, view === 'strict' ? 'newest' : 'every')
+  if (row.status === 'scheduled') return item
   const finalised = {
     finalised_ts: row.finalised_ts,
-    ...(row.event_id === null ? {} : { event_id: row.event_id }),
-    ...(error ? { error } : {}),
+    ...eventIdIn(row),
+    // With an error it would read as failed; one that a state update overtook was cancelled.
+    ...(row.status === 'failed' ? errorIn(row, view) : {}),
   }
-  return { ...itemOf(row), ...finalised, finalised }
+  return { ...item, ...(view === 'strict' ? {} : finalised), finalised }
+}
+
+const eventIdIn = (row: DelayedEventRow): JsonObject =>
+  row.event_id === null ? {} : { event_id: row.event_id }
+
+/** Under unstable paths, an errcode of ours stands behind M_UNKNOWN. */
+function errorIn(row: DelayedEventRow, view: View): JsonObject {
+  const error = errorOf(row)
+  if (!error) return {}
+  if (view !== 'unstable' || row.cause !== 'state_update') return { error }
+  const { errcode = null, ...rest } = error
+  return { error: { errcode: 'M_UNKNOWN', 'org.matrix.msc4140.errcode': errcode, ...rest } }
 }

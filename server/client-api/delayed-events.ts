@@ -14,29 +14,19 @@ import {
 import { endpoint } from '../http/endpoint.ts'
 import { jsonObject, optional, roomId, shortText, text } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
-import {
-  forbidden,
-  invalidParam,
-  missingParam,
-  notFound,
-  unknown,
-  unrecognized,
-} from '../matrix/errors.ts'
+import { forbidden, invalidParam, missingParam, notFound, unknown } from '../matrix/errors.ts'
 import {
   actions,
   answerOr404,
-  listOf,
   lookUpItemOf,
   spec,
   stableBase,
   unstableBase,
   unstablePrefix,
+  viewOf,
 } from './delayed-events-wire.ts'
 
 const schedulePath = 'rooms/:roomId/delayed_event/:eventType/:txnId'
-
-/** The lists of the drafts of 2024-10 stood at these places; an id is never one of them. */
-const namesOfLists = new Set(['scheduled', 'finalised', 'terminated'])
 
 export const delayedEventsEndpoints = [
   endpoint({
@@ -72,26 +62,20 @@ export const delayedEventsEndpoints = [
       }
     },
   }),
-  endpoint({
-    method: 'GET',
-    path: stableBase,
-    spec,
-    auth: 'user',
-    handle: ({ ctx, requester }) => listOf(ctx, requester.userId),
-  }),
-  endpoint({
-    method: 'GET',
-    path: [`${stableBase}/:delayId`, `${unstableBase}/:delayId`],
-    spec,
-    auth: 'user',
-    params: z.object({ delayId: shortText }),
-    async handle({ ctx, requester, params }) {
-      if (namesOfLists.has(params.delayId)) throw unrecognized()
-      const row = await selectDelayedEvent(ctx.db, params.delayId)
-      if (row?.user_id !== requester.userId) throw notFound('You have no such delayed event')
-      return lookUpItemOf(row)
-    },
-  }),
+  ...[stableBase, unstableBase].map(base =>
+    endpoint({
+      method: 'GET',
+      path: `${base}/:delayId`,
+      spec,
+      auth: 'user',
+      params: z.object({ delayId: shortText }),
+      async handle({ ctx, requester, params }) {
+        const row = await selectDelayedEvent(ctx.db, params.delayId)
+        if (row?.user_id !== requester.userId) throw notFound('You have no such delayed event')
+        return lookUpItemOf(row, viewOf(ctx, base))
+      },
+    }),
+  ),
   ...actions.map(action =>
     endpoint({
       method: 'POST',

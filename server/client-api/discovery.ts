@@ -45,8 +45,10 @@ const getVersions = endpoint({
     versions,
     unstable_features: {
       'org.matrix.msc4140': isDelaying(ctx),
+      'org.matrix.msc4140.stable': isDelaying(ctx),
       'org.matrix.msc4143': true,
       'org.matrix.msc4222': true,
+      'org.matrix.msc4486': isDelaying(ctx),
     },
     server,
   }),

@@ -4,6 +4,7 @@ import { accountEndpoints } from './account.ts'
 import { accountDataEndpoints } from './account-data.ts'
 import { adminEndpoints } from './admin.ts'
 import { delayedEventsEndpoints } from './delayed-events.ts'
+import { delayedEventsListsEndpoints } from './delayed-events-lists.ts'
 import { delayedEventsUnstableEndpoints } from './delayed-events-unstable.ts'
 import { deviceEndpoints } from './devices.ts'
 import { discoveryEndpoints } from './discovery.ts'
@@ -29,6 +30,8 @@ export const endpoints: readonly Endpoint[] = [
   ...syncEndpoints,
   ...roomReadEndpoints,
   ...roomSendEndpoints,
+  // Before the ids, of which the names of the lists are never one.
+  ...delayedEventsListsEndpoints,
   ...delayedEventsEndpoints,
   ...delayedEventsUnstableEndpoints,
   ...roomCreateEndpoints,

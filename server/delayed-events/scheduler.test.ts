@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { selectFinalised, selectScheduled } from '../../db/delayed-events.ts'
+import { selectDelayedEvents, selectScheduled } from '../../db/delayed-events-lists.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import { parseConfig } from '../config.ts'
@@ -118,10 +118,14 @@ const scheduled = async (of = requester) =>
   (await selectScheduled(running.db, of.userId)).map(row => row.delay_id)
 
 /** What is over, first to last: how, and when. */
-const finalised = async (of = requester) =>
-  (await selectFinalised(running.db, of.userId, 1_000))
-    .map(row => [row.delay_id, row.status, row.finalised_ts])
-    .reverse()
+const finalised = async ({ userId } = requester) =>
+  (
+    await selectDelayedEvents(running.db, {
+      userId,
+      order: 'finalised_ts',
+      direction: 'forwards',
+    })
+  ).map(row => [row.delay_id, row.status, row.finalised_ts])
 
 describe('a sending that breaks, and is not refused', () => {
   test('is tried again after 1 s, 2 s, 4 s … 60 s, and succeeds when it can', async () => {

@@ -60,6 +60,8 @@ interface Declaration<
   auth: A
   params?: P
   query?: Q
+  /** Parameters of the query that may be there several times: the schema gets them as a list. */
+  repeatable?: readonly string[]
   body?: B
   /** Takes no body as `{}`: js-sdk sends several POSTs with neither body nor content type. */
   bodyOptional?: boolean
@@ -88,7 +90,7 @@ export function endpoint<
   Q extends z.ZodType = z.ZodUndefined,
   B extends z.ZodType = z.ZodUndefined,
 >(declaration: Declaration<A, P, Q, B>): Endpoint {
-  const { method, path, spec, auth, params, query, body } = declaration
+  const { method, path, spec, auth, params, query, body, repeatable = [] } = declaration
   const paths = typeof path === 'string' ? [path] : path
 
   async function answer(ctx: Context, request: Request, response: Response): Promise<Answer> {
@@ -109,7 +111,7 @@ export function endpoint<
       ctx,
       requester,
       params: params && parse(params, request.params, 'path'),
-      query: query && parse(query, firstValues(request), 'query'),
+      query: query && parse(query, queryOf(request, repeatable), 'query'),
       body:
         body &&
         parse(body, await readJson(ctx, request, response, declaration.bodyOptional), 'body'),
@@ -156,14 +158,20 @@ function sendBytes(response: Response, status: number, contentType: string, text
   response.end(response.req.method === 'HEAD' ? undefined : bytes)
 }
 
-/** The query as an object; of a parameter that is repeated, the first value counts. */
-function firstValues(request: Request): Record<string, string> {
+/** The query as an object; of a parameter that is repeated and should not be, the first counts. */
+function queryOf(
+  request: Request,
+  repeatable: readonly string[],
+): Record<string, string | string[]> {
   const at = request.url.indexOf('?')
-  const values: [string, string][] = []
-  if (at !== -1) {
-    for (const pair of new URLSearchParams(request.url.slice(at + 1))) values.unshift(pair)
+  const pairs = at === -1 ? [] : [...new URLSearchParams(request.url.slice(at + 1))]
+  const values: Record<string, string | string[]> = Object.fromEntries(pairs.reverse())
+  for (const name of repeatable) {
+    if (Object.hasOwn(values, name)) {
+      values[name] = pairs.flatMap(([key, value]) => (key === name ? value : []))
+    }
   }
-  return Object.fromEntries(values)
+  return values
 }
 
 function hangUpSignal(response: Response): AbortSignal {

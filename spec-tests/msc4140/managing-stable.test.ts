@@ -206,7 +206,7 @@ describe('GET /_matrix/client/v1/delayed_events', () => {
       { delay_id: sooner, delay_ms: hour, content: { n: 1 } },
       { delay_id: later, delay_ms: 2 * hour, content: { n: 2 } },
     ])
-    expect(await bob.ok('GET', stable)).toEqual(await bob.ok('GET', delayedEvents))
+    expect((await bob.ok('GET', delayedEvents)).delayed_events).toEqual(delayed_events)
     expect((await alice.ok('GET', stable)).delayed_events).toEqual([])
   })
 
@@ -273,10 +273,6 @@ describe.each([stable, delayedEvents])('GET %s/{delay_id}', base => {
       expect(foreign.status).toBe(404)
       expect(foreign.text).toBe(unknown.text)
     }
-  })
-
-  test.each(['scheduled', 'finalised', 'terminated'])('%s is never an id', async word => {
-    expect((await bob.request('GET', `${base}/${word}`)).status).toBe(404)
   })
 
   test('without a token: 401, even with a good id', async () => {

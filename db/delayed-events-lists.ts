@@ -1,0 +1,73 @@
+/** MSC4140's table as its owner reads it: whole, or page by page. */
+import { sql } from 'kysely'
+import type { DelayedEventRow } from './delayed-events.ts'
+import type { DelayedEventStatus } from './schema.ts'
+import type { Db } from './transaction.ts'
+
+/** Everything that is scheduled, earliest first; what waits for an action, and has no time, last. */
+export async function selectScheduled(db: Db, userId: string): Promise<DelayedEventRow[]> {
+  return selectDelayedEvents(db, {
+    userId,
+    status: 'scheduled',
+    order: 'send_at',
+    direction: 'forwards',
+  })
+}
+
+export interface DelayedEventQuery {
+  userId: string
+  /** `finalised` is all but `scheduled`; undefined is every one. */
+  status?: DelayedEventStatus | 'finalised' | undefined
+  delayIds?: readonly string[] | undefined
+  roomId?: string | undefined
+  type?: string | undefined
+  /** Of `send_at`, inclusive. */
+  fromTs?: number | undefined
+  /** Of `send_at`, inclusive. */
+  toTs?: number | undefined
+  /**
+   * What it is sorted by, and then by `seq`. By `finalised_ts` only what is finalised; by `send_at`,
+   * what has none comes last.
+   */
+  order: 'send_at' | 'finalised_ts'
+  direction: 'forwards' | 'backwards'
+  /** Where the page before ended: the value of `order`, and `seq`. Exclusive. */
+  after?: readonly [number, number] | undefined
+  /** Undefined: no limit. */
+  limit?: number | undefined
+}
+
+/** The `send_at` of what has none, for sorting: no time is later. As in the index. */
+export const never = Number.MAX_SAFE_INTEGER
+
+/** A page of a user's delayed events, in the direction asked for. */
+export async function selectDelayedEvents(
+  db: Db,
+  query: DelayedEventQuery,
+): Promise<DelayedEventRow[]> {
+  const key =
+    query.order === 'finalised_ts'
+      ? sql.ref('finalised_ts')
+      : sql`COALESCE(send_at, ${sql.lit(never)})`
+  const isForwards = query.direction === 'forwards'
+  let rows = db.q.selectFrom('delayed_events').selectAll().where('user_id', '=', query.userId)
+  if (query.status === 'finalised') rows = rows.where('status', '!=', 'scheduled')
+  else if (query.status !== undefined) rows = rows.where('status', '=', query.status)
+  // It is so by itself, and lets the index of what is finalised be used.
+  if (query.order === 'finalised_ts') rows = rows.where('status', '!=', 'scheduled')
+  if (query.delayIds) {
+    rows = rows.where('delay_id', '=', sql<string>`ANY(${[...query.delayIds]}::text[])`)
+  }
+  if (query.roomId !== undefined) rows = rows.where('room_id', '=', query.roomId)
+  if (query.type !== undefined) rows = rows.where('type', '=', query.type)
+  if (query.fromTs !== undefined) rows = rows.where('send_at', '>=', query.fromTs)
+  if (query.toTs !== undefined) rows = rows.where('send_at', '<=', query.toTs)
+  if (query.after) {
+    const [value, seq] = query.after
+    const comparison = sql.raw(isForwards ? '>' : '<')
+    rows = rows.where(sql<boolean>`(${key}, seq) ${comparison} (${value}::bigint, ${seq}::bigint)`)
+  }
+  const direction = isForwards ? 'asc' : 'desc'
+  rows = rows.orderBy(key, direction).orderBy('seq', direction)
+  return (query.limit === undefined ? rows : rows.limit(query.limit)).execute()
+}
