@@ -12,7 +12,7 @@ const unstable = '/_matrix/client/unstable'
 
 /** MSC4140: guests use delayed events as everybody does, whatever a draft calls them. */
 const delayedEvents = [
-  /^\/_matrix\/client\/unstable\/org\.matrix\.msc41(40|57)\//,
+  /^\/_matrix\/client\/unstable\/org\.matrix\.msc(4140|4157|4486)\//,
   /^\/_matrix\/client\/v1\/delayed_events(\/|$)/,
   /^\/_matrix\/client\/v3\/rooms\/[^/]+\/delayed_event\//,
 ]

@@ -355,3 +355,31 @@ describe('GET /_matrix/client/versions', () => {
     })
   })
 })
+
+test('guests schedule, list, look up and manage as everybody does', async () => {
+  await meet()
+  await alice.setState(room, 'm.room.guest_access', '', { guest_access: 'can_join' })
+  const guest = server.anonymous()
+  const register = { query: { kind: 'guest' }, body: {}, token: null }
+  const session = await guest.ok('POST', '/_matrix/client/v3/register', register)
+  guest.token = String(session.access_token)
+  await guest.join(room)
+  const first = await guest.delay(room, hour, 'm.test', {})
+  const put = `/_matrix/client/v3/rooms/${encodeURIComponent(room)}/delayed_event/m.test/1`
+  const second = (await guest.ok('PUT', put, { body: { delay_ms: hour, content: {} } })).delay_id
+  for (const base of [stable, delayedEvents]) {
+    for (const action of ['restart', 'send', 'cancel']) {
+      const id = action === 'cancel' ? second : first
+      expect((await guest.request('POST', `${base}/${id}/${action}`)).status).not.toBe(403)
+    }
+    expect((await guest.ok('GET', `${base}/${first}`)).delay_id).toBe(first)
+    for (const list of ['', '/scheduled', '/finalised', '/terminated']) {
+      expect((await guest.request('GET', `${base}${list}`)).status).toBe(200)
+    }
+  }
+  const { delayed_events } = await guest.ok('GET', msc4486)
+  expect(delayed_events.map((item: JsonObject) => Boolean(item.finalised?.event_id))).toEqual([
+    true,
+    false,
+  ])
+})
