@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { insertUser } from '../../db/accounts.ts'
 import { selectDelayedEvents, selectScheduled } from '../../db/delayed-events-lists.ts'
-import type { Tx } from '../../db/transaction.ts'
+import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import { parseConfig } from '../config.ts'
 import { type Context, createContext, type RunningContext } from '../context.ts'
@@ -53,7 +54,7 @@ beforeEach(async () => {
   onDatabase = () => undefined
   afterQuery = undefined
   users += 1
-  requester = { userId: `@user-${users}:hs1`, deviceId: 'D', isGuest: false, isAdmin: false }
+  requester = await newUser(`@user-${users}:hs1`)
   scheduler = new Scheduler()
   ctx = { ...running, scheduler, db: { ...running.db, q: running.db.q } }
   Object.defineProperty(ctx.db, 'q', { get: watchedQueries })
@@ -75,6 +76,13 @@ function watchedQueries() {
       return result
     },
   })
+}
+
+async function newUser(userId: string): Promise<Requester> {
+  const user = { user_id: userId, created_ts: clock.now(), is_guest: false, is_admin: false }
+  const empty = { password_hash: null, deactivated_ts: null, displayname: null, avatar_url: null }
+  await transaction(running.db, tx => insertUser(tx, { ...user, ...empty }))
+  return { userId, deviceId: 'D', isGuest: false, isAdmin: false }
 }
 
 const advance = (ms: number) => clock.advance(ms, () => scheduler.idle())
@@ -225,7 +233,7 @@ describe('a database that fails', () => {
   test('when a refusal is recorded: the others are sent, and the refusal is recorded later', async () => {
     const room = await newRoom()
     const [owner, start] = [requester, clock.now()]
-    const stranger = { ...requester, userId: '@stranger:hs1' }
+    const stranger = await newUser('@stranger:hs1')
     const refused = await schedule(room, 1_000, stranger)
     const sent = await schedule(room, 1_000, owner)
     let uses = 0
