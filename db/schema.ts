@@ -179,6 +179,8 @@ export interface DelayedEventTable {
   /** Whose newer state event cancels it; fixed by the dialect that scheduled it. */
   cancel_policy: CancelPolicy
   dialect: string
+  /** False: its sender is an application service that no limit counts. */
+  is_rate_limited: Generated<boolean>
   status: DelayedEventStatus
   /** What finalised it; null while scheduled. */
   cause: DelayedEventCause | null

@@ -4,7 +4,8 @@ import { configSchema, parseConfig } from '../server/config.ts'
 import { configExample } from './write-config-example.ts'
 
 /** Set every option that has a default. In prose, one space stands behind the #. */
-const uncommented = (yaml: string) => yaml.replace(/^#(( {2})?\w+: \S|delayed_events:)/gm, '$1')
+const uncommented = (yaml: string) =>
+  yaml.replace(/^#(( {2})?\w+: \S|(delayed_events|rate_limits):)/gm, '$1')
 
 describe('config.example.yaml', () => {
   test('is what server/config.ts says', () => {
@@ -22,12 +23,14 @@ describe('config.example.yaml', () => {
   })
 
   test('names every option', () => {
-    const { delayed_events, ...others } = configSchema.shape
+    const { delayed_events, rate_limits, ...others } = configSchema.shape
     for (const name of Object.keys(others)) {
       expect(configExample()).toMatch(new RegExp(`^#${name}:`, 'm'))
     }
-    for (const name of Object.keys(delayed_events.unwrap().shape)) {
-      expect(configExample()).toMatch(new RegExp(`^# {2}${name}:`, 'm'))
+    for (const section of [delayed_events, rate_limits]) {
+      for (const name of Object.keys(section.unwrap().shape)) {
+        expect(configExample()).toMatch(new RegExp(`^# {2}${name}:`, 'm'))
+      }
     }
   })
 })

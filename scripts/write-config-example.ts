@@ -29,12 +29,20 @@ function optionsOf(schema: z.ZodObject, indent: string): string {
 function optionOf(name: string, option: z.ZodType, indent: string): string {
   const description = comment([option.description ?? '', unitOf(name)].join(' ').trim())
   const inner = option instanceof z.ZodPrefault ? option.unwrap() : option
-  if (inner instanceof z.ZodObject) {
+  // Without descriptions of their own, they fit on one line.
+  if (inner instanceof z.ZodObject && hasDescriptions(inner)) {
     return `${description}#${indent}${name}:\n${optionsOf(inner, `${indent}  `)}`
   }
   const byDefault: unknown = option.parse(undefined)
-  const value = byDefault === undefined ? '' : ` ${stringify(byDefault).trim()}`
+  const value =
+    byDefault === undefined ? '' : ` ${stringify(byDefault, { collectionStyle: 'flow' }).trim()}`
   return `${description}#${indent}${name}:${value}\n`
+}
+
+function hasDescriptions(options: z.ZodObject): boolean {
+  return Object.values(options.shape).some(
+    option => (option as z.ZodType).description !== undefined,
+  )
 }
 
 function unitOf(name: string): string {

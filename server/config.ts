@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { parse as parseYaml, YAMLParseError } from 'yaml'
 import { z } from 'zod'
+import { isAddressRange } from './lib/address-ranges.ts'
 import { logLevels } from './lib/log.ts'
 import { nearest } from './lib/nearest.ts'
 import { isServerName } from './matrix/ids.ts'
@@ -14,6 +15,16 @@ import { roomVersions } from './matrix/room-versions.ts'
 export class ConfigError extends Error {}
 
 const durationMs = z.int().min(0)
+const ranges = z.array(z.string().refine(isAddressRange, 'is neither an IP address nor a network'))
+
+/** So many at once, and then so many a second. */
+const limit = (perSecond: number, burstCount: number) =>
+  z
+    .strictObject({
+      per_second: z.number().min(0).max(1_000_000).default(perSecond),
+      burst_count: z.int().min(1).max(1_000_000).default(burstCount),
+    })
+    .prefault({})
 
 export const configSchema = z.strictObject({
   server_name: z
@@ -125,6 +136,48 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('MSC4140.'),
+  rate_limits: z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe('Complement, load tests and the like switch all of them off.'),
+      messages: limit(100, 5_000).describe(
+        'By user: sending events. A delayed event counts for its sender when it is sent; if that ' +
+          'is too often, it is finalised with M_LIMIT_EXCEEDED.',
+      ),
+      delayed_event_scheduling: limit(100, 1_000).describe('By user.'),
+      delayed_event_management: limit(1, 20).describe(
+        'By delayed event: sending, cancelling and restarting it. Element Call restarts one every ' +
+          'few seconds; its documentation asks for 1 a second and a burst of 20.',
+      ),
+      delayed_event_management_by_user: limit(50, 500).describe('By user, where there is a token.'),
+      delayed_event_misses: limit(5, 100).describe(
+        'By address: managing delayed events that do not exist. Those that exist never count by ' +
+          'address, because one lk-jwt-service manages those of everybody.',
+      ),
+      delayed_event_lookups: limit(20, 500).describe('By user: listing them, and looking one up.'),
+      rooms: limit(20, 500).describe('By user: making rooms.'),
+      joins: limit(50, 1_000).describe('By user: joining, knocking, leaving, forgetting.'),
+      invites: limit(50, 1_000).describe('By user.'),
+      logins: limit(50, 500).describe('By address.'),
+      logins_by_account: limit(5, 100).describe('By the account that is logged in to.'),
+      registrations: limit(50, 1_000).describe('By address.'),
+      other: limit(200, 5_000).describe(
+        'By user, or by address without one: whatever else the specification marks as rate-limited.',
+      ),
+    })
+    .prefault({})
+    .describe(
+      'How often something may be done: burst_count times at once, then per_second times a second. ' +
+        'per_second: 0 switches a limit off. What is refused is 429 with Retry-After.',
+    ),
+  trusted_proxies: ranges
+    .default([])
+    .describe(
+      'Whose X-Forwarded-For is believed when limits count by address: IP addresses, networks such ' +
+        'as 10.0.0.0/8, or loopback, linklocal, uniquelocal.',
+    ),
   rtc_transports: z
     .array(z.looseObject({ type: z.string() }))
     .default([])
@@ -135,6 +188,8 @@ export const configSchema = z.strictObject({
 })
 
 export type Config = z.infer<typeof configSchema>
+/** One of the limits on how often something may be done. */
+export type LimitName = Exclude<keyof Config['rate_limits'], 'enabled'>
 
 /**
  * Check options, and fill in defaults.
@@ -148,12 +203,8 @@ export function parseConfig(options: unknown, source: string): Config {
   const [issue] = parsed.error.issues
   const path = (issue?.path ?? []).join('.')
   if (issue?.code === 'unrecognized_keys') {
-    const known =
-      path === 'delayed_events'
-        ? Object.keys(configSchema.shape.delayed_events.unwrap().shape)
-        : Object.keys(configSchema.shape)
     const key = issue.keys[0] ?? ''
-    const suggestion = nearest(key, known)
+    const suggestion = nearest(key, optionsAt(issue.path))
     throw new ConfigError(
       `${source}: unknown option ${[path, key].filter(Boolean).join('.')}${suggestion ? ` (did you mean ${suggestion}?)` : ''}`,
     )
@@ -161,6 +212,17 @@ export function parseConfig(options: unknown, source: string): Config {
   throw new ConfigError(
     path ? `${source}: ${path}: ${issue?.message}` : `${source}: ${issue?.message}`,
   )
+}
+
+/** The names of the options at a place in the config. */
+function optionsAt(path: readonly PropertyKey[]): string[] {
+  let schema: z.ZodType = configSchema
+  for (const key of path) {
+    if (schema instanceof z.ZodPrefault) schema = schema.unwrap() as z.ZodType
+    if (schema instanceof z.ZodObject) schema = schema.shape[String(key)] as z.ZodType
+  }
+  if (schema instanceof z.ZodPrefault) schema = schema.unwrap() as z.ZodType
+  return schema instanceof z.ZodObject ? Object.keys(schema.shape) : []
 }
 
 /**

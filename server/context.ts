@@ -8,6 +8,7 @@ import { Scheduler } from './delayed-events/scheduler.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { type Log, makeLog } from './lib/log.ts'
 import type { SigningKey } from './matrix/signing.ts'
+import { RateLimits } from './rate-limits.ts'
 import { Notifier } from './stream/notifier.ts'
 import { StreamClock } from './stream/stream-clock.ts'
 import { Presence } from './user-data/presence.ts'
@@ -21,6 +22,7 @@ export interface Context {
   readonly positions: StreamClock
   readonly notifier: Notifier
   readonly scheduler: Scheduler
+  readonly rateLimits: RateLimits
   readonly uiaSessions: UiaSessions
   readonly registrationNonces: RegistrationNonces
   readonly presence: Presence
@@ -62,6 +64,7 @@ export async function createContext(
       positions,
       notifier,
       scheduler,
+      rateLimits: new RateLimits(clock, config.rate_limits),
       uiaSessions: new UiaSessions(clock, config.uia_session_lifetime_ms),
       registrationNonces: new RegistrationNonces(clock),
       presence: new Presence(clock, positions),

@@ -6,6 +6,7 @@ import { delayedEvents } from './0003_delayed_events.ts'
 import { userData } from './0004_user_data.ts'
 import { lists } from './0010_lists.ts'
 import { futures } from './0011_futures.ts'
+import { rateLimits } from './0012_rate_limits.ts'
 import { reading } from './0016_reading.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
@@ -15,5 +16,6 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0004_user_data': userData,
   '0010_lists': lists,
   '0011_futures': futures,
+  '0012_rate_limits': rateLimits,
   '0016_reading': reading,
 }

@@ -10,7 +10,7 @@ import { provePassword } from './users.ts'
 /**
  * @param login.userId undefined if what was sent names nobody here
  * @returns as `openSession`
- * @throws 403 M_FORBIDDEN · 403 M_USER_DEACTIVATED
+ * @throws 403 M_FORBIDDEN · 403 M_USER_DEACTIVATED · 429 M_LIMIT_EXCEEDED
  * Spec: POST /login, `m.login.password`
  */
 export async function logIn(
@@ -23,6 +23,7 @@ export async function logIn(
     wantsRefreshToken: boolean | undefined
   },
 ): Promise<JsonObject> {
+  if (login.userId !== undefined) ctx.rateLimits.take('logins_by_account', login.userId)
   const userId = await provePassword(ctx, login.userId, login.password)
   return transaction(ctx.db, tx => openSession(ctx, tx, { ...login, userId }))
 }

@@ -10,6 +10,8 @@ export interface Requester {
   deviceId: string
   isGuest: boolean
   isAdmin: boolean
+  /** False only for application services that are registered with `rate_limited: false`. */
+  isRateLimited: boolean
 }
 
 /**
@@ -30,6 +32,7 @@ export async function findRequester(ctx: Context, accessToken: string): Promise<
     deviceId: session.device_id,
     isGuest: session.is_guest,
     isAdmin: session.is_admin,
+    isRateLimited: true,
   }
 }
 

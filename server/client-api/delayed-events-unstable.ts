@@ -18,8 +18,9 @@ export const delayedEventsUnstableEndpoints = [
       spec,
       auth: 'optional',
       params: z.object({ delayId: shortText }),
-      async handle({ ctx, params }) {
-        return answerOr404(action, await manage(ctx, params.delayId, action))
+      async handle({ ctx, requester, address, params }) {
+        const what = { delayId: params.delayId, action }
+        return answerOr404(action, await manage(ctx, { requester, address }, what))
       },
     }),
   ),
@@ -31,9 +32,10 @@ export const delayedEventsUnstableEndpoints = [
     params: z.object({ delayId: shortText }),
     // matrix-rust-sdk says `refresh`, the word of MSC4157, for `restart`.
     body: z.looseObject({ action: z.enum([...actions, 'refresh']) }),
-    async handle({ ctx, params, body }) {
+    async handle({ ctx, requester, address, params, body }) {
       const action = body.action === 'refresh' ? 'restart' : body.action
-      return answerOr404(action, await manage(ctx, params.delayId, action))
+      const what = { delayId: params.delayId, action }
+      return answerOr404(action, await manage(ctx, { requester, address }, what))
     },
   }),
 ]

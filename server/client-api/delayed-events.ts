@@ -83,8 +83,9 @@ export const delayedEventsEndpoints = [
       spec,
       auth: 'user',
       params: z.object({ delayId: shortText }),
-      async handle({ ctx, requester, params }) {
-        return answerOr409(action, await manage(ctx, params.delayId, action, requester.userId))
+      async handle({ ctx, requester, address, params }) {
+        const what = { delayId: params.delayId, action, owner: requester.userId }
+        return answerOr409(action, await manage(ctx, { requester, address }, what))
       },
     }),
   ),
@@ -96,9 +97,10 @@ export const delayedEventsEndpoints = [
     params: z.object({ delayId: shortText }),
     // `refresh` is the word of MSC4157 for `restart`.
     body: z.looseObject({ action: z.enum([...actions, 'refresh']) }),
-    async handle({ ctx, requester, params, body }) {
+    async handle({ ctx, requester, address, params, body }) {
       const action = body.action === 'refresh' ? 'restart' : body.action
-      return answerOr404(action, await manage(ctx, params.delayId, action, requester.userId))
+      const what = { delayId: params.delayId, action, owner: requester.userId }
+      return answerOr404(action, await manage(ctx, { requester, address }, what))
     },
   }),
 ]

@@ -30,6 +30,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomToken } from '../lib/random.ts'
 import { forbidden, invalidParam, limitExceeded, notFound, unknownToken } from '../matrix/errors.ts'
 import { assertSendable } from '../rooms/send-event.ts'
+import { type Caller, countManagement, unknownDelayedEvent } from './limits.ts'
 import { secretOf } from './secrets.ts'
 import { claimAndAppend } from './send.ts'
 
@@ -66,7 +67,7 @@ export interface ScheduleRequest {
  *
  * @returns its `delay_id`: unguessable, because it is a credential where no token is asked for
  * @throws MaxDelayExceeded · 403 M_FORBIDDEN if delayed events are switched off · 404 M_NOT_FOUND
- *   unknown room · 429 M_LIMIT_EXCEEDED too many are scheduled · 400 M_BAD_JSON, 413 M_TOO_LARGE
+ *   unknown room · 429 M_LIMIT_EXCEEDED too often, or too many are scheduled · 400 M_BAD_JSON, 413 M_TOO_LARGE
  *   if no room may hold the event
  */
 export async function schedule(
@@ -75,6 +76,7 @@ export async function schedule(
   requester: Requester,
   request: ScheduleRequest,
 ): Promise<string> {
+  ctx.rateLimits.take('delayed_event_scheduling', requester)
   const { max_delay_ms, max_scheduled_per_user } = ctx.config.delayed_events
   if (max_delay_ms === 0 || max_scheduled_per_user === 0) {
     throw forbidden('Delayed events are switched off on this server')
@@ -106,6 +108,7 @@ export async function schedule(
     send_at: sendAt,
     cancel_policy: request.cancelPolicy,
     dialect: request.dialect,
+    is_rate_limited: requester.isRateLimited,
     status: 'scheduled',
     cause: null,
     finalised_ts: null,
@@ -146,31 +149,33 @@ export type Outcome = 'done' | 'sent' | 'cancelled' | 'failed'
 /**
  * Do something to a scheduled event.
  *
- * @param owner who alone may do it; undefined where the id is the credential
+ * @param what.owner who alone may do it; undefined where the id is the credential
  * @returns the dialect says what it means
- * @throws 404 M_NOT_FOUND unknown id, or not the owner's · 400 M_INVALID_PARAM a restart of one that
- *   has no delay · for `send`, the room's refusal; it then stays scheduled
+ * @throws 404 M_NOT_FOUND unknown id, or not the owner's · 429 M_LIMIT_EXCEEDED · 400 M_INVALID_PARAM
+ *   a restart of one that has no delay · for `send`, the room's refusal; it then stays scheduled
  * Spec: MSC4140 "Managing delayed events"
  */
 export async function manage(
   ctx: Context,
-  delayId: string,
-  action: Action,
-  owner?: string,
+  caller: Caller,
+  what: { delayId: string; action: Action; owner?: string | undefined },
 ): Promise<Outcome> {
-  const delayedEvent = await selectDelayedEvent(ctx.db, delayId)
-  if (!delayedEvent || (owner !== undefined && delayedEvent.user_id !== owner)) {
-    throw notFound('There is no such delayed event')
+  const delayedEvent = await selectDelayedEvent(ctx.db, what.delayId)
+  if (!delayedEvent || (what.owner !== undefined && delayedEvent.user_id !== what.owner)) {
+    throw unknownDelayedEvent(ctx, caller)
   }
+  countManagement(ctx, caller, delayedEvent.delay_id)
   const isScheduled = delayedEvent.status === 'scheduled'
-  if (isScheduled && action === 'restart' && delayedEvent.delay_ms === null) {
+  if (isScheduled && what.action === 'restart' && delayedEvent.delay_ms === null) {
     throw invalidParam('It waits for an action, and has no delay to restart')
   }
-  const done = await transaction(ctx.db, tx => act(ctx, tx, delayedEvent, action))
-  if (done) return 'done'
-  const finalised = await selectDelayedEvent(ctx.db, delayId)
-  if (!finalised) throw notFound('There is no such delayed event')
-  return finalised.status === 'scheduled' ? manage(ctx, delayId, action, owner) : finalised.status
+  for (;;) {
+    if (await transaction(ctx.db, tx => act(ctx, tx, delayedEvent, what.action))) return 'done'
+    const finalised = await selectDelayedEvent(ctx.db, delayedEvent.delay_id)
+    if (!finalised) throw unknownDelayedEvent(ctx, caller)
+    // Scheduled: it was moved between the two looks.
+    if (finalised.status !== 'scheduled') return finalised.status
+  }
 }
 
 /** @returns false if it is not scheduled any more */

@@ -25,6 +25,7 @@ let onDatabase: () => void
 let afterQuery: (() => Promise<void>) | undefined
 /** Rooms in which sending breaks, after the delayed event was claimed, with every attempt. */
 let broken: Map<string, number[]>
+const caller = { requester: undefined, address: '' }
 let requester: Requester
 let users = 0
 
@@ -82,7 +83,7 @@ async function newUser(userId: string): Promise<Requester> {
   const user = { user_id: userId, created_ts: clock.now(), is_guest: false, is_admin: false }
   const empty = { password_hash: null, deactivated_ts: null, displayname: null, avatar_url: null }
   await transaction(running.db, tx => insertUser(tx, { ...user, ...empty }))
-  return { userId, deviceId: 'D', isGuest: false, isAdmin: false }
+  return { userId, deviceId: 'D', isGuest: false, isAdmin: false, isRateLimited: true }
 }
 
 const advance = (ms: number) => clock.advance(ms, () => scheduler.idle())
@@ -187,7 +188,7 @@ describe('a sending that breaks, and is not refused', () => {
     const { room, attempts } = await brokenRoom()
     const delayId = await schedule(room, 1_000)
     await advance(1_000)
-    await manage(ctx, delayId, 'cancel')
+    await manage(ctx, caller, { delayId, action: 'cancel' })
     await advance(600_000)
     expect(attempts).toHaveLength(1)
     expect(clock.pendingTimers()).toBe(0)
@@ -198,7 +199,7 @@ describe('a sending that breaks, and is not refused', () => {
     const delayId = await schedule(room, 10_000)
     await advance(10_500)
     expect(attempts).toHaveLength(1)
-    await manage(ctx, delayId, 'restart')
+    await manage(ctx, caller, { delayId, action: 'restart' })
     broken.clear()
     await advance(9_999)
     expect(await scheduled()).toEqual([delayId])
@@ -209,7 +210,9 @@ describe('a sending that breaks, and is not refused', () => {
   test('on request, the caller hears of it and nothing has happened', async () => {
     const { room } = await brokenRoom()
     const delayId = await schedule(room, 10_000)
-    await expect(manage(ctx, delayId, 'send')).rejects.toThrow('broken on purpose')
+    await expect(manage(ctx, caller, { delayId, action: 'send' })).rejects.toThrow(
+      'broken on purpose',
+    )
     expect(await scheduled()).toEqual([delayId])
     broken.clear()
     await advance(10_000)

@@ -45,6 +45,8 @@ export async function claimAndAppend(
   const now = ctx.clock.now()
   const claimed = await claimScheduled(tx, delayedEvent.delay_id, { now, cause })
   if (!claimed) return undefined
+  const sender = { userId: claimed.user_id, isRateLimited: claimed.is_rate_limited }
+  ctx.rateLimits.take('messages', sender)
   // Before it is appended: as a state update it would cancel them, too, but for another reason.
   if (claimed.group_id !== null) await cancelSiblings(tx, claimed, now)
   await assertContent(tx, room, claimed)

@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type Express, type Handler, type Request, type Response } from 'express'
 import type { Context } from '../context.ts'
+import { addressRanges } from '../lib/address-ranges.ts'
 import { methodNotAllowed, unrecognized } from '../matrix/errors.ts'
 import { corsHeaders } from './cors.ts'
 import { type Endpoint, sendJson } from './endpoint.ts'
@@ -51,6 +52,8 @@ export function makeApp(ctx: Context, endpoints: readonly Endpoint[]) {
   app.disable('etag')
   app.set('query parser', false)
   app.set('case sensitive routing', true)
+  const trustedProxies = addressRanges(ctx.config.trusted_proxies)
+  app.set('trust proxy', (address: string) => trustedProxies.has(address))
 
   app.use(cors)
   if (ctx.log.isLevelEnabled('debug')) app.use(logRequests(ctx))

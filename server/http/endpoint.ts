@@ -1,6 +1,7 @@
 /**
  * An endpoint is a declaration: where it is, who may call it, what it reads, what it does. The
- * order of checks is the same for all: route → method → token → stored answer → input → handler.
+ * order of checks is the same for all: route → method → token → stored answer → rate limit → input →
+ * handler.
  */
 import type { Request, RequestHandler, Response } from 'express'
 import type { z } from 'zod'
@@ -12,7 +13,9 @@ import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { guestAccessForbidden } from '../matrix/errors.ts'
 import { authenticate } from './authenticate.ts'
 import { readJson } from './body.ts'
+import { networkOf } from './client-address.ts'
 import { mayGuest } from './guest-access.ts'
+import { countRequest, limitOf } from './rate-limited.ts'
 import { parse } from './schemas.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -22,6 +25,8 @@ type Auth = 'user' | 'optional' | 'none'
 export interface Call<A extends Auth, P, Q, B> {
   ctx: Context
   requester: A extends 'user' ? Requester : A extends 'optional' ? Requester | undefined : undefined
+  /** Where it comes from, as limits count it. */
+  address: string
   params: P
   query: Q
   body: B
@@ -92,6 +97,7 @@ export function endpoint<
 >(declaration: Declaration<A, P, Q, B>): Endpoint {
   const { method, path, spec, auth, params, query, body, repeatable = [] } = declaration
   const paths = typeof path === 'string' ? [path] : path
+  const limit = limitOf(method, paths[0] ?? '')
 
   async function answer(ctx: Context, request: Request, response: Response): Promise<Answer> {
     const requester = auth === 'none' ? undefined : await authenticate(ctx, request, auth)
@@ -107,9 +113,11 @@ export function endpoint<
       const answered = await findAnswer(ctx.db, key)
       if (answered) return answered
     }
+    if (limit) countRequest(ctx, limit, request, requester)
     const call = {
       ctx,
       requester,
+      address: networkOf(request),
       params: params && parse(params, request.params, 'path'),
       query: query && parse(query, queryOf(request, repeatable), 'query'),
       body:

@@ -64,9 +64,11 @@ export const invalidParam = (message: string) => new MatrixError(400, 'M_INVALID
 /** 413 M_TOO_LARGE */
 export const tooLarge = (message: string) => new MatrixError(413, 'M_TOO_LARGE', message)
 
-/** 429 M_LIMIT_EXCEEDED; the error handler adds `Retry-After` from the same figure. */
+/** 429 M_LIMIT_EXCEEDED; the error handler adds `Retry-After` from the same figure, above 0. */
 export const limitExceeded = (retryAfterMs: number) =>
-  new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many requests', { retry_after_ms: retryAfterMs })
+  new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many requests', {
+    retry_after_ms: Math.max(1, Math.ceil(retryAfterMs)),
+  })
 
 /** 400 M_USER_IN_USE */
 export const userInUse = () => new MatrixError(400, 'M_USER_IN_USE', 'That user ID is taken')

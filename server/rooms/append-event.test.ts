@@ -41,6 +41,7 @@ const user = (name: string): Requester => ({
   deviceId: 'DEVICE',
   isGuest: false,
   isAdmin: false,
+  isRateLimited: true,
 })
 const alice = user('alice')
 const bob = user('bob')

@@ -59,6 +59,8 @@ export class TestServer {
         password_hash_cost: 1,
         log_level: 'error',
         registration_shared_secret: 'complement',
+        // Tests are in a hurry; those of the limits switch them on.
+        rate_limits: { enabled: false },
         ...this.#storage,
         ...this.#options.config,
       },

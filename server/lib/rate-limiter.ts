@@ -1,0 +1,56 @@
+/**
+ * How often something may happen, by key: `burst` times at once, and then `perSecond` times a
+ * second. The generic cell rate algorithm: of each key only the moment is kept at which it will have
+ * used up what it took.
+ */
+
+/** More keys than this are not kept; the one that was used longest ago is forgotten first. */
+const mostKeys = 100_000
+
+export class RateLimiter {
+  readonly #intervalMs: number
+  readonly #burstMs: number
+  /** Key → Unix ms. The one used last comes last. */
+  readonly #usedUpAt = new Map<string, number>()
+
+  /** @param perSecond above 0 · @param burst at least 1 */
+  constructor(perSecond: number, burst: number) {
+    this.#intervalMs = 1_000 / perSecond
+    this.#burstMs = burst * this.#intervalMs
+  }
+
+  /**
+   * Take one, unless that is too often; whoever is refused has taken nothing.
+   *
+   * @param now Unix ms
+   * @returns 0, or after how many whole ms there will be one to take
+   */
+  take(key: string, now: number): number {
+    // Not above what can be used up: the wall clock may have been set back.
+    const usedUpAt = Math.min(this.#usedUpAt.get(key) ?? 0, now + this.#burstMs)
+    const next = Math.max(usedUpAt, now) + this.#intervalMs
+    // Fractions of a ms this small are the rounding of large numbers.
+    const waitMs = Math.ceil(next - now - this.#burstMs - 0.01)
+    if (waitMs > 0) return waitMs
+    this.#usedUpAt.delete(key)
+    this.#usedUpAt.set(key, next)
+    this.#forget(now)
+    return 0
+  }
+
+  /** How many keys are kept. */
+  size(): number {
+    return this.#usedUpAt.size
+  }
+
+  /** Two looks for each one that is added, so that nothing is left of those who have gone. */
+  #forget(now: number): void {
+    let looks = 2
+    for (const [key, usedUpAt] of this.#usedUpAt) {
+      const isOver = usedUpAt <= now || this.#usedUpAt.size > mostKeys
+      if (!isOver || looks === 0) return
+      this.#usedUpAt.delete(key)
+      looks -= 1
+    }
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * The limits of the config on how often something may be done. In memory: a restart forgets them.
+ *
+ * Requests are counted by http/rate-limited.ts before their body is read. Delayed events, whose
+ * dialects share their limits and whose sending is no request, are counted in delayed-events/.
+ */
+import type { Config, LimitName } from './config.ts'
+import type { Clock } from './lib/clock.ts'
+import { RateLimiter } from './lib/rate-limiter.ts'
+import { limitExceeded } from './matrix/errors.ts'
+
+export class RateLimits {
+  readonly #clock: Clock
+  readonly #limiters = new Map<string, RateLimiter>()
+
+  constructor(clock: Clock, limits: Config['rate_limits']) {
+    this.#clock = clock
+    const { enabled, ...byName } = limits
+    for (const [name, { per_second, burst_count }] of Object.entries(byName)) {
+      const isOn = enabled && per_second > 0
+      if (isOn) this.#limiters.set(name, new RateLimiter(per_second, burst_count))
+    }
+  }
+
+  /**
+   * Count one against a limit.
+   *
+   * @param who a user, who may be exempt; or what else the limit counts by
+   * @throws 429 M_LIMIT_EXCEEDED with `retry_after_ms`
+   */
+  take(name: LimitName, who: { userId: string; isRateLimited: boolean } | string): void {
+    if (typeof who !== 'string' && !who.isRateLimited) return
+    const key = typeof who === 'string' ? who : who.userId
+    const waitMs = this.#limiters.get(name)?.take(key, this.#clock.now()) ?? 0
+    if (waitMs > 0) throw limitExceeded(waitMs)
+  }
+}
