@@ -9,7 +9,9 @@ import pg from 'pg'
 
 export { breakConnectionOf } from '../../db/testing.ts'
 
-const main = fileURLToPath(new URL('../../dist/server/main.js', import.meta.url))
+/** jest runs the sources; a script runs what was built of us. */
+const dist = new URL(import.meta.url.endsWith('.ts') ? '../../dist/' : '../../', import.meta.url)
+const main = fileURLToPath(new URL('server/main.js', dist))
 
 export interface Ended {
   exitCode: number | null
@@ -26,17 +28,24 @@ export interface Program {
   /** Tell of all that it has logged so far, each time that there is more. */
   onLog(listener: (log: string) => void): void
   kill(signal: NodeJS.Signals): void
+  /** Say something to what was loaded before it. */
+  tell(message: object): void
+  /** Hear what that says. */
+  onTold(listener: (message: unknown) => void): void
 }
 
 const running = new Set<ChildProcess>()
 
+/** @param loadedBefore a module that is loaded into the process before the program, and can be talked to */
 export function startProgram(
   flags: readonly string[],
   env: Record<string, string | undefined> = {},
+  loadedBefore?: URL,
 ): Program {
-  const child = spawn(process.execPath, [main, ...flags], {
+  const loading = loadedBefore ? ['--import', loadedBefore.href] : []
+  const child = spawn(process.execPath, [...loading, main, ...flags], {
     env: { ...process.env, DATABASE_URL: undefined, NODE_OPTIONS: undefined, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(loadedBefore ? (['ipc'] as const) : [])],
   })
   running.add(child)
   let stdout = ''
@@ -47,11 +56,13 @@ export function startProgram(
       resolve({ exitCode, stdout, stderr })
     })
   })
-  child.stderr.on('data', chunk => {
+  const { stdout: out, stderr: err } = child
+  if (!out || !err) throw new Error('a program without output')
+  err.on('data', chunk => {
     stderr += chunk
   })
   const listening = new Promise<string>((resolve, reject) => {
-    child.stdout.on('data', chunk => {
+    out.on('data', chunk => {
       stdout += chunk
       const url = /^Hourglass is listening on (\S+)$/m.exec(stdout)?.[1]
       if (url !== undefined && stdout.endsWith('\n')) resolve(url)
@@ -64,8 +75,11 @@ export function startProgram(
     listening,
     ended,
     printed: () => stdout,
-    onLog: listener => void child.stderr.on('data', () => listener(stderr)),
+    onLog: listener => void err.on('data', () => listener(stderr)),
     kill: signal => void child.kill(signal),
+    // Whoever has died meanwhile does not hear it.
+    tell: message => void (child.connected && child.send(message, () => undefined)),
+    onTold: listener => void child.on('message', listener),
   }
 }
 
@@ -93,16 +107,29 @@ export interface Storage {
 }
 
 /** A place for data: a folder, or, with HOURGLASS_TEST_DATABASE_URL, a PostgreSQL schema. */
-export async function makeStorage(): Promise<Storage> {
+export function makeStorage(): Promise<Storage> {
+  return makeStorageOn(process.env.HOURGLASS_TEST_DATABASE_URL)
+}
+
+/**
+ * @param url of a PostgreSQL server; undefined: a folder
+ * @param settings more lines for the config file
+ */
+export async function makeStorageOn(
+  url: string | undefined,
+  settings: readonly string[] = [],
+): Promise<Storage> {
   const folder = await mkdtemp(join(tmpdir(), 'hourglass-'))
   const removeFolder = () => rm(folder, { recursive: true, force: true })
-  const url = process.env.HOURGLASS_TEST_DATABASE_URL
-  if (url === undefined) {
-    return { flags: ['--data-dir', join(folder, 'data')], folder, remove: removeFolder }
-  }
   const schema = `test_${randomBytes(8).toString('hex')}`
   const config = join(folder, 'storage.yaml')
-  await writeFile(config, `database_schema: ${schema}\ndatabase_connections: 4\n`)
+  if (url === undefined) {
+    await writeFile(config, settings.join('\n'))
+    const more = settings.length > 0 ? ['--config', config] : []
+    return { flags: ['--data-dir', join(folder, 'data'), ...more], folder, remove: removeFolder }
+  }
+  const lines = [`database_schema: ${schema}`, 'database_connections: 4', ...settings]
+  await writeFile(config, `${lines.join('\n')}\n`)
   return {
     flags: ['--config', config, '--database-url', url],
     folder,
