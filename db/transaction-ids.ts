@@ -1,4 +1,5 @@
 /** Answers to idempotent requests. */
+import { sql } from 'kysely'
 import type { Db, Tx } from './transaction.ts'
 
 export interface AnswerKey {
@@ -38,4 +39,14 @@ export async function insertAnswer(
     .onConflict(conflict => conflict.doNothing())
     .executeTakeFirstOrThrow()
   return numInsertedOrUpdatedRows === 1n ? 'stored' : 'taken'
+}
+
+/** @returns how many, at most `limit`, were stored before `before` (Unix ms) and are gone now */
+export async function deleteAnswersBefore(tx: Tx, before: number, limit: number): Promise<number> {
+  const { numAffectedRows } = await sql`
+    DELETE FROM transaction_ids WHERE (user_id, device_id, path) IN (
+      SELECT user_id, device_id, path FROM transaction_ids
+      WHERE created_ts < ${before} ORDER BY created_ts LIMIT ${limit}
+    )`.execute(tx.q)
+  return Number(numAffectedRows ?? 0)
 }

@@ -96,6 +96,12 @@ export const configSchema = z.strictObject({
   access_token_lifetime_ms: durationMs
     .default(3_600_000)
     .describe('How long an access token lasts that comes with a refresh token. Others do not end.'),
+  transaction_ids_kept_ms: durationMs
+    .default(86_400_000)
+    .describe(
+      'How long a request that is repeated with its transaction id is answered as before and ' +
+        'does nothing; 0 sets no time. Old ones are removed every hour.',
+    ),
   uia_session_lifetime_ms: durationMs
     .default(900_000)
     .describe('How long a user-interactive authentication may take.'),
@@ -120,6 +126,20 @@ export const configSchema = z.strictObject({
         .min(0)
         .default(100)
         .describe('How many events a user may have scheduled; 0 switches delayed events off.'),
+      finalised_kept_ms: durationMs
+        .default(604_800_000)
+        .describe(
+          'How long it can be looked up what became of a delayed event, and retrying what was ' +
+            'done to it is answered as before; 0 sets no time. Old ones are removed every hour.',
+        ),
+      finalised_kept_per_user: z
+        .int()
+        .min(0)
+        .default(1000)
+        .describe(
+          'How many of those a user may have; beyond, the oldest are removed, every hour. 0 sets ' +
+            'no number.',
+        ),
       list_page_size: z
         .int()
         .min(0)

@@ -1,12 +1,15 @@
 /** The long-lived things, each built once, bottom up, and stopped in reverse. */
 import { type Database, openDatabase } from '../db/open.ts'
 import { loadIdentity } from './accounts/identity.ts'
+import { pruneAnswers } from './accounts/once.ts'
 import { RegistrationNonces } from './accounts/shared-secret.ts'
 import { UiaSessions } from './accounts/uia.ts'
 import type { Config } from './config.ts'
+import { pruneFinalised } from './delayed-events/retention.ts'
 import { Scheduler } from './delayed-events/scheduler.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { type Log, makeLog } from './lib/log.ts'
+import { Sweeper } from './lib/sweeper.ts'
 import type { SigningKey } from './matrix/signing.ts'
 import { RateLimits } from './rate-limits.ts'
 import { Notifier } from './stream/notifier.ts'
@@ -23,6 +26,7 @@ export interface Context {
   readonly notifier: Notifier
   readonly scheduler: Scheduler
   readonly rateLimits: RateLimits
+  readonly sweeper: Sweeper
   readonly uiaSessions: UiaSessions
   readonly registrationNonces: RegistrationNonces
   readonly presence: Presence
@@ -65,16 +69,19 @@ export async function createContext(
       notifier,
       scheduler,
       rateLimits: new RateLimits(clock, config.rate_limits),
+      sweeper: new Sweeper({ clock, log, everyMs: 3_600_000 }),
       uiaSessions: new UiaSessions(clock, config.uia_session_lifetime_ms),
       registrationNonces: new RegistrationNonces(clock),
       presence: new Presence(clock, positions),
     }
     await scheduler.start(context)
+    context.sweeper.start([pruneFinalised(context), pruneAnswers(context)])
 
     let stopping: Promise<void> | undefined
     const stop = async () => {
       notifier.stop()
       await scheduler.stop()
+      await context.sweeper.stop()
       context.presence.stop()
       await positions.stop()
       await db.close()

@@ -6,9 +6,15 @@
  */
 
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
-import { type AnswerKey, insertAnswer, selectAnswer } from '../../db/transaction-ids.ts'
+import {
+  type AnswerKey,
+  deleteAnswersBefore,
+  insertAnswer,
+  selectAnswer,
+} from '../../db/transaction-ids.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import type { Job } from '../lib/sweeper.ts'
 
 class AnsweredMeanwhile extends Error {}
 
@@ -39,5 +45,21 @@ export async function once<T extends JsonObject>(
     const answer = await findAnswer(ctx.db, key)
     if (!answer) throw new Error('an answer was taken and is not there')
     return answer as T
+  }
+}
+
+/** A transaction takes no more at once, so that nobody waits long behind it. */
+const batchSize = 100
+
+/** Forgets old answers: who repeats a request after that long does it anew. */
+export function pruneAnswers(ctx: Context): Job {
+  return async isStopped => {
+    const { transaction_ids_kept_ms } = ctx.config
+    if (transaction_ids_kept_ms === 0) return
+    const before = ctx.clock.now() - transaction_ids_kept_ms
+    let removed = batchSize
+    while (removed === batchSize && !isStopped()) {
+      removed = await transaction(ctx.db, tx => deleteAnswersBefore(tx, before, batchSize))
+    }
   }
 }

@@ -35,6 +35,7 @@ beforeAll(async () => {
   const config = parseConfig({ data_dir: dataDir, server_name: 'hs1' }, 'the test')
   running = await createContext(config, { clock, log: makeLog('silent') })
   await running.scheduler.stop()
+  await running.sweeper.stop()
   const take = running.positions.take.bind(running.positions)
   running.positions.take = (tx: Tx, topics: readonly string[]) => {
     for (const [room, attempts] of broken) {

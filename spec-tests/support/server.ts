@@ -105,7 +105,10 @@ export class TestServer {
   /** Move the server's time on, and wait until everything that fell due has been decided. */
   async advance(ms: number): Promise<void> {
     if (!this.#clock) throw new Error('this server runs in real time')
-    await this.#clock.advance(ms, async () => this.#context?.scheduler.idle())
+    await this.#clock.advance(ms, async () => {
+      await this.#context?.scheduler.idle()
+      await this.#context?.sweeper.idle()
+    })
   }
 
   /** How many requests are held in a long poll. */

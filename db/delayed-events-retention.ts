@@ -1,0 +1,48 @@
+/** MSC4140's table: forgetting what is over. A statement removes at most `limit` rows. */
+import { sql } from 'kysely'
+import type { Db, Tx } from './transaction.ts'
+
+/** @returns how many were finalised before `before` (Unix ms, exclusive) and are gone now */
+export async function deleteFinalisedBefore(
+  tx: Tx,
+  before: number,
+  limit: number,
+): Promise<number> {
+  const { numAffectedRows } = await sql`
+    DELETE FROM delayed_events WHERE delay_id IN (
+      SELECT delay_id FROM delayed_events
+      WHERE status <> 'scheduled' AND finalised_ts < ${before}
+      ORDER BY finalised_ts LIMIT ${limit}
+    )`.execute(tx.q)
+  return Number(numAffectedRows ?? 0)
+}
+
+/** @returns how many of this user's were not among the latest `kept` and are gone now */
+export async function deleteFinalisedBeyond(
+  tx: Tx,
+  userId: string,
+  kept: number,
+  limit: number,
+): Promise<number> {
+  const { numAffectedRows } = await sql`
+    DELETE FROM delayed_events WHERE delay_id IN (
+      SELECT delay_id FROM delayed_events
+      WHERE user_id = ${userId} AND status <> 'scheduled'
+      ORDER BY finalised_ts DESC, seq DESC OFFSET ${kept} LIMIT ${limit}
+    )`.execute(tx.q)
+  return Number(numAffectedRows ?? 0)
+}
+
+/**
+ * Users of whom more than `kept` are over, if one of them ended at or after `since` (Unix ms).
+ * Reads what ended since then, and at most what these users have: it does not grow with the table.
+ */
+export async function selectUsersWithMore(db: Db, since: number, kept: number): Promise<string[]> {
+  const { rows } = await sql<{ user_id: string }>`
+    SELECT user_id FROM delayed_events
+    WHERE status <> 'scheduled' AND user_id IN (
+      SELECT user_id FROM delayed_events WHERE status <> 'scheduled' AND finalised_ts >= ${since}
+    )
+    GROUP BY user_id HAVING count(*) > ${kept}`.execute(db.q)
+  return rows.map(row => row.user_id)
+}
