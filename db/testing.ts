@@ -1,5 +1,5 @@
 /** For tests that look behind the curtain: whether anything was written, and a server that fails. */
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import pg from 'pg'
 import type { Db } from './transaction.ts'
 
@@ -48,4 +48,92 @@ export async function breakConnectionOf<T>(
   } finally {
     await administrator.end()
   }
+}
+
+/** Drop schemas with all that is in them. */
+export async function dropSchemas(url: string, schemas: readonly string[]): Promise<void> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await client.query('SET client_min_messages = error')
+  for (const schema of schemas) {
+    await client.query(`DROP SCHEMA IF EXISTS ${pg.escapeIdentifier(schema)} CASCADE`)
+  }
+  await client.end()
+}
+
+/** The columns of a table that can be written, those in `instead` replaced by an expression. */
+async function columns(db: Db, table: string, instead: Record<string, RawBuilder<unknown>>) {
+  const { rows } = await sql<{ name: string }>`
+    SELECT column_name AS name FROM information_schema.columns
+    WHERE table_schema = current_schema() AND table_name = ${table} AND is_identity = 'NO'`.execute(
+    db.q,
+  )
+  return {
+    names: sql.join(rows.map(({ name }) => sql.ref(name))),
+    values: sql.join(rows.map(({ name }) => instead[name] ?? sql.ref(name))),
+  }
+}
+
+/** From the one delayed event that there is, make `count`, with the ids bench_1, bench_2, … */
+export async function multiplyDelayedEvents(db: Db, count: number): Promise<void> {
+  const { names, values } = await columns(db, 'delayed_events', {
+    delay_id: sql`'bench_' || n`,
+  })
+  await sql`
+    INSERT INTO delayed_events (${names})
+    SELECT ${values} FROM delayed_events, generate_series(1, ${count}::int) AS n`.execute(db.q)
+  await sql`ANALYZE delayed_events`.execute(db.q)
+}
+
+/** Of the last event of a room, put `count` copies before it, at positions of their own. */
+export async function multiplyEvents(db: Db, roomId: string, count: number): Promise<void> {
+  const { names, values } = await columns(db, 'events', {
+    event_id: sql`event_id || n`,
+    position: sql`first + n`,
+    transaction_id: sql`NULL`,
+  })
+  await sql`
+    INSERT INTO events (${names})
+    SELECT ${values}
+    FROM (SELECT * FROM events WHERE room_id = ${roomId} ORDER BY position DESC LIMIT 1) AS last,
+      (SELECT max(position) AS first FROM events) AS top,
+      generate_series(1, ${count}::int) AS n`.execute(db.q)
+  await sql`SELECT setval('stream_positions', (SELECT max(position) + 1 FROM events))`.execute(db.q)
+  await sql`ANALYZE events`.execute(db.q)
+}
+
+/** How long it takes to insert `count` rows like the last event, `each` in a transaction, in ms. */
+export async function timeBulkInserts(db: Db, count: number, each: number): Promise<number> {
+  await sql`CREATE TABLE bulk (LIKE events INCLUDING ALL)`.execute(db.q)
+  const { names, values } = await columns(db, 'events', {
+    event_id: sql`event_id || n`,
+    position: sql`position + n`,
+    delay_id: sql`'bulk_' || n`,
+  })
+  const startedAt = performance.now()
+  for (let from = 0; from < count; from += each) {
+    await sql`
+      INSERT INTO bulk (${names})
+      SELECT ${values}
+      FROM (SELECT * FROM events ORDER BY position DESC LIMIT 1) AS last,
+        generate_series(${from}::int, ${from + each - 1}::int) AS n`.execute(db.q)
+  }
+  return performance.now() - startedAt
+}
+
+/** How long it takes to read the last `limit` events of each of these rooms, in ms, on average. */
+export async function timeIndexedReads(
+  db: Db,
+  roomIds: readonly string[],
+  limit: number,
+  rounds: number,
+): Promise<number> {
+  const startedAt = performance.now()
+  for (let round = 0; round < rounds; round++) {
+    await sql`
+      SELECT events.* FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id),
+        LATERAL (SELECT * FROM events WHERE events.room_id = wanted.room_id
+          ORDER BY position DESC LIMIT ${limit}) AS events`.execute(db.q)
+  }
+  return (performance.now() - startedAt) / rounds
 }

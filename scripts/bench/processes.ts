@@ -1,0 +1,97 @@
+/** The processes of a run: the server, its ceiling, the load. Each is ended when the run ends. */
+import { type ChildProcess, fork, spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { Job, Measured } from './load.ts'
+
+const at = (file: string) => fileURLToPath(new URL(file, import.meta.url))
+const running = new Set<ChildProcess>()
+
+export interface Started {
+  readonly baseUrl: string
+  readonly pid: number
+  /** From the start of the process to its line. */
+  readonly startMs: number
+  stop(): Promise<void>
+}
+
+/** Start the homeserver with these flags; its log goes nowhere. */
+export function startHomeserver(flags: readonly string[]): Promise<Started> {
+  return start([at('../../server/main.js'), '--port', '0', ...flags])
+}
+
+export function startCeiling(): Promise<Started> {
+  return start([at('ceiling-server.js')])
+}
+
+async function start(args: readonly string[]): Promise<Started> {
+  const startedAt = performance.now()
+  const { DATABASE_URL: _, ...env } = process.env
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  running.add(child)
+  let complaint = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    complaint = `${complaint}${chunk}`.slice(-2_000)
+  })
+  const exited = new Promise<void>(resolve => {
+    child.once('exit', () => {
+      running.delete(child)
+      resolve()
+    })
+  })
+  for await (const line of createInterface({ input: child.stdout })) {
+    const baseUrl = /listening on (http:\S+)$/.exec(line)?.[1]
+    if (baseUrl === undefined) continue
+    child.stdout.resume()
+    return {
+      baseUrl,
+      pid: child.pid ?? 0,
+      startMs: performance.now() - startedAt,
+      async stop() {
+        child.kill('SIGTERM')
+        await exited
+      },
+    }
+  }
+  throw new Error(`the process ended before it listened: ${complaint}`)
+}
+
+/** A load process that does one job after the other. */
+export class Load {
+  readonly #child = fork(at('load.js'))
+
+  constructor() {
+    running.add(this.#child)
+  }
+
+  run(job: Job): Promise<Measured> {
+    return new Promise((resolve, reject) => {
+      this.#child.once('message', (answer: { measured?: Measured; error?: string }) => {
+        if (answer.measured) resolve(answer.measured)
+        else reject(new Error(answer.error))
+      })
+      this.#child.send(job)
+    })
+  }
+
+  stop(): void {
+    running.delete(this.#child)
+    this.#child.kill()
+  }
+}
+
+/** Resident memory, MB; undefined where the system does not tell. */
+export async function residentMb(pid: number): Promise<number | undefined> {
+  try {
+    const status = await readFile(`/proc/${pid}/status`, 'utf8')
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024
+  } catch {
+    return undefined
+  }
+}
+
+/** What an interrupted run leaves behind. */
+export function killAll(): void {
+  for (const child of running) child.kill('SIGKILL')
+}

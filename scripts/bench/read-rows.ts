@@ -1,0 +1,159 @@
+/** Rows about reading: waking those who wait, the first sync, and going back in a long room. */
+import { multiplyEvents, timeIndexedReads } from '../../db/testing.ts'
+import { Connection } from './http-client.ts'
+import { MatrixClient, times, type User } from './matrix-client.ts'
+import { millis, percentiles, type Row, type Stage } from './stage.ts'
+import { quantile } from './timer-rows.ts'
+
+interface Waking {
+  /** To the answer of the first, for each round. */
+  firstMs: number[]
+  /** To the answer of the last, for each round. */
+  allMs: number[]
+}
+
+/** Let `waiting` connections wait with `begin`, send with `wake`, and see when they are answered. */
+async function wake(
+  baseUrl: string,
+  waiting: number,
+  rounds: number,
+  begin: (connection: Connection, i: number) => Promise<unknown>,
+  send: () => Promise<unknown>,
+): Promise<Waking> {
+  const connections = await times(waiting, () => Connection.open(baseUrl))
+  const result: Waking = { firstMs: [], allMs: [] }
+  for (let round = 0; round < rounds; round++) {
+    const answered: number[] = []
+    const all = connections.map((connection, i) =>
+      begin(connection, i).then(() => answered.push(performance.now())),
+    )
+    // Long enough that all of them wait; it is not part of what is measured.
+    await new Promise(resolve => setTimeout(resolve, 30 + waiting))
+    const sentAt = performance.now()
+    const sending = send()
+    await Promise.all(all)
+    await sending
+    result.firstMs.push((answered[0] ?? 0) - sentAt)
+    result.allMs.push(Math.max(...answered) - sentAt)
+  }
+  for (const connection of connections) connection.close()
+  return result
+}
+
+export async function wakeRow(stage: Stage, waiting: number): Promise<Row> {
+  const place = await stage.place()
+  const server = await place.start()
+  const matrix = await MatrixClient.to(server.baseUrl)
+  const sender = await matrix.register()
+  const readers = await times(Math.min(waiting, 50), () => matrix.register())
+  const roomId = await matrix.createRoom(sender)
+  for (const reader of readers) await matrix.request('POST', `/v3/join/${roomId}`, reader.token, {})
+  const since = await times(waiting, async i => {
+    const { token } = readers[i % readers.length] as User
+    return String((await matrix.request('GET', '/v3/sync', token)).next_batch)
+  })
+  let n = 0
+  const rounds = waiting > 1 ? 3 : stage.isQuick ? 60 : 300
+  const ours = await wake(
+    server.baseUrl,
+    waiting,
+    rounds,
+    async (connection, i) => {
+      const path = `/_matrix/client/v3/sync?timeout=30000&since=${since[i]}`
+      const { token } = readers[i % readers.length] as User
+      const answer = await connection.exchange({ method: 'GET', path, token })
+      since[i] = JSON.parse(answer.body).next_batch
+    },
+    () => {
+      n += 1
+      return matrix.request('PUT', `/v3/rooms/${roomId}/send/m.test/${n}`, sender.token, { n })
+    },
+  )
+  matrix.close()
+  await server.stop()
+  const { baseUrl: ceilingUrl } = await stage.ceiling()
+  const emitter = await Connection.open(ceilingUrl)
+  const ceiling = await wake(
+    ceilingUrl,
+    waiting,
+    rounds,
+    connection => connection.exchange({ method: 'GET', path: '/wait' }),
+    () => emitter.exchange({ method: 'POST', path: '/emit', body: '{}' }),
+  )
+  emitter.close()
+  const show = (waking: Waking) =>
+    waiting === 1
+      ? `p50 ${millis(quantile(waking.firstMs, 0.5))}`
+      : `all after ${millis(quantile(waking.allMs, 0.5))}`
+  return {
+    what: `send → waiting /sync answers, ${waiting.toLocaleString('en')} waiting`,
+    value: show(ours),
+    ceiling: show(ceiling),
+    ratio: quantile(ceiling.allMs, 0.5) / quantile(ours.allMs, 0.5),
+    goal: waiting === 1 ? 'p50 < 5 ms' : 'all within 1 s',
+    isMet: waiting === 1 ? quantile(ours.firstMs, 0.5) < 5 : Math.max(...ours.allMs) < 1_000,
+    latency: `p99 ${millis(quantile(ours.allMs, 0.99))}`,
+  }
+}
+
+/** The first sync of somebody in many rooms, and a page of a long room, beside the same rows read. */
+export async function readRows(stage: Stage): Promise<Row[]> {
+  const roomCount = stage.isQuick ? 100 : 500
+  const eventCount = stage.isQuick ? 20_000 : 100_000
+  const place = await stage.place()
+  const first = await place.start()
+  const matrix = await MatrixClient.to(first.baseUrl)
+  const user = await matrix.register()
+  const rooms = await times(roomCount, () => matrix.createRoom(user))
+  const long = await matrix.createRoom(await matrix.register())
+  const reader = await matrix.register()
+  await matrix.request('POST', `/v3/join/${long}`, reader.token, {})
+  await matrix.request('PUT', `/v3/rooms/${long}/send/m.room.message/1`, reader.token, {
+    msgtype: 'm.text',
+    body: 'Once upon a time',
+  })
+  matrix.close()
+  await first.stop()
+  const longId = decodeURIComponent(long)
+  const { pageMs, syncMs } = await place.withDatabase(async db => {
+    await multiplyEvents(db, longId, eventCount)
+    const ids = rooms.map(room => decodeURIComponent(room))
+    return {
+      pageMs: await timeIndexedReads(db, [longId], 100, 300),
+      syncMs: await timeIndexedReads(db, ids, 20, 5),
+    }
+  })
+  const server = await place.start()
+  const ask = async (path: string, token: string, count: number) => {
+    const connection = await Connection.open(server.baseUrl)
+    const took: number[] = []
+    for (let i = 0; i < count; i++) {
+      const startedAt = performance.now()
+      const answer = await connection.exchange({ method: 'GET', path, token })
+      if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${answer.body}`)
+      took.push(performance.now() - startedAt)
+    }
+    connection.close()
+    return took
+  }
+  const v3 = '/_matrix/client/v3'
+  const syncs = await ask(`${v3}/sync`, user.token, 7)
+  const pages = await ask(`${v3}/rooms/${long}/messages?dir=b&limit=100`, reader.token, 200)
+  await server.stop()
+  const row = (what: string, took: number[], ceilingMs: number): Row => {
+    const p50 = quantile(took, 0.5)
+    return {
+      what,
+      value: millis(p50),
+      ceiling: `${millis(ceilingMs)} (rows read)`,
+      ratio: ceilingMs / p50,
+      goal: '≥ 0.3',
+      isMet: ceilingMs / p50 >= 0.3,
+      latency: percentiles({ p50Ms: p50, p99Ms: quantile(took, 0.99) }),
+    }
+  }
+  return [
+    row(`initial /sync, ${roomCount} rooms`, syncs, syncMs),
+    row(`/messages, 100 of ${eventCount.toLocaleString('en')} events`, pages, pageMs),
+  ]
+}

@@ -1,0 +1,160 @@
+/** Rows that are requests by the second: sending, scheduling, restarting. */
+import { multiplyDelayedEvents } from '../../db/testing.ts'
+import type { Job, Measured } from './load.ts'
+import { MatrixClient, times, type User } from './matrix-client.ts'
+import { percentiles, type Row, rate, type Stage } from './stage.ts'
+
+const connections = 32
+const v3 = '/_matrix/client/v3'
+const manage = '/_matrix/client/unstable/org.matrix.msc4140/delayed_events'
+const message = JSON.stringify({ msgtype: 'm.text', body: 'The quick brown fox, number {n}' })
+
+type Request = Pick<Job, 'method' | 'path' | 'body' | 'targets' | 'tokens'>
+
+async function measure(
+  stage: Stage,
+  baseUrl: string,
+  request: Request,
+  atRate?: number,
+): Promise<Measured> {
+  const job: Job = { baseUrl, connections, durationMs: stage.durationMs, rate: atRate, ...request }
+  const measured = await stage.load.run(job)
+  if (measured.errors > 0) throw new Error(`${measured.errors} errors: ${measured.firstError}`)
+  return measured
+}
+
+/** The most that goes through, beside the ceiling, and the latency at half of that. */
+async function requestRow(
+  stage: Stage,
+  baseUrl: string,
+  row: {
+    what: string
+    request: Request
+    ceiling: Request
+    goal: number
+    p99Ms: number
+    at?: number
+  },
+): Promise<Row> {
+  await measure(stage, baseUrl, row.request)
+  const most = await measure(stage, baseUrl, row.request)
+  const { baseUrl: ceilingUrl } = await stage.ceiling()
+  const ceiling = await measure(stage, ceilingUrl, row.ceiling)
+  const steadyRate = row.at ?? most.perSecond / 2
+  const steady = await measure(stage, baseUrl, row.request, steadyRate)
+  const ratio = most.perSecond / ceiling.perSecond
+  return {
+    what: row.what,
+    value: rate(most.perSecond),
+    ceiling: rate(ceiling.perSecond),
+    ratio,
+    goal: `≥ ${row.goal}, p99 < ${row.p99Ms} ms at ${row.at === undefined ? 'half of it' : rate(row.at)}`,
+    isMet: ratio >= row.goal && steady.p99Ms < row.p99Ms,
+    latency: percentiles(steady),
+  }
+}
+
+/** `count` rooms, with some users in turn in each. */
+async function makeRooms(matrix: MatrixClient, users: readonly User[], count: number) {
+  return times(count, async i => {
+    const user = users[i % users.length] as User
+    return { roomId: await matrix.createRoom(user), token: user.token }
+  })
+}
+
+export async function sendRows(stage: Stage): Promise<Row[]> {
+  const place = await stage.place()
+  const server = await place.start()
+  const matrix = await MatrixClient.to(server.baseUrl)
+  const users = await times(10, () => matrix.register())
+  const rows: Row[] = []
+  for (const count of [1, 100]) {
+    const rooms = await makeRooms(matrix, users, count)
+    const request = {
+      method: 'PUT',
+      path: `${v3}/rooms/{target}/send/m.room.message/{n}`,
+      body: message,
+      targets: rooms.map(room => room.roomId),
+      tokens: rooms.map(room => room.token),
+    }
+    rows.push(
+      await requestRow(stage, server.baseUrl, {
+        what: `PUT /send, ${connections} clients, ${count} room${count === 1 ? '' : 's'}`,
+        request,
+        ceiling: request,
+        goal: stage.engine === 'postgres' ? 0.35 : 0.25,
+        p99Ms: 50,
+      }),
+    )
+  }
+  matrix.close()
+  await server.stop()
+  return rows
+}
+
+export async function scheduleRow(stage: Stage): Promise<Row> {
+  const place = await stage.place()
+  const server = await place.start()
+  const matrix = await MatrixClient.to(server.baseUrl)
+  const users = await times(10, () => matrix.register())
+  const rooms = await makeRooms(matrix, users, 10)
+  const request = {
+    method: 'PUT',
+    path: `${v3}/rooms/{target}/send/m.room.message/{n}?org.matrix.msc4140.delay=3600000`,
+    body: message,
+    targets: rooms.map(room => room.roomId),
+    tokens: rooms.map(room => room.token),
+  }
+  const row = await requestRow(stage, server.baseUrl, {
+    what: 'schedule a delayed event',
+    request,
+    ceiling: request,
+    goal: 0.35,
+    p99Ms: 50,
+  })
+  matrix.close()
+  await server.stop()
+  return row
+}
+
+/** Heartbeats among `outstanding` delayed events, by id alone, as lk-jwt-service sends them. */
+export async function restartRow(stage: Stage, outstanding: number): Promise<Row> {
+  const place = await stage.place()
+  const first = await place.start()
+  const matrix = await MatrixClient.to(first.baseUrl)
+  const user = await matrix.register()
+  const roomId = await matrix.createRoom(user)
+  const query = 'org.matrix.msc4140.delay=3600000'
+  await matrix.request('PUT', `/v3/rooms/${roomId}/send/m.test/1?${query}`, user.token, {})
+  matrix.close()
+  await first.stop()
+  await place.withDatabase(db => multiplyDelayedEvents(db, outstanding))
+  const server = await place.start()
+  const step = Math.max(1, Math.floor(outstanding / 20_000))
+  const targets = Array.from(
+    { length: Math.min(outstanding, 20_000) },
+    (_, i) => `bench_${((i * 7_919) % Math.min(outstanding, 20_000)) * step + 1}`,
+  )
+  const row = await requestRow(stage, server.baseUrl, {
+    what: `restart, ${outstanding.toLocaleString('en')} outstanding`,
+    request: {
+      method: 'POST',
+      path: `${manage}/{target}/restart`,
+      body: '{}',
+      targets,
+      tokens: [null],
+    },
+    ceiling: {
+      method: 'POST',
+      path: '/delayed_events/{target}/restart',
+      body: '{}',
+      targets,
+      tokens: [null],
+    },
+    goal: 0.5,
+    p99Ms: 20,
+    at: 2_000,
+  })
+  await server.stop()
+  return row
+}

@@ -1,0 +1,114 @@
+/** Where a run takes place: an engine, a fresh place for data, the load, and the ceiling. */
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Database, type DatabaseOptions, openDatabase } from '../../db/open.ts'
+import { dropSchemas } from '../../db/testing.ts'
+import { Load, type Started, startCeiling, startHomeserver } from './processes.ts'
+
+export type Engine = 'pglite' | 'postgres'
+
+/** One line of the table. */
+export interface Row {
+  what: string
+  value: string
+  ceiling: string
+  /** Value over ceiling; undefined where the goal is a time. */
+  ratio?: number | undefined
+  goal: string
+  isMet: boolean
+  latency?: string | undefined
+}
+
+/** What every server of a run is started with: nothing that a single machine would trip over. */
+const options = `
+log_level: error
+password_hash_cost: 1
+delayed_events:
+  max_scheduled_per_user: 100000000
+`
+
+/** A place for data that one server after another may use. */
+export interface Place {
+  start(): Promise<Started>
+  /** While no server runs. */
+  withDatabase<T>(use: (db: Database) => Promise<T>): Promise<T>
+}
+
+export class Stage {
+  readonly engine: Engine
+  readonly isQuick: boolean
+  readonly load = new Load()
+  readonly #databaseUrl: string | undefined
+  readonly #folder: string
+  readonly #schemas: string[] = []
+  #ceiling: Started | undefined
+
+  static async set(engine: Engine, isQuick: boolean, databaseUrl: string | undefined) {
+    return new Stage(
+      engine,
+      isQuick,
+      databaseUrl,
+      await mkdtemp(join(tmpdir(), 'hourglass-bench-')),
+    )
+  }
+
+  private constructor(engine: Engine, isQuick: boolean, url: string | undefined, folder: string) {
+    this.engine = engine
+    this.isQuick = isQuick
+    this.#databaseUrl = url
+    this.#folder = folder
+  }
+
+  /** How long one measurement lasts. */
+  get durationMs(): number {
+    return this.isQuick ? 1_500 : 8_000
+  }
+
+  async ceiling(): Promise<Started> {
+    this.#ceiling ??= await startCeiling()
+    return this.#ceiling
+  }
+
+  async place(): Promise<Place> {
+    const name = `bench_${randomBytes(6).toString('hex')}`
+    const dataDir = join(this.#folder, name)
+    const config = `${dataDir}.yaml`
+    const database: DatabaseOptions = { dataDir }
+    const flags = ['--config', config, '--data-dir', dataDir]
+    let yaml = options
+    if (this.engine === 'postgres') {
+      if (this.#databaseUrl === undefined) throw new Error('set DATABASE_URL to a PostgreSQL')
+      this.#schemas.push(name)
+      yaml += `database_schema: ${name}\n`
+      database.url = this.#databaseUrl
+      database.schema = name
+      flags.push('--database-url', this.#databaseUrl)
+    }
+    await writeFile(config, yaml)
+    return {
+      start: () => startHomeserver(flags),
+      async withDatabase(use) {
+        const db = await openDatabase(database)
+        try {
+          return await use(db)
+        } finally {
+          await db.close()
+        }
+      },
+    }
+  }
+
+  async strike(): Promise<void> {
+    this.load.stop()
+    await this.#ceiling?.stop()
+    await rm(this.#folder, { recursive: true, force: true })
+    if (this.#databaseUrl !== undefined) await dropSchemas(this.#databaseUrl, this.#schemas)
+  }
+}
+
+export const rate = (perSecond: number) => `${Math.round(perSecond).toLocaleString('en')}/s`
+export const millis = (ms: number) => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`
+export const percentiles = ({ p50Ms, p99Ms }: { p50Ms: number; p99Ms: number }) =>
+  `p50 ${millis(p50Ms)}, p99 ${millis(p99Ms)}`

@@ -1,0 +1,139 @@
+/** Rows about time: how late an idle server fires, and how fast a storm of leaves goes through. */
+import { timeBulkInserts } from '../../db/testing.ts'
+import { type Json, MatrixClient, times, type User } from './matrix-client.ts'
+import { millis, type Row, rate, type Stage } from './stage.ts'
+
+interface WireEvent {
+  type: string
+  origin_server_ts: number
+  content: { due?: number; n?: number }
+}
+
+/** All of these types' events of a room, oldest first. */
+async function messages(matrix: MatrixClient, user: User, roomId: string): Promise<WireEvent[]> {
+  const filter = encodeURIComponent(JSON.stringify({ types: ['m.leave'] }))
+  const events: WireEvent[] = []
+  let from = ''
+  for (;;) {
+    const page = await matrix.request<{ chunk: WireEvent[]; end?: string }>(
+      'GET',
+      `/v3/rooms/${roomId}/messages?dir=f&limit=1000&filter=${filter}${from}`,
+      user.token,
+    )
+    events.push(...page.chunk)
+    if (page.end === undefined || page.chunk.length === 0) return events
+    from = `&from=${page.end}`
+  }
+}
+
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN
+}
+
+/**
+ * One delayed event at a time, on a server with nothing else to do. The deadline lies between the
+ * moments before and after the request; lateness counts from the earlier, earliness from the later.
+ */
+export async function idleFireRow(stage: Stage): Promise<Row> {
+  const place = await stage.place()
+  const server = await place.start()
+  const matrix = await MatrixClient.to(server.baseUrl, 2)
+  const user = await matrix.register()
+  const roomId = await matrix.createRoom(user)
+  const late: number[] = []
+  let early = 0
+  let { next_batch: since } = await matrix.request('GET', '/v3/sync', user.token)
+  for (let i = 0; i < (stage.isQuick ? 40 : 300); i++) {
+    const delayMs = 20 + ((i * 7) % 30)
+    const before = Date.now()
+    const query = `org.matrix.msc4140.delay=${delayMs}`
+    await matrix.request('PUT', `/v3/rooms/${roomId}/send/m.leave/${i}?${query}`, user.token, {})
+    const after = Date.now()
+    const answer = await matrix.request<Json>(
+      'GET',
+      `/v3/sync?since=${since}&timeout=5000`,
+      user.token,
+    )
+    since = answer.next_batch
+    const rooms = answer.rooms as { join?: Record<string, { timeline: { events: WireEvent[] } }> }
+    const events = Object.values(rooms.join ?? {}).flatMap(room => room.timeline.events)
+    const fired = events.find(event => event.type === 'm.leave')
+    if (!fired) throw new Error('a delayed event was not sent within 5 s')
+    if (i < 5) continue
+    late.push(fired.origin_server_ts - before - delayMs)
+    if (fired.origin_server_ts < before + delayMs || after < before) early += 1
+  }
+  matrix.close()
+  await server.stop()
+  const [p50, p99] = [quantile(late, 0.5), quantile(late, 0.99)]
+  return {
+    what: 'fire, idle: lateness',
+    value: `p50 ${millis(p50)}, p99 ${millis(p99)}`,
+    ceiling: 'the deadline',
+    goal: 'p50 < 5 ms, p99 < 20 ms, never early',
+    isMet: p50 < 5 && p99 < 20 && early === 0,
+    latency: `${early} early`,
+  }
+}
+
+/** Everybody's switch fires at once: `count` delayed events due at one moment in `rooms` rooms. */
+export async function stormRow(stage: Stage, count: number, rooms: number): Promise<Row> {
+  const place = await stage.place()
+  const server = await place.start()
+  const matrix = await MatrixClient.to(server.baseUrl, 32)
+  const users = await times(10, () => matrix.register())
+  const all = await times(rooms, async i => {
+    const user = users[i % users.length] as User
+    return { user, roomId: await matrix.createRoom(user) }
+  })
+  // As long as scheduling takes, and some more.
+  const dueAt = Date.now() + 5_000 + count * 2
+  await times(
+    count,
+    i => {
+      const { user, roomId } = all[i % rooms] as (typeof all)[number]
+      const query = `org.matrix.msc4140.delay=${dueAt - Date.now()}`
+      const path = `/v3/rooms/${roomId}/send/m.leave/${i}?${query}`
+      return matrix.request('PUT', path, user.token, { n: i })
+    },
+    32,
+  )
+  if (Date.now() >= dueAt) throw new Error('scheduling took too long for this machine')
+  await new Promise(resolve => setTimeout(resolve, dueAt - Date.now()))
+  const scheduled = async () => {
+    const counts = await times(users.length, async i => {
+      const user = users[i] as User
+      const path = '/unstable/org.matrix.msc4140/delayed_events'
+      const answer = await matrix.request<{ delayed_events: unknown[] }>('GET', path, user.token)
+      return answer.delayed_events.length
+    })
+    return counts.reduce((sum, n) => sum + n, 0)
+  }
+  while ((await scheduled()) > 0) await new Promise(resolve => setTimeout(resolve, 50))
+  const sent = await times(rooms, i => {
+    const { user, roomId } = all[i] as (typeof all)[number]
+    return messages(matrix, user, roomId)
+  })
+  const events = sent.flat()
+  const last = Math.max(...events.map(event => event.origin_server_ts))
+  const tookMs = Math.max(1, last - dueAt)
+  const isOrdered = sent.every(room =>
+    room.every(
+      (event, i) => i === 0 || event.origin_server_ts >= (room[i - 1]?.origin_server_ts ?? 0),
+    ),
+  )
+  matrix.close()
+  await server.stop()
+  const ceilingMs = await place.withDatabase(db => timeBulkInserts(db, count, 100))
+  const ratio = ceilingMs / tookMs
+  return {
+    what: `leave storm, ${count.toLocaleString('en')} due at once in ${rooms.toLocaleString('en')} room${rooms === 1 ? '' : 's'}`,
+    value: rate((count / tookMs) * 1000),
+    ceiling: rate((count / ceilingMs) * 1000),
+    ratio,
+    goal: `≥ 0.2, exactly ${count.toLocaleString('en')}, in order`,
+    isMet: ratio >= 0.2 && events.length === count && isOrdered,
+    latency: `${events.length.toLocaleString('en')} sent, last after ${millis(tookMs)}`,
+  }
+}
