@@ -1,4 +1,5 @@
 /** Users. */
+import { sql } from 'kysely'
 import type { UserRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -60,4 +61,16 @@ export async function lockUser(tx: Tx, userId: string): Promise<boolean> {
     .forUpdate()
     .executeTakeFirst()
   return row?.deactivated_ts === null
+}
+
+/** Those of these users who are guests. */
+export async function selectGuestsAmong(db: Db, userIds: readonly string[]): Promise<Set<string>> {
+  if (userIds.length === 0) return new Set()
+  const rows = await db.q
+    .selectFrom('users')
+    .select('user_id')
+    .where('user_id', '=', sql<string>`ANY(${[...userIds]}::text[])`)
+    .where('is_guest', '=', true)
+    .execute()
+  return new Set(rows.map(row => row.user_id))
 }

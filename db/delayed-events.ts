@@ -1,5 +1,5 @@
 /** MSC4140's table: what is scheduled, what is due, and what became of it. */
-import type { Insertable, NotNull, Selectable } from 'kysely'
+import { type Insertable, type NotNull, type Selectable, sql } from 'kysely'
 import type { DelayedEventCause, DelayedEventTable } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -173,51 +173,48 @@ export async function restartScheduled(
   return row?.send_at ?? undefined
 }
 
+/** A piece of state that has become another. */
+export interface StateUpdate {
+  room_id: string
+  type: string
+  state_key: string
+  sender: string
+  /** The delayed event that itself became this state event. */
+  delay_id: string | null
+  replaced_event_id: string | null
+}
+
 /**
- * A newer state event overtakes what was scheduled for the same key, as each one's policy says, and
- * what follows the event that it replaces.
+ * Newer state overtakes what was scheduled for the same key, as each one's policy says, and what
+ * was to follow the event that it replaces.
  *
- * @returns the groups of which members were cancelled
+ * @param record when, and what is recorded as the reason: `{ errcode, error }` as JSON
  */
-export async function cancelByStateUpdate(
+export async function cancelByStateUpdates(
   tx: Tx,
-  update: {
-    roomId: string
-    type: string
-    stateKey: string
-    sender: string
-    now: number
-    /** What is recorded as the reason: `{ errcode, error }` as JSON. */
-    error: string
-    /** The delayed event that is itself becoming this state event. */
-    exceptDelayId: string | null
-    replacedEventId: string | undefined
-  },
+  updates: readonly StateUpdate[],
+  record: { now: number; error: string },
 ): Promise<GroupMember[]> {
-  const { replacedEventId } = update
-  return tx.q
-    .updateTable('delayed_events')
-    .set({
-      status: 'cancelled',
-      cause: 'state_update',
-      finalised_ts: update.now,
-      error: update.error,
-    })
-    .where('status', '=', 'scheduled')
-    .where('delay_id', '!=', update.exceptDelayId ?? '')
-    .where(eb => {
-      const overtaken = eb.and([
-        eb('room_id', '=', update.roomId),
-        eb('type', '=', update.type),
-        eb('state_key', '=', update.stateKey),
-        eb.or([
-          eb('cancel_policy', '=', 'any'),
-          eb.and([eb('cancel_policy', '=', 'other_user'), eb('user_id', '!=', update.sender)]),
-        ]),
-      ])
-      if (replacedEventId === undefined) return overtaken
-      return eb.or([overtaken, eb('follows_event_id', '=', replacedEventId)])
-    })
-    .returning(['user_id', 'group_id'])
-    .execute()
+  const { rows } = await sql<GroupMember>`
+    WITH updates AS MATERIALIZED (
+      SELECT * FROM json_to_recordset(${JSON.stringify(updates)}::text::json) AS updates (
+        room_id text, type text, state_key text, sender text, delay_id text, replaced_event_id text
+      )
+    ), overtaken AS (
+      SELECT delayed.delay_id
+      FROM updates JOIN delayed_events AS delayed USING (room_id, type, state_key)
+      WHERE delayed.status = 'scheduled' AND delayed.state_key IS NOT NULL
+        AND (cancel_policy = 'any' OR (cancel_policy = 'other_user' AND user_id <> updates.sender))
+      UNION
+      SELECT delayed.delay_id
+      FROM updates JOIN delayed_events AS delayed ON follows_event_id = replaced_event_id
+      WHERE delayed.status = 'scheduled'
+    )
+    UPDATE delayed_events
+    SET status = 'cancelled', cause = 'state_update', finalised_ts = ${record.now},
+      error = ${record.error}
+    WHERE status = 'scheduled' AND delay_id IN (SELECT delay_id FROM overtaken)
+      AND delay_id NOT IN (SELECT delay_id FROM updates WHERE delay_id IS NOT NULL)
+    RETURNING user_id, group_id`.execute(tx.q)
+  return rows
 }

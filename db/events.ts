@@ -3,8 +3,12 @@ import { type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } fro
 import type { EventRow, Schema } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
-export async function insertEvent(tx: Tx, event: EventRow): Promise<void> {
-  await tx.q.insertInto('events').values(event).execute()
+/** As JSON: one parameter and one statement, however many. */
+export async function insertEvents(tx: Tx, events: readonly EventRow[]): Promise<void> {
+  await sql`
+    INSERT INTO events
+    SELECT * FROM json_populate_recordset(NULL::events, ${JSON.stringify(events)}::text::json)
+  `.execute(tx.q)
 }
 
 export async function selectEvent(db: Db, eventId: string): Promise<EventRow | undefined> {

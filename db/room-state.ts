@@ -10,24 +10,42 @@ import type { Db, Tx } from './transaction.ts'
 const stillHeldAfter = (at: number): RawBuilder<SqlBool> =>
   sql`(until_position IS NULL OR until_position > ${at})`
 
-/** The row that ends now, if there was one. */
-export async function replaceState(
+/**
+ * New pieces of state, in order of position; one key may be there more than once.
+ *
+ * @returns for each what stood under its key before
+ */
+export async function replaceStates(
   tx: Tx,
-  state: Omit<RoomStateRow, 'until_position'>,
-): Promise<{ event_id: string; membership: string | null } | undefined> {
-  const replaced = await tx.q
-    .updateTable('room_state')
-    .set({ until_position: state.position })
-    .where('room_id', '=', state.room_id)
-    .where('type', '=', state.type)
-    .where('state_key', '=', state.state_key)
-    .where('until_position', 'is', null)
-    .returning(['event_id', 'membership'])
-    .executeTakeFirst()
-  await tx.q
-    .insertInto('room_state')
-    .values({ ...state, until_position: null })
-    .execute()
+  states: readonly Omit<RoomStateRow, 'until_position'>[],
+): Promise<({ event_id: string; membership: string | null } | undefined)[]> {
+  const keyOf = (state: Pick<RoomStateRow, 'room_id' | 'type' | 'state_key'>) =>
+    JSON.stringify([state.room_id, state.type, state.state_key])
+  const { rows: ended } = await sql<RoomStateRow>`
+    UPDATE room_state SET until_position = given.position
+    FROM (
+      SELECT room_id, type, state_key, min(position) AS position
+      FROM json_populate_recordset(NULL::room_state, ${JSON.stringify(states)}::text::json)
+      GROUP BY room_id, type, state_key
+    ) AS given
+    WHERE room_state.room_id = given.room_id AND room_state.type = given.type
+      AND room_state.state_key = given.state_key AND room_state.until_position IS NULL
+    RETURNING room_state.*`.execute(tx.q)
+  const before = new Map(ended.map(row => [keyOf(row), row]))
+  const replaced: (RoomStateRow | undefined)[] = []
+  const inserted: RoomStateRow[] = []
+  for (const state of states) {
+    const previous = before.get(keyOf(state))
+    if (previous) previous.until_position = state.position
+    const row = { ...state, until_position: null }
+    before.set(keyOf(state), row)
+    replaced.push(previous)
+    inserted.push(row)
+  }
+  await sql`
+    INSERT INTO room_state
+    SELECT * FROM json_populate_recordset(NULL::room_state, ${JSON.stringify(inserted)}::text::json)
+  `.execute(tx.q)
   return replaced
 }
 
@@ -37,27 +55,38 @@ export type StateKey = readonly [type: string, stateKey: string]
  * The current events under these keys, in no particular order. A key may come from an event that
  * has not been checked yet: under one with a NUL, which PostgreSQL would refuse, nothing stands.
  */
-export async function selectStateByKeys(
+export async function selectStateOfRooms(
+  db: Db,
+  wanted: readonly Pick<RoomStateRow, 'room_id' | 'type' | 'state_key'>[],
+): Promise<EventRow[]> {
+  const byKey = new Map(
+    wanted
+      .filter(({ type, state_key }) => !`${type}${state_key}`.includes('\0'))
+      .map(key => [JSON.stringify([key.room_id, key.type, key.state_key]), key]),
+  )
+  if (byKey.size === 0) return []
+  const keys = [...byKey.values()]
+  const { rows } = await sql<EventRow>`
+    SELECT events.*
+    FROM unnest(
+      ${keys.map(key => key.room_id)}::text[],
+      ${keys.map(key => key.type)}::text[],
+      ${keys.map(key => key.state_key)}::text[]
+    ) AS wanted (room_id, type, state_key)
+    JOIN room_state USING (room_id, type, state_key)
+    JOIN events ON events.event_id = room_state.event_id
+    WHERE room_state.until_position IS NULL`.execute(db.q)
+  return rows
+}
+
+/** As {@link selectStateOfRooms}, of one room. */
+export function selectStateByKeys(
   db: Db,
   roomId: string,
-  wanted: readonly StateKey[],
+  keys: readonly StateKey[],
 ): Promise<EventRow[]> {
-  const keys = wanted.filter(([type, stateKey]) => !`${type}${stateKey}`.includes('\0'))
-  if (keys.length === 0) return []
-  return db.q
-    .selectFrom('room_state')
-    .innerJoin('events', 'events.event_id', 'room_state.event_id')
-    .selectAll('events')
-    .where('room_state.room_id', '=', roomId)
-    .where('until_position', 'is', null)
-    .where(eb =>
-      eb.or(
-        keys.map(([type, stateKey]) =>
-          eb('room_state.type', '=', type).and('room_state.state_key', '=', stateKey),
-        ),
-      ),
-    )
-    .execute()
+  const wanted = keys.map(([type, stateKey]) => ({ room_id: roomId, type, state_key: stateKey }))
+  return selectStateOfRooms(db, wanted)
 }
 
 /** Which part of a room's state. Without `types`, all of it. */

@@ -7,7 +7,7 @@ declare const locked: unique symbol
 
 /**
  * Proof that this transaction holds the room's row, so appends to one room queue up. Only
- * `lockRoom` and `insertRoom` make one. Lock order: the room first, then delayed events.
+ * `lockRoom`, `lockRooms` and `insertRoom` make one. Lock order: the room first, then delayed events.
  */
 export type LockedRoom = RoomRow & { readonly [locked]: true }
 
@@ -20,6 +20,21 @@ export async function lockRoom(tx: Tx, roomId: string): Promise<LockedRoom | und
     .forUpdate()
     .executeTakeFirst()
   return row as LockedRoom | undefined
+}
+
+/** Several, in the order of their ids, so that nobody waits for one who waits for us. */
+export async function lockRooms(
+  tx: Tx,
+  roomIds: readonly string[],
+): Promise<Map<string, LockedRoom>> {
+  const rows = await tx.q
+    .selectFrom('rooms')
+    .selectAll()
+    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
+    .orderBy('room_id')
+    .forUpdate()
+    .execute()
+  return new Map(rows.map(row => [row.room_id, row as LockedRoom]))
 }
 
 /** A new room, which nobody else can see yet and so is locked. Undefined if the id is taken. */
@@ -45,19 +60,17 @@ export async function insertRoom(
   return row as LockedRoom | undefined
 }
 
-/** Write back what an append has changed in `room`. */
-export async function updateRoom(tx: Tx, room: LockedRoom): Promise<void> {
-  await tx.q
-    .updateTable('rooms')
-    .set({
-      last_event_id: room.last_event_id,
-      last_event_hash: room.last_event_hash,
-      last_depth: room.last_depth,
-      joined_members: room.joined_members,
-      invited_members: room.invited_members,
-    })
-    .where('room_id', '=', room.room_id)
-    .execute()
+/** Write back what appending has changed. */
+export async function updateRooms(tx: Tx, rooms: readonly LockedRoom[]): Promise<void> {
+  await sql`
+    UPDATE rooms SET
+      last_event_id = changed.last_event_id,
+      last_event_hash = changed.last_event_hash,
+      last_depth = changed.last_depth,
+      joined_members = changed.joined_members,
+      invited_members = changed.invited_members
+    FROM json_populate_recordset(NULL::rooms, ${JSON.stringify(rooms)}::text::json) AS changed
+    WHERE rooms.room_id = changed.room_id`.execute(tx.q)
 }
 
 export async function selectRoom(db: Db, roomId: string): Promise<RoomRow | undefined> {

@@ -1,34 +1,65 @@
 /**
- * The way an event enters a room. There is no other.
+ * The way events enter rooms. There is no other.
  *
- * In one transaction that holds the room's row: read the state that the event depends on, build
- * the PDU, let the rules decide, hash, sign, store, update the state, and cancel the delayed
- * events that a new state event overtakes. A room that is only here never forks, so its last event
- * is the one `prev_event` and its current state is the state before the next; with federation,
- * this file is what would change.
+ * In one transaction that holds the rooms' rows: read the state that the events depend on, build
+ * each PDU, let the rules decide, hash, sign; then store them all, update the state, and cancel the
+ * delayed events that new state overtakes. Judging is done in memory, so a refused event has
+ * written nothing, and those beside it go on; and the number of queries does not grow with the
+ * number of events.
+ *
+ * A room that is only here never forks, so its last event is the one `prev_event` and its current
+ * state is the state before the next; with federation, this file is what would change.
  */
-import { selectUser } from '../../db/accounts.ts'
+import { selectGuestsAmong } from '../../db/accounts.ts'
 import { cancelWithoutTimeout } from '../../db/delayed-event-groups.ts'
-import { cancelByStateUpdate } from '../../db/delayed-events.ts'
-import { insertEvent, redactEvent, selectEvent } from '../../db/events.ts'
-import { replaceState, selectGuestsIn, selectStateByKeys } from '../../db/room-state.ts'
-import { type LockedRoom, updateRoom } from '../../db/rooms.ts'
+import { cancelByStateUpdates } from '../../db/delayed-events.ts'
+import { insertEvents, redactEvent, selectEvents } from '../../db/events.ts'
+import {
+  replaceStates,
+  selectGuestsIn,
+  selectStateByKeys,
+  selectStateOfRooms,
+} from '../../db/room-state.ts'
+import { type LockedRoom, updateRooms } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
-import { authEventKeys } from '../matrix/auth-events.ts'
+import { authEventKeys, type StateKey } from '../matrix/auth-events.ts'
 import { isAllowed } from '../matrix/auth-rules.ts'
-import { forbidden, guestAccessForbidden } from '../matrix/errors.ts'
-import type { AuthEvent, Pdu, StateLookup } from '../matrix/event.ts'
+import { forbidden, guestAccessForbidden, MatrixError } from '../matrix/errors.ts'
+import type { AuthEvent, StateLookup } from '../matrix/event.ts'
 import { isEventId } from '../matrix/ids.ts'
 import { mayRedact } from '../matrix/power-levels.ts'
 import { redact } from '../matrix/redact.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
 import { roomTopic, userTopic } from '../stream/notifier.ts'
 import { buildEvent, type EventDraft } from './build-event.ts'
+import { StateBefore } from './state-before.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { notInRoom } from './visibility.ts'
+
+/** An event that is to enter a room. */
+export interface Entry {
+  room: LockedRoom
+  draft: EventDraft
+}
+
+/** An entry that is being judged, with all that can be said of it before. */
+interface Candidate extends Entry {
+  version: RoomVersion
+  authEvent: AuthEvent
+  citedKeys: readonly StateKey[]
+  /** The id of the event that it empties. */
+  redacts: string | undefined
+}
+
+/** What has been decided and is to be stored. */
+interface Accepted extends Entry {
+  row: EventRow
+  /** The event that it empties, and what is left of that. */
+  redacted: { original: EventRow; pdu: string } | undefined
+}
 
 /**
  * Append an event to a room.
@@ -41,34 +72,93 @@ export async function appendEvent(
   ctx: Context,
   tx: Tx,
   room: LockedRoom,
-  given: EventDraft,
+  draft: EventDraft,
 ): Promise<EventRow> {
+  const [outcome] = await appendEvents(ctx, tx, [{ room, draft }])
+  if (!outcome || outcome instanceof MatrixError) throw outcome
+  return outcome
+}
+
+/**
+ * Append events in this order, each judged by the state that those before it leave. Entries of one
+ * room hold the same `LockedRoom`.
+ *
+ * @returns for each the stored event, or the refusal, as {@link appendEvent} throws it
+ */
+export async function appendEvents(
+  ctx: Context,
+  tx: Tx,
+  entries: readonly Entry[],
+): Promise<(EventRow | MatrixError)[]> {
+  const candidates = entries.map(candidateOf)
+  const known = await selectStateOfRooms(tx, candidates.flatMap(keysToKnow))
+  const state = new StateBefore(known)
+  const originals = await originalsOf(tx, candidates)
+  const guests = await guestsJoining(tx, candidates)
+
+  const accepted: Accepted[] = []
+  const outcomes = candidates.map(candidate => {
+    try {
+      const one = judge(ctx, tx, candidate, state, { originals, guests })
+      accepted.push(one)
+      return one.row
+    } catch (error) {
+      if (error instanceof MatrixError) return error
+      throw error
+    }
+  })
+  await store(ctx, tx, accepted)
+  for (const { room } of accepted.filter(changesGuestAccess)) await sendGuestsAway(ctx, tx, room)
+  return outcomes
+}
+
+function candidateOf({ room, draft: given }: Entry): Candidate {
   const draft = withOurVoucher(given)
   const version = versionOf(room)
   const authEvent = authEventOf(draft, room, version)
   const citedKeys = authEventKeys(authEvent, version)
-  const known = await selectStateByKeys(tx, room.room_id, [...citedKeys, ['m.room.create', '']])
-  const state = lookupIn(known)
-  assertNotAnOutsider(draft, room, state)
+  return { room, draft, version, authEvent, citedKeys, redacts: redactedBy(draft, version) }
+}
 
+/** The state that is needed to judge an event, and, for a new piece of state, what it replaces. */
+function keysToKnow({ room, draft, citedKeys }: Candidate) {
+  const keys: StateKey[] = [...citedKeys, ['m.room.create', '']]
+  if (isJoin(draft)) keys.push(['m.room.guest_access', ''])
+  return keys.map(([type, stateKey]) => ({ room_id: room.room_id, type, state_key: stateKey }))
+}
+
+/** @throws MatrixError the refusal */
+function judge(
+  ctx: Context,
+  tx: Tx,
+  candidate: Candidate,
+  states: StateBefore,
+  known: { originals: ReadonlyMap<string, EventRow>; guests: ReadonlySet<string> },
+): Accepted {
+  const { room, draft, version, authEvent, citedKeys } = candidate
+  const state = states.lookupIn(room.room_id)
+  assertNotAnOutsider(draft, room, state)
   const { pdu, eventId, referenceHash } = buildEvent(ctx, room, draft, {
     version,
-    citedEvents: known.filter(row =>
-      citedKeys.some(([type, stateKey]) => row.type === type && row.state_key === stateKey),
-    ),
+    citedEvents: states.rowsUnder(room.room_id, citedKeys),
     now: ctx.clock.now(),
   })
   const verdict = isAllowed(authEvent, state, version, {
     isFirstAfterCreate: room.last_depth === 1,
   })
   if (!verdict.allowed) throw forbidden(verdict.reason)
-  await assertNoUnwelcomeGuest(tx, draft, room)
+  if (isJoin(draft) && known.guests.has(draft.sender)) {
+    const { guest_access } = state('m.room.guest_access', '')?.content ?? {}
+    if (guest_access !== 'can_join') {
+      throw guestAccessForbidden('This room does not let guests in')
+    }
+  }
+  const redacted = redactionOf(candidate, state, known.originals)
 
-  const position = ctx.positions.take(tx, topicsOf(draft, room))
   const row: EventRow = {
     event_id: eventId,
     room_id: room.room_id,
-    position,
+    position: ctx.positions.take(tx, topicsOf(draft, room)),
     type: draft.type,
     state_key: draft.stateKey ?? null,
     sender: draft.sender,
@@ -82,21 +172,48 @@ export async function appendEvent(
     transaction_id: draft.transactionId ?? null,
     delay_id: draft.delayId ?? null,
   }
-  await insertEvent(tx, row)
   room.last_event_id = eventId
   room.last_event_hash = referenceHash
   room.last_depth = pdu.depth
+  if (draft.stateKey !== undefined) states.set(row, pdu)
+  return { room, draft, row, redacted }
+}
 
-  if (draft.stateKey !== undefined) await updateState(ctx, tx, room, row, draft)
-  let changed: { type: string; state_key: string | null } | undefined = row
-  if (draft.type === 'm.room.redaction') {
-    changed = await applyRedaction(tx, row, pdu, state, version)
+/** Five queries at the most, however many events. */
+async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promise<void> {
+  if (accepted.length === 0) return
+  await insertEvents(
+    tx,
+    accepted.map(({ row }) => row),
+  )
+  const stateEvents = accepted.filter(({ row }) => row.state_key !== null)
+  if (stateEvents.length > 0) await updateState(ctx, tx, stateEvents)
+  for (const { row, redacted } of accepted) {
+    if (!redacted) continue
+    const { original, pdu } = redacted
+    await redactEvent(tx, original.event_id, { pdu, redactedBy: row.event_id })
   }
-  if (changed?.type === 'm.room.guest_access' && changed.state_key === '') {
-    await sendGuestsAway(ctx, tx, room)
-  }
-  await updateRoom(tx, room)
-  return row
+  await updateRooms(tx, [...new Set(accepted.map(({ room }) => room))])
+}
+
+const isJoin = ({ type, content }: EventDraft): boolean =>
+  type === 'm.room.member' && content.membership === 'join'
+
+/** Guests are a matter of their own server: the rules of the room know nothing of them. */
+async function guestsJoining(tx: Tx, candidates: readonly Candidate[]): Promise<Set<string>> {
+  const joining = candidates.filter(({ draft }) => isJoin(draft))
+  return selectGuestsAmong(
+    tx,
+    joining.map(({ draft }) => draft.sender),
+  )
+}
+
+async function originalsOf(
+  tx: Tx,
+  candidates: readonly Candidate[],
+): Promise<Map<string, EventRow>> {
+  const ids = candidates.flatMap(({ redacts }) => redacts ?? [])
+  return new Map((await selectEvents(tx, ids)).map(row => [row.event_id, row]))
 }
 
 /**
@@ -136,14 +253,6 @@ function authEventOf(draft: EventDraft, room: LockedRoom, version: RoomVersion):
   }
 }
 
-function lookupIn(rows: readonly EventRow[]): StateLookup {
-  const byKey = new Map<string, AuthEvent>()
-  for (const row of rows) {
-    byKey.set(`${row.type}\0${row.state_key}`, { ...parsePdu(row), event_id: row.event_id })
-  }
-  return (type, stateKey) => byKey.get(`${type}\0${stateKey}`)
-}
-
 /** Who is to look again: the room, and whoever's membership changes. */
 function topicsOf(draft: EventDraft, room: LockedRoom): string[] {
   const topics = [roomTopic(room.room_id)]
@@ -162,114 +271,108 @@ function relationOf(content: JsonObject): Pick<EventRow, 'relates_to' | 'rel_typ
   }
 }
 
-async function updateState(
-  ctx: Context,
-  tx: Tx,
-  room: LockedRoom,
-  row: EventRow,
-  draft: EventDraft,
-): Promise<void> {
-  const stateKey = draft.stateKey ?? ''
-  const isMember = draft.type === 'm.room.member'
-  const membership = isMember ? String(draft.content.membership) : null
-  const replaced = await replaceState(tx, {
-    room_id: room.room_id,
-    type: draft.type,
-    state_key: stateKey,
-    position: row.position,
-    event_id: row.event_id,
-    sender: draft.sender,
-    membership,
-  })
-  if (isMember) {
+async function updateState(ctx: Context, tx: Tx, changes: readonly Accepted[]): Promise<void> {
+  const replaced = await replaceStates(
+    tx,
+    changes.map(({ row, draft }) => ({
+      room_id: row.room_id,
+      type: row.type,
+      state_key: row.state_key ?? '',
+      position: row.position,
+      event_id: row.event_id,
+      sender: row.sender,
+      membership: row.type === 'm.room.member' ? String(draft.content.membership) : null,
+    })),
+  )
+  changes.forEach(({ room, row, draft }, i) => {
+    if (row.type !== 'm.room.member') return
     const count = (kind: string) =>
-      (membership === kind ? 1 : 0) - (replaced?.membership === kind ? 1 : 0)
+      (draft.content.membership === kind ? 1 : 0) - (replaced[i]?.membership === kind ? 1 : 0)
     room.joined_members += count('join')
     room.invited_members += count('invite')
-  }
-  const now = ctx.clock.now()
-  const cancelled = await cancelByStateUpdate(tx, {
-    roomId: room.room_id,
-    type: draft.type,
-    stateKey,
-    sender: draft.sender,
-    now,
-    error: JSON.stringify({
-      errcode: 'M_CANCELLED_BY_STATE_UPDATE',
-      error: 'A newer state event of another user took its place',
-    }),
-    exceptDelayId: row.delay_id,
-    replacedEventId: replaced?.event_id,
   })
+  const now = ctx.clock.now()
+  const cancelled = await cancelByStateUpdates(
+    tx,
+    changes.map(({ row }, i) => ({
+      room_id: row.room_id,
+      type: row.type,
+      state_key: row.state_key ?? '',
+      sender: row.sender,
+      delay_id: row.delay_id,
+      replaced_event_id: replaced[i]?.event_id ?? null,
+    })),
+    {
+      now,
+      error: JSON.stringify({
+        errcode: 'M_CANCELLED_BY_STATE_UPDATE',
+        error: 'A newer state event of another user took its place',
+      }),
+    },
+  )
   for (const delayedEvent of cancelled) {
     if (delayedEvent.group_id !== null) await cancelWithoutTimeout(tx, delayedEvent, now)
   }
 }
 
+function redactedBy(draft: EventDraft, version: RoomVersion): string | undefined {
+  if (draft.type !== 'm.room.redaction') return undefined
+  const inContent = version.updatedRedactionRules ? draft.content.redacts : undefined
+  const redacts = draft.redacts ?? inContent
+  return typeof redacts === 'string' && isEventId(redacts) ? redacts : undefined
+}
+
 /**
- * Empty the event that a redaction names. A redaction of something that this room does not have
- * is kept, and does nothing.
+ * What a redaction leaves of the event that it names. A redaction of something that this room does
+ * not have is kept, and does nothing.
  *
- * @returns the event that was emptied
  * @throws 403 M_FORBIDDEN if it is somebody else's event and the sender is below the redact level
  * Spec: room version 3 "Handling redactions", room version 11 "Redactions"
  */
-async function applyRedaction(
-  tx: Tx,
-  redaction: EventRow,
-  pdu: Pdu,
+function redactionOf(
+  { room, draft, version, redacts }: Candidate,
   state: StateLookup,
-  version: RoomVersion,
-): Promise<EventRow | undefined> {
-  const redacts = version.updatedRedactionRules ? pdu.content.redacts : pdu.redacts
-  if (typeof redacts !== 'string' || !isEventId(redacts)) return undefined
-  const original = await selectEvent(tx, redacts)
-  if (!original || original.room_id !== redaction.room_id) return undefined
+  originals: ReadonlyMap<string, EventRow>,
+): Accepted['redacted'] {
+  const original = redacts === undefined ? undefined : originals.get(redacts)
+  if (!original || original.room_id !== room.room_id) return undefined
   const create = state('m.room.create', '')
   if (!create) throw new Error('a room without a create event')
   const isPermitted = mayRedact({
-    redactor: redaction.sender,
+    redactor: draft.sender,
     originalSender: original.sender,
     create,
     powerLevels: state('m.room.power_levels', ''),
     version,
   })
-  if (!isPermitted) throw forbidden(`${redaction.sender} may not redact events of others here`)
+  if (!isPermitted) throw forbidden(`${draft.sender} may not redact events of others here`)
   if (original.redacted_by !== null) return undefined
-  await redactEvent(tx, original.event_id, {
-    pdu: JSON.stringify(redact(parsePdu(original), version)),
-    redactedBy: redaction.event_id,
-  })
-  return original
+  return { original, pdu: JSON.stringify(redact(parsePdu(original), version)) }
 }
 
-async function welcomesGuests(tx: Tx, roomId: string): Promise<boolean> {
-  const [row] = await selectStateByKeys(tx, roomId, [['m.room.guest_access', '']])
-  return row !== undefined && parsePdu(row).content.guest_access === 'can_join'
-}
+const changesGuestAccess = ({ row, redacted }: Accepted): boolean =>
+  [row, redacted?.original].some(
+    event => event?.type === 'm.room.guest_access' && event.state_key === '',
+  )
 
 /**
- * Guests are a matter of their own server: the rules of the room know nothing of them.
+ * Guest access has changed: where guests are not welcome any more, they leave.
  *
- * @throws 403 M_GUEST_ACCESS_FORBIDDEN a guest would join a room that does not let guests in
  * Spec: "Guest Access", "Server behaviour"
  */
-async function assertNoUnwelcomeGuest(tx: Tx, draft: EventDraft, room: LockedRoom): Promise<void> {
-  const isJoin = draft.type === 'm.room.member' && draft.content.membership === 'join'
-  if (!isJoin || !(await selectUser(tx, draft.sender))?.is_guest) return
-  if (await welcomesGuests(tx, room.room_id)) return
-  throw guestAccessForbidden('This room does not let guests in')
-}
-
-/** Guest access has changed: where guests are not welcome any more, they leave. */
 async function sendGuestsAway(ctx: Context, tx: Tx, room: LockedRoom): Promise<void> {
-  if (await welcomesGuests(tx, room.room_id)) return
-  for (const guest of await selectGuestsIn(tx, room.room_id)) {
-    await appendEvent(ctx, tx, room, {
+  const [current] = await selectStateByKeys(tx, room.room_id, [['m.room.guest_access', '']])
+  if (current && parsePdu(current).content.guest_access === 'can_join') return
+  const leaves = (await selectGuestsIn(tx, room.room_id)).map(guest => ({
+    room,
+    draft: {
       type: 'm.room.member',
       stateKey: guest,
       sender: guest,
       content: { membership: 'leave' },
-    })
+    },
+  }))
+  for (const outcome of await appendEvents(ctx, tx, leaves)) {
+    if (outcome instanceof MatrixError) throw outcome
   }
 }
