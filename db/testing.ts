@@ -102,15 +102,14 @@ export async function multiplyEvents(db: Db, roomId: string, count: number): Pro
   await sql`ANALYZE events`.execute(db.q)
 }
 
-/** How long it takes to insert `count` rows like the last event, `each` in a transaction, in ms. */
-export async function timeBulkInserts(db: Db, count: number, each: number): Promise<number> {
+/** Insert `count` rows like the last event into a table of their own, `each` in a transaction. */
+export async function insertInBulk(db: Db, count: number, each: number): Promise<void> {
   await sql`CREATE TABLE bulk (LIKE events INCLUDING ALL)`.execute(db.q)
   const { names, values } = await columns(db, 'events', {
     event_id: sql`event_id || n`,
     position: sql`position + n`,
     delay_id: sql`'bulk_' || n`,
   })
-  const startedAt = performance.now()
   for (let from = 0; from < count; from += each) {
     await sql`
       INSERT INTO bulk (${names})
@@ -118,22 +117,12 @@ export async function timeBulkInserts(db: Db, count: number, each: number): Prom
       FROM (SELECT * FROM events ORDER BY position DESC LIMIT 1) AS last,
         generate_series(${from}::int, ${from + each - 1}::int) AS n`.execute(db.q)
   }
-  return performance.now() - startedAt
 }
 
-/** How long it takes to read the last `limit` events of each of these rooms, in ms, on average. */
-export async function timeIndexedReads(
-  db: Db,
-  roomIds: readonly string[],
-  limit: number,
-  rounds: number,
-): Promise<number> {
-  const startedAt = performance.now()
-  for (let round = 0; round < rounds; round++) {
-    await sql`
-      SELECT events.* FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id),
-        LATERAL (SELECT * FROM events WHERE events.room_id = wanted.room_id
-          ORDER BY position DESC LIMIT ${limit}) AS events`.execute(db.q)
-  }
-  return (performance.now() - startedAt) / rounds
+/** Read the last `limit` events of each of these rooms. */
+export async function readLast(db: Db, roomIds: readonly string[], limit: number): Promise<void> {
+  await sql`
+    SELECT events.* FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id),
+      LATERAL (SELECT * FROM events WHERE events.room_id = wanted.room_id
+        ORDER BY position DESC LIMIT ${limit}) AS events`.execute(db.q)
 }

@@ -112,3 +112,10 @@ export const rate = (perSecond: number) => `${Math.round(perSecond).toLocaleStri
 export const millis = (ms: number) => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`
 export const percentiles = ({ p50Ms, p99Ms }: { p50Ms: number; p99Ms: number }) =>
   `p50 ${millis(p50Ms)}, p99 ${millis(p99Ms)}`
+
+/** In ms. */
+export async function timeOf(run: () => Promise<void>): Promise<number> {
+  const startedAt = performance.now()
+  await run()
+  return performance.now() - startedAt
+}

@@ -1,7 +1,7 @@
 /** Rows about time: how late an idle server fires, and how fast a storm of leaves goes through. */
-import { timeBulkInserts } from '../../db/testing.ts'
+import { insertInBulk } from '../../db/testing.ts'
 import { type Json, MatrixClient, times, type User } from './matrix-client.ts'
-import { millis, type Row, rate, type Stage } from './stage.ts'
+import { millis, type Row, rate, type Stage, timeOf } from './stage.ts'
 
 interface WireEvent {
   type: string
@@ -125,7 +125,7 @@ export async function stormRow(stage: Stage, count: number, rooms: number): Prom
   )
   matrix.close()
   await server.stop()
-  const ceilingMs = await place.withDatabase(db => timeBulkInserts(db, count, 100))
+  const ceilingMs = await place.withDatabase(db => timeOf(() => insertInBulk(db, count, 100)))
   const ratio = ceilingMs / tookMs
   return {
     what: `leave storm, ${count.toLocaleString('en')} due at once in ${rooms.toLocaleString('en')} room${rooms === 1 ? '' : 's'}`,

@@ -276,6 +276,7 @@ describe('unsigned.delay_id', () => {
       const [event] = await latest(client, 1)
       expect(event?.unsigned).toEqual({
         age: 0,
+        membership: 'join',
         delay_id: delayId,
         'org.matrix.msc4140.delay_id': delayId,
       })
