@@ -25,6 +25,24 @@ export async function selectEvents(db: Db, eventIds: readonly string[]): Promise
     .execute()
 }
 
+/** The events of all rooms in (after, upTo], in order of position. */
+export async function selectEventsBetween(
+  db: Db,
+  after: number,
+  upTo: number,
+  limit: number,
+): Promise<EventRow[]> {
+  if (after >= upTo) return []
+  return db.q
+    .selectFrom('events')
+    .selectAll()
+    .where('position', '>', after)
+    .where('position', '<=', upTo)
+    .orderBy('position')
+    .limit(limit)
+    .execute()
+}
+
 /** The redacted form takes the place of the event's content, for good. */
 export async function redactEvent(
   tx: Tx,

@@ -21,6 +21,7 @@ export interface Schema {
   delayed_event_secrets: DelayedEventSecretRow
   account_data: AccountDataRow
   to_device_messages: ToDeviceMessageRow
+  app_services: AppServiceRow
 }
 
 /** One row: who we are. Written once, at the first start. */
@@ -225,4 +226,15 @@ export interface ToDeviceMessageRow {
   position: number
   /** `{ type, sender, content }` as JSON. */
   message: string
+}
+
+/** What an application service has been told. Kept when it is not registered any more. */
+export interface AppServiceRow {
+  app_service_id: string
+  /** Everything at and below it has been told, or is in `transaction`, or does not concern it. */
+  position: number
+  /** The last transaction that was made, until the service has acknowledged it. */
+  transaction_id: string | null
+  /** Its body as JSON: a retry is the same to the letter. */
+  transaction: string | null
 }

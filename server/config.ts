@@ -87,6 +87,10 @@ export const configSchema = z.strictObject({
       'Switches on /_synapse/admin/v1/register with this secret, for Complement ("complement") ' +
         'and the fixtures of Element Web and Element Call.',
     ),
+  app_service_config_files: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Registration files (YAML) of application services, as bridges write them.'),
   password_hash_cost: z
     .int()
     .min(1)

@@ -4,6 +4,9 @@ import { loadIdentity } from './accounts/identity.ts'
 import { pruneAnswers } from './accounts/once.ts'
 import { RegistrationNonces } from './accounts/shared-secret.ts'
 import { UiaSessions } from './accounts/uia.ts'
+import { AppServices } from './app-services/app-services.ts'
+import { readRegistrations } from './app-services/registration-file.ts'
+import { Transactions } from './app-services/transactions.ts'
 import type { Config } from './config.ts'
 import { pruneFinalised } from './delayed-events/retention.ts'
 import { Scheduler } from './delayed-events/scheduler.ts'
@@ -30,6 +33,7 @@ export interface Context {
   readonly uiaSessions: UiaSessions
   readonly registrationNonces: RegistrationNonces
   readonly presence: Presence
+  readonly appServices: AppServices
 }
 
 export interface RunningContext extends Context {
@@ -48,6 +52,8 @@ export async function createContext(
 ): Promise<RunningContext> {
   const clock = given.clock ?? systemClock
   const log = given.log ?? makeLog(config.log_level)
+  const { app_service_config_files: files, server_name: serverName } = config
+  const appServices = new AppServices(readRegistrations(files, serverName))
   const db = await openDatabase({
     url: config.database_url,
     schema: config.database_schema,
@@ -73,15 +79,18 @@ export async function createContext(
       uiaSessions: new UiaSessions(clock, config.uia_session_lifetime_ms),
       registrationNonces: new RegistrationNonces(clock),
       presence: new Presence(clock, positions),
+      appServices,
     }
     await scheduler.start(context)
     context.sweeper.start([pruneFinalised(context), pruneAnswers(context)])
+    const transactions = await Transactions.start(context)
 
     let stopping: Promise<void> | undefined
     const stop = async () => {
       notifier.stop()
       await scheduler.stop()
       await context.sweeper.stop()
+      await transactions.stop()
       context.presence.stop()
       await positions.stop()
       await db.close()

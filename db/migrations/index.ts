@@ -7,6 +7,7 @@ import { userData } from './0004_user_data.ts'
 import { lists } from './0010_lists.ts'
 import { futures } from './0011_futures.ts'
 import { rateLimits } from './0012_rate_limits.ts'
+import { sessions } from './0015_sessions.ts'
 import { reading } from './0016_reading.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
@@ -17,5 +18,6 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0010_lists': lists,
   '0011_futures': futures,
   '0012_rate_limits': rateLimits,
+  '0015_sessions': sessions,
   '0016_reading': reading,
 }

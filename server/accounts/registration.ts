@@ -1,6 +1,7 @@
 /** Making an account for whoever asks. */
 import { selectUser, upgradeGuest } from '../../db/accounts.ts'
 import { transaction } from '../../db/transaction.ts'
+import type { AppService } from '../app-services/app-services.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import {
@@ -19,11 +20,17 @@ import { createUser, hashNewPassword, randomUsername, userIdOfUsername } from '.
 /**
  * The user id that somebody who registers under this name would get now.
  *
- * @throws 400 M_INVALID_USERNAME · 400 M_USER_IN_USE
+ * @param asker the application service that asks
+ * @throws 400 M_INVALID_USERNAME · 400 M_EXCLUSIVE · 400 M_USER_IN_USE
  * Spec: GET /register/available
  */
-export async function freeUserId(ctx: Context, username: string): Promise<string> {
+export async function freeUserId(
+  ctx: Context,
+  username: string,
+  asker?: AppService,
+): Promise<string> {
   const userId = userIdOfUsername(username, ctx.config.server_name)
+  ctx.appServices.assertMayMakeUser(userId, asker)
   if (await selectUser(ctx.db, userId)) throw userInUse()
   return userId
 }

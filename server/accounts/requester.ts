@@ -1,26 +1,45 @@
 /** Who is behind an access token. */
-import { endReplacedSession, selectSessionByAccessToken } from '../../db/sessions.ts'
+import { selectUser } from '../../db/accounts.ts'
+import { endReplacedSession, selectDevice, selectSessionByAccessToken } from '../../db/sessions.ts'
 import { transaction } from '../../db/transaction.ts'
+import type { AppService } from '../app-services/app-services.ts'
 import type { Context } from '../context.ts'
 import { hashSecret } from '../lib/random.ts'
-import { forbidden, unknownToken } from '../matrix/errors.ts'
+import { forbidden, MatrixError, unknownToken } from '../matrix/errors.ts'
 
 export interface Requester {
   userId: string
+  /** Empty: an application service that asks for a user, and has named none of their devices. */
   deviceId: string
   isGuest: boolean
   isAdmin: boolean
   /** False only for application services that are registered with `rate_limited: false`. */
   isRateLimited: boolean
+  /** The application service that asks in the name of the user. */
+  appService?: AppService
+}
+
+/** In whose name an application service asks: query parameters that nobody else can use. */
+export interface AssertedIdentity {
+  userId: string | undefined
+  deviceId: string | undefined
 }
 
 /**
- * Find the session of an access token. The first use of a refreshed one ends its predecessor.
+ * Find the session of an access token. The first use of a refreshed one ends its predecessor. For
+ * the token of an application service: the user, and perhaps the device, in whose name it asks.
  *
- * @throws 401 M_UNKNOWN_TOKEN, with soft_logout if the token has expired
+ * @throws 401 M_UNKNOWN_TOKEN, with soft_logout if the token has expired · for a service also
+ *   403 M_FORBIDDEN not one of its users · 400 M_UNKNOWN_DEVICE
  * Spec: Client-Server API "Using access tokens", "Soft logout"
  */
-export async function findRequester(ctx: Context, accessToken: string): Promise<Requester> {
+export async function findRequester(
+  ctx: Context,
+  accessToken: string,
+  asserted?: AssertedIdentity,
+): Promise<Requester> {
+  const service = ctx.appServices.ofToken(accessToken)
+  if (service) return asUserOf(ctx, service, asserted)
   const session = await selectSessionByAccessToken(ctx.db, hashSecret(accessToken))
   if (!session || session.deactivated_ts !== null) throw unknownToken()
   if (session.expires_ts !== null && session.expires_ts <= ctx.clock.now()) {
@@ -33,6 +52,30 @@ export async function findRequester(ctx: Context, accessToken: string): Promise<
     isGuest: session.is_guest,
     isAdmin: session.is_admin,
     isRateLimited: true,
+  }
+}
+
+/** Spec: Application Service API "Identity assertion"; MSC4326 and, under its old name, MSC3202 */
+async function asUserOf(
+  ctx: Context,
+  service: AppService,
+  { userId = service.senderUserId, deviceId }: Partial<AssertedIdentity> = {},
+): Promise<Requester> {
+  if (!ctx.appServices.isUserOf(service, userId)) {
+    throw forbidden(`${userId} is not a user of this application service`)
+  }
+  const user = await selectUser(ctx.db, userId)
+  if (!user || user.deactivated_ts !== null) throw forbidden(`There is no user ${userId}`)
+  if (deviceId !== undefined && !(await selectDevice(ctx.db, userId, deviceId))) {
+    throw new MatrixError(400, 'M_UNKNOWN_DEVICE', `${userId} has no such device`)
+  }
+  return {
+    userId,
+    deviceId: deviceId ?? '',
+    isGuest: user.is_guest,
+    isAdmin: user.is_admin,
+    isRateLimited: service.isRateLimited,
+    appService: service,
   }
 }
 

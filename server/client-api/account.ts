@@ -12,7 +12,7 @@ const getWhoami = endpoint({
   auth: 'user',
   handle: ({ requester }) => ({
     user_id: requester.userId,
-    device_id: requester.deviceId,
+    ...(requester.deviceId === '' ? {} : { device_id: requester.deviceId }),
     is_guest: requester.isGuest,
   }),
 })

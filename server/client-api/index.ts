@@ -3,6 +3,7 @@ import type { Endpoint } from '../http/endpoint.ts'
 import { accountEndpoints } from './account.ts'
 import { accountDataEndpoints } from './account-data.ts'
 import { adminEndpoints } from './admin.ts'
+import { appServiceEndpoints } from './app-services.ts'
 import { delayedEventsEndpoints } from './delayed-events.ts'
 import { delayedEventsListsEndpoints } from './delayed-events-lists.ts'
 import { delayedEventsUnstableEndpoints } from './delayed-events-unstable.ts'
@@ -42,5 +43,6 @@ export const endpoints: readonly Endpoint[] = [
   ...deviceEndpoints,
   ...accountDataEndpoints,
   ...pushRuleEndpoints,
+  ...appServiceEndpoints,
   ...adminEndpoints,
 ]

@@ -1,7 +1,9 @@
 /** Spec: Client-Server API "Legacy login", "Refreshing access tokens" */
 import { z } from 'zod'
+import { logInForAppService } from '../accounts/app-service-users.ts'
 import { logIn, logOut, logOutEverywhere, refresh } from '../accounts/log-in.ts'
 import { userIdOfLogin } from '../accounts/users.ts'
+import { tokenOf } from '../http/authenticate.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { deviceId, displayName, optional, parse } from '../http/schemas.ts'
 import { unknown } from '../matrix/errors.ts'
@@ -11,16 +13,28 @@ const getLogin = endpoint({
   path: '/_matrix/client/v3/login',
   spec: 'client-server-api/#get_matrixclientv3login',
   auth: 'none',
-  handle: () => ({ flows: [{ type: 'm.login.password' }] }),
+  handle: ({ ctx }) => ({
+    flows: [
+      { type: 'm.login.password' },
+      ...(ctx.appServices.all.length > 0 ? [{ type: 'm.login.application_service' }] : []),
+    ],
+  }),
 })
 
-const passwordLogin = z.looseObject({
+const anyLogin = z.looseObject({
   identifier: optional(z.looseObject({ type: z.string(), user: z.string().nullish() })),
   user: optional(z.string()),
-  password: z.string(),
   device_id: optional(deviceId),
   initial_device_display_name: optional(displayName),
   refresh_token: optional(z.boolean()),
+})
+const passwordLogin = anyLogin.extend({ password: z.string() })
+
+/** What is the same for every type of login. */
+const deviceOf = (login: z.infer<typeof anyLogin>) => ({
+  deviceId: login.device_id,
+  displayName: login.initial_device_display_name,
+  wantsRefreshToken: login.refresh_token,
 })
 
 const postLogin = endpoint({
@@ -29,17 +43,22 @@ const postLogin = endpoint({
   spec: 'client-server-api/#post_matrixclientv3login',
   auth: 'none',
   body: z.looseObject({ type: z.string() }),
-  handle({ ctx, body }) {
-    if (body.type !== 'm.login.password') throw unknown(`There is no login of type ${body.type}`)
-    // Only now: another type has other members.
-    const login = parse(passwordLogin, body, 'body')
-    return logIn(ctx, {
-      userId: userIdOfLogin(login, ctx.config.server_name),
-      password: login.password,
-      deviceId: login.device_id,
-      displayName: login.initial_device_display_name,
-      wantsRefreshToken: login.refresh_token,
-    })
+  handle({ ctx, body, request }) {
+    // Parsed only now: each type has members of its own.
+    switch (body.type) {
+      case 'm.login.password': {
+        const login = parse(passwordLogin, body, 'body')
+        const userId = userIdOfLogin(login, ctx.config.server_name)
+        return logIn(ctx, { ...deviceOf(login), userId, password: login.password })
+      }
+      case 'm.login.application_service': {
+        const login = parse(anyLogin, body, 'body')
+        const userId = userIdOfLogin(login, ctx.config.server_name)
+        return logInForAppService(ctx, tokenOf(request), { ...deviceOf(login), userId })
+      }
+      default:
+        throw unknown(`There is no login of type ${body.type}`)
+    }
   },
 })
 

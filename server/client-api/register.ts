@@ -1,9 +1,12 @@
 /** Spec: Client-Server API "Account registration" */
 import { z } from 'zod'
+import { registerForAppService } from '../accounts/app-service-users.ts'
 import { freeUserId, register, registerGuest } from '../accounts/registration.ts'
 import { authData } from '../accounts/uia.ts'
+import { tokenOf } from '../http/authenticate.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { deviceId, displayName, optional } from '../http/schemas.ts'
+import { missingParam } from '../matrix/errors.ts'
 
 // Any text: what a user name may be is said with M_INVALID_USERNAME.
 const username = z.string()
@@ -15,6 +18,7 @@ const postRegister = endpoint({
   auth: 'none',
   query: z.looseObject({ kind: z.enum(['user', 'guest']).default('user') }),
   body: z.looseObject({
+    type: optional(z.string()),
     auth: authData,
     username: optional(username),
     password: optional(z.string().min(1)),
@@ -24,16 +28,25 @@ const postRegister = endpoint({
     refresh_token: optional(z.boolean()),
     guest_access_token: optional(z.string()),
   }),
-  handle({ ctx, query, body }) {
+  handle({ ctx, query, body, request }) {
     if (query.kind === 'guest') return registerGuest(ctx, body.initial_device_display_name)
-    return register(ctx, {
-      username: body.username,
-      password: body.password,
-      auth: body.auth,
-      inhibitLogin: body.inhibit_login ?? false,
+    const inhibitLogin = body.inhibit_login ?? false
+    const device = {
       deviceId: body.device_id,
       displayName: body.initial_device_display_name,
       wantsRefreshToken: body.refresh_token,
+    }
+    if (body.type === 'm.login.application_service') {
+      const { username } = body
+      if (username === undefined) throw missingParam('username is missing')
+      return registerForAppService(ctx, tokenOf(request), { ...device, username, inhibitLogin })
+    }
+    return register(ctx, {
+      ...device,
+      username: body.username,
+      password: body.password,
+      auth: body.auth,
+      inhibitLogin,
       guestAccessToken: body.guest_access_token,
     })
   },

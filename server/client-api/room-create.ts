@@ -1,5 +1,6 @@
 /** Client-Server API "Creation". */
 import { z } from 'zod'
+import { askForUser } from '../app-services/ask.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { jsonObject, text } from '../http/schemas.ts'
 import { createRoom, readInitialState } from '../rooms/create-room.ts'
@@ -27,6 +28,7 @@ export const roomCreateEndpoints = [
       is_direct: z.boolean().nullish(),
     }),
     async handle({ ctx, requester, body }) {
+      for (const invitee of new Set(body.invite ?? [])) await askForUser(ctx, invitee)
       const roomId = await createRoom(ctx, requester, {
         visibility: body.visibility,
         preset: body.preset,

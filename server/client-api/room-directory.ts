@@ -1,5 +1,6 @@
 /** Client-Server API "Room aliases", "Published room directory". */
 import { z } from 'zod'
+import { askForAlias } from '../app-services/ask.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { queryInteger, roomAlias, roomId, text } from '../http/schemas.ts'
 import {
@@ -21,6 +22,7 @@ export const roomDirectoryEndpoints = [
     auth: 'none',
     params: aliasParams,
     async handle({ ctx, params }) {
+      await askForAlias(ctx, params.roomAlias)
       const found = await resolveRoom(ctx.db, params.roomAlias)
       return { room_id: found, servers: [ctx.config.server_name] }
     },

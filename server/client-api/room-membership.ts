@@ -1,6 +1,7 @@
 /** Client-Server API "Room membership", "Knocking on rooms". */
 import { z } from 'zod'
 import { selectJoinedRooms } from '../../db/room-state.ts'
+import { askForAlias, askForUser } from '../app-services/ask.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { contentWithReason, roomId, shortText, text, userId } from '../http/schemas.ts'
 import { isRoomAlias, isRoomId } from '../matrix/ids.ts'
@@ -29,6 +30,7 @@ function moderationEndpoint(moderation: Moderation) {
     params: roomParams,
     body: z.looseObject({ user_id: userId, reason: text.optional() }),
     async handle({ ctx, requester, params, body }) {
+      if (moderation === 'invite') await askForUser(ctx, body.user_id)
       await moderate(ctx, requester, moderation, {
         roomId: params.roomId,
         target: body.user_id,
@@ -59,6 +61,7 @@ export const roomMembershipEndpoints = [
     body: contentWithReason,
     bodyOptional: true,
     async handle({ ctx, requester, params, body }) {
+      await askForAlias(ctx, params.roomIdOrAlias)
       return { room_id: await joinRoom(ctx, requester, params.roomIdOrAlias, body) }
     },
   }),
@@ -83,6 +86,7 @@ export const roomMembershipEndpoints = [
     body: contentWithReason,
     bodyOptional: true,
     async handle({ ctx, requester, params, body }) {
+      await askForAlias(ctx, params.roomIdOrAlias)
       return { room_id: await knockOnRoom(ctx, requester, params.roomIdOrAlias, body.reason) }
     },
   }),

@@ -5,6 +5,7 @@ import { endpoint } from '../http/endpoint.ts'
 import { contentWithReason, eventId, jsonObject, roomId, shortText, text } from '../http/schemas.ts'
 import { redactEvent, sendMessage, sendState } from '../rooms/send-event.ts'
 import { delayOf, delayQuery, inDialect } from './delayed-events-query.ts'
+import { timestampOf, timestampQuery } from './timestamp-massaging.ts'
 
 /** An event's type, or its state key, that is too long is refused with the event: 413, not 400. */
 const anyLength = text.min(1)
@@ -17,7 +18,7 @@ export const roomSendEndpoints = [
     auth: 'user',
     idempotent: true,
     params: z.object({ roomId, eventType: anyLength, txnId: shortText }),
-    query: delayQuery,
+    query: delayQuery.extend(timestampQuery.shape),
     body: jsonObject,
     async handle({ ctx, requester, params, query, body, once }) {
       const delay = delayOf(query)
@@ -35,6 +36,7 @@ export const roomSendEndpoints = [
           type: params.eventType,
           content: body,
           transactionId: params.txnId,
+          originServerTs: timestampOf(requester, query),
         })
         return { event_id: event.event_id }
       })
@@ -68,7 +70,7 @@ export const roomSendEndpoints = [
     spec: 'client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey',
     auth: 'user',
     params: z.object({ roomId, eventType: anyLength, stateKey: text.default('') }),
-    query: delayQuery,
+    query: delayQuery.extend(timestampQuery.shape),
     body: jsonObject,
     async handle({ ctx, requester, params, query, body }) {
       const draft = {
@@ -83,7 +85,9 @@ export const roomSendEndpoints = [
           delay_id: await scheduleNow(ctx, requester, { ...draft, ...delay }),
         }))
       }
-      return { event_id: (await sendState(ctx, requester, draft)).event_id }
+      const originServerTs = timestampOf(requester, query)
+      const event = await sendState(ctx, requester, { ...draft, originServerTs })
+      return { event_id: event.event_id }
     },
   }),
 ]

@@ -16,17 +16,28 @@ export async function authenticate(
   auth: 'user' | 'optional',
 ): Promise<Requester | undefined> {
   const token = tokenOf(request)
-  if (token !== undefined) return findRequester(ctx, token)
+  if (token !== undefined) {
+    const query = queryOf(request)
+    return findRequester(ctx, token, {
+      userId: query.get('user_id') ?? undefined,
+      deviceId: query.get('device_id') ?? query.get('org.matrix.msc3202.device_id') ?? undefined,
+    })
+  }
   if (auth === 'user') throw missingToken()
   return undefined
 }
 
-function tokenOf(request: Request): string | undefined {
+/** The access token that was sent, whatever it is worth. */
+export function tokenOf(request: Request): string | undefined {
   const header = request.headers.authorization
   const bearer = header && /^Bearer +(\S+)$/i.exec(header)?.[1]
   if (bearer) return bearer
-  const at = request.url.indexOf('access_token=')
-  if (at === -1) return undefined
-  const query = new URLSearchParams(request.url.slice(request.url.indexOf('?') + 1))
-  return query.get('access_token') ?? undefined
+  return queryOf(request).get('access_token') ?? undefined
+}
+
+const noQuery = new URLSearchParams()
+
+function queryOf(request: Request): URLSearchParams {
+  const at = request.url.indexOf('?')
+  return at === -1 ? noQuery : new URLSearchParams(request.url.slice(at + 1))
 }

@@ -116,7 +116,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/admin/whois/:userId`]: ['GET'],
   [`${v1}/admin/suspend/:userId`]: ['GET', 'PUT'],
   [`${v1}/admin/lock/:userId`]: ['GET', 'PUT'],
-  [`${v1}/appservice/:appserviceId/ping`]: ['POST'],
 }
 
 /** The right method of such a path, or of one of which we serve other methods. */

@@ -73,6 +73,9 @@ export const limitExceeded = (retryAfterMs: number) =>
 /** 400 M_USER_IN_USE */
 export const userInUse = () => new MatrixError(400, 'M_USER_IN_USE', 'That user ID is taken')
 
+/** 400 M_EXCLUSIVE: an application service's, or not yours who are one. */
+export const exclusive = (message: string) => new MatrixError(400, 'M_EXCLUSIVE', message)
+
 /** 400 M_INVALID_USERNAME */
 export const invalidUsername = (message: string) =>
   new MatrixError(400, 'M_INVALID_USERNAME', message)

@@ -33,7 +33,7 @@ import { isEventId } from '../matrix/ids.ts'
 import { mayRedact } from '../matrix/power-levels.ts'
 import { redact } from '../matrix/redact.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
-import { roomTopic, userTopic } from '../stream/notifier.ts'
+import { allRoomsTopic, roomTopic, userTopic } from '../stream/notifier.ts'
 import { buildEvent, type EventDraft } from './build-event.ts'
 import { StateBefore } from './state-before.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
@@ -253,9 +253,9 @@ function authEventOf(draft: EventDraft, room: LockedRoom, version: RoomVersion):
   }
 }
 
-/** Who is to look again: the room, and whoever's membership changes. */
+/** Who is to look again: the room, who follows all rooms, and whoever's membership changes. */
 function topicsOf(draft: EventDraft, room: LockedRoom): string[] {
-  const topics = [roomTopic(room.room_id)]
+  const topics = [roomTopic(room.room_id), allRoomsTopic]
   if (draft.type === 'm.room.member' && draft.stateKey) topics.push(userTopic(draft.stateKey))
   return topics
 }

@@ -67,7 +67,7 @@ const presets: Record<Preset, PresetState> = {
  * Create a room, its creator in it.
  *
  * @returns the room's id
- * @throws 400 M_UNSUPPORTED_ROOM_VERSION · M_ROOM_IN_USE the alias is taken · M_INVALID_PARAM ·
+ * @throws 400 M_UNSUPPORTED_ROOM_VERSION · M_ROOM_IN_USE, M_EXCLUSIVE of the alias · M_INVALID_PARAM ·
  *   M_BAD_JSON · M_INVALID_ROOM_STATE if the events asked for do not make a valid room
  */
 export async function createRoom(
@@ -77,6 +77,10 @@ export async function createRoom(
 ): Promise<string> {
   const version = roomVersions.get(request.roomVersion ?? ctx.config.default_room_version)
   if (!version) throw unsupportedRoomVersion(request.roomVersion ?? '')
+  if (request.roomAliasName !== undefined) {
+    const alias = `#${request.roomAliasName}:${ctx.config.server_name}`
+    ctx.appServices.assertMayManageAlias(alias, requester.appService)
+  }
   if (request.invite.length > maxInitialEvents) throw invalidParam('Too many are invited at once')
   for (const invitee of request.invite) {
     if (!isUserId(invitee)) throw invalidParam(`${invitee} is not a user ID`)

@@ -36,7 +36,7 @@ export async function resolveRoom(db: Db, roomIdOrAlias: string): Promise<string
 /**
  * Give a room an alias.
  *
- * @throws 409 M_UNKNOWN if it is taken · 403 M_FORBIDDEN unless the user is in the room ·
+ * @throws 400 M_EXCLUSIVE · 409 M_UNKNOWN if it is taken · 403 M_FORBIDDEN unless the user is in the room ·
  *   400 M_INVALID_PARAM an alias of another server
  * Spec: PUT /directory/room/{roomAlias}
  */
@@ -48,6 +48,7 @@ export function createAlias(
   if (domainOf(request.alias) !== ctx.config.server_name) {
     throw invalidParam('Aliases are made on the server that they name')
   }
+  ctx.appServices.assertMayManageAlias(request.alias, requester.appService)
   return transaction(ctx.db, async tx => {
     await assertJoined(tx, request.roomId, requester.userId)
     const outcome = await insertAlias(tx, {
@@ -63,15 +64,16 @@ export function createAlias(
 /**
  * Take an alias away from its room.
  *
- * @throws 404 M_NOT_FOUND · 403 M_FORBIDDEN unless the user made it or may set the room's
+ * @throws 400 M_EXCLUSIVE · 404 M_NOT_FOUND · 403 M_FORBIDDEN unless the user made it or may set the room's
  *   canonical alias
  * Spec: DELETE /directory/room/{roomAlias}
  */
 export function removeAlias(ctx: Context, requester: Requester, roomAlias: string): Promise<void> {
   return transaction(ctx.db, async tx => {
+    ctx.appServices.assertMayManageAlias(roomAlias, requester.appService)
     const alias = await selectAlias(tx, roomAlias)
     if (!alias) throw notFound('There is no such alias')
-    if (alias.creator !== requester.userId) {
+    if (alias.creator !== requester.userId && !requester.appService) {
       const { level, required } = await levelsForAliases(tx, alias.room_id, requester.userId)
       if (level < required) throw forbidden('The alias was made by somebody else')
     }

@@ -46,7 +46,13 @@ export async function sendMessage(
   ctx: Context,
   tx: Tx,
   requester: Requester,
-  message: { roomId: string; type: string; content: JsonObject; transactionId: string },
+  message: {
+    roomId: string
+    type: string
+    content: JsonObject
+    transactionId: string
+    originServerTs?: number | undefined
+  },
 ): Promise<EventRow> {
   const room = await lockKnownRoom(tx, message.roomId)
   return appendEvent(ctx, tx, room, {
@@ -56,6 +62,7 @@ export async function sendMessage(
     redacts: redactsOf(message.type, message.content),
     deviceId: requester.deviceId,
     transactionId: message.transactionId,
+    originServerTs: message.originServerTs,
   })
 }
 
@@ -91,6 +98,8 @@ export interface StateDraft {
   type: string
   stateKey: string
   content: JsonObject
+  /** Unix ms; undefined: now. */
+  originServerTs?: number | undefined
 }
 
 /**
@@ -118,6 +127,7 @@ export function sendState(
       sender: requester.userId,
       content: draft.content,
       deviceId: requester.deviceId,
+      originServerTs: draft.originServerTs,
     })
   })
 }

@@ -9,6 +9,8 @@ interface Waiter {
   wake(): void
 }
 
+/** Something has happened in some room. */
+export const allRoomsTopic = 'rooms'
 export const roomTopic = (roomId: string) => `room:${roomId}`
 export const userTopic = (userId: string) => `user:${userId}`
 

@@ -126,6 +126,7 @@ export class GoodRequests {
     if (template.includes('/presence/')) return { presence: 'online' }
     if (template.includes('/sendToDevice/')) return { messages: {} }
     if (template.endsWith('/delete_devices')) return { devices: [] }
+    if (template.endsWith('/ping')) return { transaction_id: 'x' }
     if (template.endsWith('/refresh')) return { refresh_token: 'x' }
     if (template.endsWith('/delayed_events/:delayId')) return { action: 'restart' }
     if (template.includes('/delayed_event/')) return { delay_ms: 86_400_000, content: {} }

@@ -1,0 +1,154 @@
+/**
+ * Telling application services what happens: events in the order of the stream, one transaction
+ * after the other, each until it is acknowledged.
+ *
+ *   nothing to tell ──events of interest──► transaction stored ──2xx──► nothing to tell
+ *                                             └──anything else──► the same again, with back-off
+ *
+ * A transaction is stored together with the position that it reaches, before it is sent. So after
+ * a restart it is sent again as it was, and what came behind it follows: nothing is lost or
+ * skipped, and a service knows a repetition by its id. Nobody reads past `settled()`.
+ *
+ * Spec: Application Service API "Pushing events"
+ */
+import { insertUser } from '../../db/accounts.ts'
+import { insertAppService, selectAppService, updateAppService } from '../../db/app-services.ts'
+import { selectEventsBetween } from '../../db/events.ts'
+import { transaction } from '../../db/transaction.ts'
+import type { Context } from '../context.ts'
+import { randomToken } from '../lib/random.ts'
+import { presentEvents } from '../rooms/present-event.ts'
+import { allRoomsTopic } from '../stream/notifier.ts'
+import type { AppService } from './app-services.ts'
+import { callAppService } from './call.ts'
+import { selectInteresting } from './interest.ts'
+
+const batchSize = 100
+/** After a failure: 1 s, doubled each time, at the most this. */
+const longestBackOffMs = 300_000
+/** Of what does not concern a service, it is written down only now and then how far it has seen. */
+const positionsBetweenWrites = 1_000
+
+export class Transactions {
+  readonly #stopping = new AbortController()
+  #running: Promise<unknown> = Promise.resolve()
+
+  /** Begin with every service that is registered; a new one hears of what happens from now on. */
+  static async start(ctx: Context): Promise<Transactions> {
+    const transactions = new Transactions()
+    for (const service of ctx.appServices.all) await introduce(ctx, service)
+    const { signal } = transactions.#stopping
+    transactions.#running = Promise.all(ctx.appServices.all.map(one => tell(ctx, one, signal)))
+    return transactions
+  }
+
+  /** Abort what is being sent; it is stored, and sent again after the next start. */
+  async stop(): Promise<void> {
+    this.#stopping.abort()
+    await this.#running
+  }
+}
+
+/** The service's own user exists from the beginning: nobody registers it. */
+async function introduce(ctx: Context, service: AppService): Promise<void> {
+  await transaction(ctx.db, async tx => {
+    await insertUser(tx, {
+      user_id: service.senderUserId,
+      password_hash: null,
+      is_guest: false,
+      is_admin: false,
+      created_ts: ctx.clock.now(),
+      deactivated_ts: null,
+      displayname: null,
+      avatar_url: null,
+    })
+    await insertAppService(tx, service.id, ctx.positions.settled())
+  })
+}
+
+/** Until the server stops. */
+async function tell(ctx: Context, service: AppService, signal: AbortSignal): Promise<void> {
+  const { url } = service
+  if (url === undefined) return
+  let seen = 0
+  let failures = 0
+  while (!signal.aborted && !ctx.notifier.isStopped()) {
+    try {
+      seen = await makeTransaction(ctx, service, seen)
+      if (await deliver(ctx, { ...service, url }, signal)) failures = 0
+      else await ctx.notifier.wait([allRoomsTopic], seen, Number.POSITIVE_INFINITY, signal)
+    } catch (error) {
+      if (signal.aborted) return
+      failures += 1
+      const waitMs = Math.min(1_000 * 2 ** (failures - 1), longestBackOffMs)
+      const { message } = error as Error
+      ctx.log.warn({ app_service: service.id, failures }, `not acknowledged: ${message}`)
+      // Nobody publishes this; time, or a stop, ends the wait.
+      const topics = [`retry:${service.id}`]
+      await ctx.notifier.wait(topics, 0, ctx.clock.now() + waitMs, signal)
+    }
+  }
+}
+
+/**
+ * Store the next transaction, unless one is waiting for its acknowledgement.
+ *
+ * @param seen how far we have looked already (inclusive)
+ * @returns how far we have looked now; above it nothing had settled, or there is a transaction
+ */
+async function makeTransaction(ctx: Context, service: AppService, seen: number): Promise<number> {
+  const row = await selectAppService(ctx.db, service.id)
+  if (row.transaction !== null) return seen
+  let after = Math.max(seen, row.position)
+  const upTo = ctx.positions.settled()
+  while (after < upTo) {
+    const events = await selectEventsBetween(ctx.db, after, upTo, batchSize)
+    const last = events.at(-1)
+    const reached = last && events.length === batchSize ? last.position : upTo
+    const interesting = await selectInteresting(ctx, service, events)
+    if (interesting.length > 0) {
+      const viewer = { userId: '', deviceId: '', now: ctx.clock.now() }
+      const shown = await presentEvents(ctx.db, interesting, viewer)
+      await transaction(ctx.db, tx =>
+        updateAppService(tx, {
+          app_service_id: service.id,
+          position: reached,
+          transaction_id: randomToken(12),
+          transaction: JSON.stringify({ events: shown }),
+        }),
+      )
+      return reached
+    }
+    after = reached
+    if (after - row.position > positionsBetweenWrites) {
+      row.position = after
+      await transaction(ctx.db, tx => updateAppService(tx, row))
+    }
+  }
+  return after
+}
+
+/**
+ * Send the transaction that is stored, if there is one.
+ *
+ * @returns false if there is none
+ * @throws Error if it was not acknowledged
+ */
+async function deliver(
+  ctx: Context,
+  service: AppService & { url: string },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const row = await selectAppService(ctx.db, service.id)
+  if (row.transaction === null) return false
+  const { status } = await callAppService(ctx, service, {
+    method: 'PUT',
+    path: `/transactions/${row.transaction_id}`,
+    body: row.transaction,
+    signal,
+  })
+  if (status < 200 || status > 299) throw new Error(`it answered ${status}`)
+  const acknowledged = { ...row, transaction_id: null, transaction: null }
+  await transaction(ctx.db, tx => updateAppService(tx, acknowledged))
+  return true
+}
