@@ -17,7 +17,7 @@ import { selectEventsBetween } from '../../db/events.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { randomToken } from '../lib/random.ts'
-import { presentEvents } from '../rooms/present-event.ts'
+import { clientForm } from '../rooms/present-event.ts'
 import { allRoomsTopic } from '../stream/notifier.ts'
 import type { AppService } from './app-services.ts'
 import { callAppService } from './call.ts'
@@ -107,8 +107,11 @@ async function makeTransaction(ctx: Context, service: AppService, seen: number):
     const reached = last && events.length === batchSize ? last.position : upTo
     const interesting = await selectInteresting(ctx, service, events)
     if (interesting.length > 0) {
-      const viewer = { userId: '', deviceId: '', now: ctx.clock.now() }
-      const shown = await presentEvents(ctx.db, interesting, viewer)
+      const now = ctx.clock.now()
+      const shown = interesting.map(event => ({
+        ...clientForm(event),
+        unsigned: { age: now - event.origin_server_ts },
+      }))
       await transaction(ctx.db, tx =>
         updateAppService(tx, {
           app_service_id: service.id,
