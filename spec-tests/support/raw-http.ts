@@ -1,6 +1,6 @@
 /** HTTP without manners: paths, headers and bytes go out exactly as they are given. */
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import type { JsonObject } from './wire.ts'
 
 export interface RawRequest {
@@ -86,4 +86,56 @@ export function sendBytes(
     if (hangUp) socket.end(bytes)
     else socket.write(bytes)
   })
+}
+
+/** One connection, as a client keeps it: a request at a time, each as the bytes it is given. */
+export class RawConnection {
+  readonly #socket: Socket
+  #received = Buffer.alloc(0)
+  #heard: () => void = () => undefined
+
+  constructor(baseUrl: string) {
+    const { hostname, port } = new URL(baseUrl)
+    this.#socket = connect({ host: hostname, port: Number(port) })
+    this.#socket.on('data', chunk => {
+      this.#received = Buffer.concat([this.#received, chunk])
+      this.#heard()
+    })
+    for (const end of ['error', 'close']) this.#socket.on(end, () => this.#heard())
+  }
+
+  /** @throws if the connection is closed before the answer is complete */
+  async exchange(bytes: Uint8Array): Promise<RawAnswer> {
+    this.#received = Buffer.alloc(0)
+    this.#socket.write(bytes)
+    for (;;) {
+      const answer = parseAnswer(this.#received)
+      if (answer) return answer
+      if (this.#socket.destroyed) throw new Error(`cut off after: ${this.#received}`)
+      await new Promise<void>(resolve => {
+        this.#heard = resolve
+      })
+    }
+  }
+
+  close(): void {
+    this.#socket.destroy()
+  }
+}
+
+/** @returns undefined if it is not complete */
+function parseAnswer(received: Buffer): RawAnswer | undefined {
+  const end = received.indexOf('\r\n\r\n')
+  if (end < 0) return undefined
+  const [statusLine = '', ...lines] = received.toString('latin1', 0, end).split('\r\n')
+  const headers: IncomingHttpHeaders = Object.fromEntries(
+    lines.map(line => [
+      line.slice(0, line.indexOf(':')).toLowerCase(),
+      line.replace(/^.*?: */, ''),
+    ]),
+  )
+  const body = received.subarray(end + 4)
+  if (body.length < Number(headers['content-length'])) return undefined
+  const text = body.toString()
+  return { status: Number(statusLine.split(' ')[1]), headers, text, body: parseObject(text) }
 }
