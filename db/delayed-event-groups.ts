@@ -3,7 +3,12 @@
  * They are all of one room, and who changes more than one of them holds its row.
  */
 import { sql } from 'kysely'
-import type { DelayedEventRow, GroupMember } from './delayed-events.ts'
+import {
+  type DelayedEventRow,
+  type FinalisedRow,
+  finalisedColumns,
+  type GroupMember,
+} from './delayed-events.ts'
 import type { DelayedEventSecretRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -22,20 +27,25 @@ export async function cancelSiblings(
   tx: Tx,
   sent: GroupMember & { delay_id: string },
   now: number,
-): Promise<void> {
-  await tx.q
+): Promise<FinalisedRow[]> {
+  return tx.q
     .updateTable('delayed_events')
     .set({ status: 'cancelled', cause: 'group', finalised_ts: now })
     .where('group_id', '=', sent.group_id)
     .where('user_id', '=', sent.user_id)
     .where('status', '=', 'scheduled')
     .where('delay_id', '!=', sent.delay_id)
+    .returning(finalisedColumns)
     .execute()
 }
 
 /** Without a member that has a delay, those that wait for an action would wait for ever. */
-export async function cancelWithoutTimeout(tx: Tx, of: GroupMember, now: number): Promise<void> {
-  await tx.q
+export async function cancelWithoutTimeout(
+  tx: Tx,
+  of: GroupMember,
+  now: number,
+): Promise<FinalisedRow[]> {
+  return tx.q
     .updateTable('delayed_events')
     .set({ status: 'cancelled', cause: 'group', finalised_ts: now })
     .where('group_id', '=', of.group_id)
@@ -53,6 +63,7 @@ export async function cancelWithoutTimeout(tx: Tx, of: GroupMember, now: number)
         ),
       ),
     )
+    .returning(finalisedColumns)
     .execute()
 }
 

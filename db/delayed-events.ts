@@ -7,6 +7,10 @@ export type DelayedEventRow = Selectable<DelayedEventTable>
 /** Whose, and of which group: null for most, which are of none. */
 export type GroupMember = Pick<DelayedEventRow, 'user_id' | 'group_id'>
 
+/** What those who finalise one are told of it. */
+export const finalisedColumns = ['user_id', 'group_id', 'dialect', 'status', 'cause'] as const
+export type FinalisedRow = Pick<DelayedEventRow, (typeof finalisedColumns)[number]>
+
 export async function insertScheduled(
   tx: Tx,
   delayedEvent: Insertable<DelayedEventTable>,
@@ -19,6 +23,16 @@ export async function countScheduled(db: Db, userId: string): Promise<number> {
     .selectFrom('delayed_events')
     .select(({ fn }) => fn.countAll<number>().as('count'))
     .where('user_id', '=', userId)
+    .where('status', '=', 'scheduled')
+    .executeTakeFirstOrThrow()
+  return row.count
+}
+
+/** Of all users. */
+export async function countAllScheduled(db: Db): Promise<number> {
+  const row = await db.q
+    .selectFrom('delayed_events')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
     .where('status', '=', 'scheduled')
     .executeTakeFirstOrThrow()
   return row.count
@@ -120,14 +134,14 @@ export async function recordFailed(
   delayId: string,
   now: number,
   error: string,
-): Promise<GroupMember | undefined> {
+): Promise<FinalisedRow | undefined> {
   return tx.q
     .updateTable('delayed_events')
     .set({ status: 'failed', cause: 'error', finalised_ts: now, error })
     .where('delay_id', '=', delayId)
     .where('status', '=', 'scheduled')
     .where('send_at', '<=', now)
-    .returning(['user_id', 'group_id'])
+    .returning(finalisedColumns)
     .executeTakeFirst()
 }
 
@@ -136,23 +150,28 @@ export async function cancelScheduled(
   tx: Tx,
   delayId: string,
   now: number,
-): Promise<GroupMember | undefined> {
+): Promise<FinalisedRow | undefined> {
   return tx.q
     .updateTable('delayed_events')
     .set({ status: 'cancelled', cause: 'action' satisfies DelayedEventCause, finalised_ts: now })
     .where('delay_id', '=', delayId)
     .where('status', '=', 'scheduled')
-    .returning(['user_id', 'group_id'])
+    .returning(finalisedColumns)
     .executeTakeFirst()
 }
 
 /** Cancel everything that this user has scheduled. */
-export async function cancelAllScheduled(tx: Tx, userId: string, now: number): Promise<void> {
-  await tx.q
+export async function cancelAllScheduled(
+  tx: Tx,
+  userId: string,
+  now: number,
+): Promise<FinalisedRow[]> {
+  return tx.q
     .updateTable('delayed_events')
     .set({ status: 'cancelled', cause: 'action' satisfies DelayedEventCause, finalised_ts: now })
     .where('user_id', '=', userId)
     .where('status', '=', 'scheduled')
+    .returning(finalisedColumns)
     .execute()
 }
 
@@ -189,13 +208,14 @@ export interface StateUpdate {
  * was to follow the event that it replaces.
  *
  * @param record when, and what is recorded as the reason: `{ errcode, error }` as JSON
+ * @returns those that were cancelled
  */
 export async function cancelByStateUpdates(
   tx: Tx,
   updates: readonly StateUpdate[],
   record: { now: number; error: string },
-): Promise<GroupMember[]> {
-  const { rows } = await sql<GroupMember>`
+): Promise<FinalisedRow[]> {
+  const { rows } = await sql<FinalisedRow>`
     WITH updates AS MATERIALIZED (
       SELECT * FROM json_to_recordset(${JSON.stringify(updates)}::text::json) AS updates (
         room_id text, type text, state_key text, sender text, delay_id text, replaced_event_id text
@@ -215,6 +235,6 @@ export async function cancelByStateUpdates(
       error = ${record.error}
     WHERE status = 'scheduled' AND delay_id IN (SELECT delay_id FROM overtaken)
       AND delay_id NOT IN (SELECT delay_id FROM updates WHERE delay_id IS NOT NULL)
-    RETURNING user_id, group_id`.execute(tx.q)
+    RETURNING user_id, group_id, dialect, status, cause`.execute(tx.q)
   return rows
 }

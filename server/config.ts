@@ -196,10 +196,17 @@ export const configSchema = z.strictObject({
       'How often something may be done: burst_count times at once, then per_second times a second. ' +
         'per_second: 0 switches a limit off. What is refused is 429 with Retry-After.',
     ),
+  metrics_allowed_from: ranges
+    .default(['loopback'])
+    .describe(
+      'Who may read /metrics, for Prometheus: ranges as in trusted_proxies; none switches it off. No ' +
+        'password is asked for: a proxy on this machine must not pass that path on. A request that ' +
+        'says it was passed on is refused unless the proxy is trusted.',
+    ),
   trusted_proxies: ranges
     .default([])
     .describe(
-      'Whose X-Forwarded-For is believed when limits count by address: IP addresses, networks such ' +
+      'Whose X-Forwarded-For is believed where addresses count: IP addresses, networks such ' +
         'as 10.0.0.0/8, or loopback, linklocal, uniquelocal.',
     ),
   rtc_transports: z

@@ -1,4 +1,5 @@
 /** The long-lived things, each built once, bottom up, and stopped in reverse. */
+import { countAllScheduled } from '../db/delayed-events.ts'
 import { type Database, openDatabase } from '../db/open.ts'
 import { loadIdentity } from './accounts/identity.ts'
 import { pruneAnswers } from './accounts/once.ts'
@@ -14,6 +15,7 @@ import { type Clock, systemClock } from './lib/clock.ts'
 import { type Log, makeLog } from './lib/log.ts'
 import { Sweeper } from './lib/sweeper.ts'
 import type { SigningKey } from './matrix/signing.ts'
+import { Metrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
 import { Notifier } from './stream/notifier.ts'
 import { StreamClock } from './stream/stream-clock.ts'
@@ -29,6 +31,7 @@ export interface Context {
   readonly notifier: Notifier
   readonly scheduler: Scheduler
   readonly rateLimits: RateLimits
+  readonly metrics: Metrics
   readonly sweeper: Sweeper
   readonly uiaSessions: UiaSessions
   readonly registrationNonces: RegistrationNonces
@@ -65,6 +68,10 @@ export async function createContext(
     const notifier = new Notifier(clock)
     const positions = await StreamClock.start(db, notifier)
     const scheduler = new Scheduler()
+    const metrics = new Metrics({
+      countScheduled: () => countAllScheduled(db),
+      countWaiting: () => notifier.waiting(),
+    })
     const context: Context = {
       config,
       clock,
@@ -74,7 +81,8 @@ export async function createContext(
       positions,
       notifier,
       scheduler,
-      rateLimits: new RateLimits(clock, config.rate_limits),
+      rateLimits: new RateLimits(clock, config.rate_limits, limit => metrics.refused(limit)),
+      metrics,
       sweeper: new Sweeper({ clock, log, everyMs: 3_600_000 }),
       uiaSessions: new UiaSessions(clock, config.uia_session_lifetime_ms),
       registrationNonces: new RegistrationNonces(clock),

@@ -11,10 +11,13 @@ import { limitExceeded } from './matrix/errors.ts'
 
 export class RateLimits {
   readonly #clock: Clock
+  readonly #onRefused: (name: LimitName) => void
   readonly #limiters = new Map<string, RateLimiter>()
 
-  constructor(clock: Clock, limits: Config['rate_limits']) {
+  /** @param onRefused told of every refusal, by limit */
+  constructor(clock: Clock, limits: Config['rate_limits'], onRefused: (name: LimitName) => void) {
     this.#clock = clock
+    this.#onRefused = onRefused
     const { enabled, ...byName } = limits
     for (const [name, { per_second, burst_count }] of Object.entries(byName)) {
       const isOn = enabled && per_second > 0
@@ -32,6 +35,8 @@ export class RateLimits {
     if (typeof who !== 'string' && !who.isRateLimited) return
     const key = typeof who === 'string' ? who : who.userId
     const waitMs = this.#limiters.get(name)?.take(key, this.#clock.now()) ?? 0
-    if (waitMs > 0) throw limitExceeded(waitMs)
+    if (waitMs === 0) return
+    this.#onRefused(name)
+    throw limitExceeded(waitMs)
   }
 }

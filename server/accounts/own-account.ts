@@ -49,7 +49,7 @@ export async function deactivate(
   await transaction(ctx.db, async tx => {
     // From here on nothing can be scheduled, so that nothing scheduled comes back to life.
     await lockUser(tx, userId)
-    await cancelAllScheduled(tx, userId, ctx.clock.now())
+    ctx.metrics.finalised(tx, await cancelAllScheduled(tx, userId, ctx.clock.now()))
     await markDeactivated(tx, userId, ctx.clock.now())
     await deleteAllDevices(tx, userId)
     await deleteAccountData(tx, userId)

@@ -129,6 +129,7 @@ export async function schedule(
     }))
     await insertSecrets(tx, secrets)
   }
+  ctx.metrics.scheduled(tx, request.dialect)
   if (sendAt !== null) tx.afterCommit(() => ctx.scheduler.noteDeadline(sendAt))
   return delayId
 }
@@ -193,13 +194,17 @@ async function act(
       const isInGroup = delayedEvent.group_id !== null
       if (isInGroup) await lockRoom(tx, delayedEvent.room_id)
       const cancelled = await cancelScheduled(tx, delayedEvent.delay_id, now)
-      if (cancelled && isInGroup) await cancelWithoutTimeout(tx, cancelled, now)
-      return cancelled !== undefined
+      if (!cancelled) return false
+      ctx.metrics.finalised(tx, [cancelled])
+      if (isInGroup) ctx.metrics.finalised(tx, await cancelWithoutTimeout(tx, cancelled, now))
+      return true
     }
     case 'restart': {
       const sendAt = await restartScheduled(tx, delayedEvent.delay_id, now)
-      if (sendAt !== undefined) tx.afterCommit(() => ctx.scheduler.noteDeadline(sendAt))
-      return sendAt !== undefined
+      if (sendAt === undefined) return false
+      ctx.metrics.restarted(tx, delayedEvent.dialect)
+      tx.afterCommit(() => ctx.scheduler.noteDeadline(sendAt))
+      return true
     }
   }
 }

@@ -48,10 +48,14 @@ export async function claimAndAppend(
   const sender = { userId: claimed.user_id, isRateLimited: claimed.is_rate_limited }
   ctx.rateLimits.take('messages', sender)
   // Before it is appended: as a state update it would cancel them, too, but for another reason.
-  if (claimed.group_id !== null) await cancelSiblings(tx, claimed, now)
+  if (claimed.group_id !== null) ctx.metrics.finalised(tx, await cancelSiblings(tx, claimed, now))
   await assertContent(tx, room, claimed)
   const event = await appendEvent(ctx, tx, room, draftOf(claimed))
   await recordSent(tx, claimed.delay_id, event.event_id)
+  ctx.metrics.finalised(tx, [claimed])
+  if (cause === 'delay' && claimed.send_at !== null) {
+    ctx.metrics.sentWhenDue(tx, { dueAt: claimed.send_at, sentAt: now, now: () => ctx.clock.now() })
+  }
   return event
 }
 
@@ -65,7 +69,10 @@ export function failDue(
   return transaction(ctx.db, async tx => {
     await lockRoom(tx, due.room_id)
     const failed = await recordFailed(tx, due.delay_id, now, JSON.stringify(error.toJSON()))
-    if (failed && failed.group_id !== null) await cancelWithoutTimeout(tx, failed, now)
+    if (!failed) return
+    ctx.metrics.finalised(tx, [failed])
+    if (failed.group_id === null) return
+    ctx.metrics.finalised(tx, await cancelWithoutTimeout(tx, failed, now))
   })
 }
 

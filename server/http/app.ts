@@ -7,6 +7,7 @@ import { methodNotAllowed, unrecognized } from '../matrix/errors.ts'
 import { corsHeaders } from './cors.ts'
 import { type Endpoint, sendJson } from './endpoint.ts'
 import { errorHandler } from './error-handler.ts'
+import { countRequests, metricsHandler } from './metrics.ts'
 import { isUnserved, unservedPaths } from './unserved-paths.ts'
 
 function allowBrowsers(response: Response): void {
@@ -55,7 +56,9 @@ export function makeApp(ctx: Context, endpoints: readonly Endpoint[]) {
   const trustedProxies = addressRanges(ctx.config.trusted_proxies)
   app.set('trust proxy', (address: string) => trustedProxies.has(address))
 
+  app.all('/metrics', metricsHandler(ctx))
   app.use(cors)
+  app.use(countRequests(ctx))
   if (ctx.log.isLevelEnabled('debug')) app.use(logRequests(ctx))
   app.use(r0IsV3)
   mount(app, ctx, endpoints)

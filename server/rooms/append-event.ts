@@ -310,8 +310,10 @@ async function updateState(ctx: Context, tx: Tx, changes: readonly Accepted[]): 
       }),
     },
   )
+  ctx.metrics.finalised(tx, cancelled)
   for (const delayedEvent of cancelled) {
-    if (delayedEvent.group_id !== null) await cancelWithoutTimeout(tx, delayedEvent, now)
+    if (delayedEvent.group_id === null) continue
+    ctx.metrics.finalised(tx, await cancelWithoutTimeout(tx, delayedEvent, now))
   }
 }
 
