@@ -25,6 +25,27 @@ const limit = (perSecond: number, burstCount: number) =>
       burst_count: z.int().min(1).max(1_000_000).default(burstCount),
     })
     .prefault({})
+const isSpoken = z.boolean().default(true)
+
+/** MSC4140's ways of scheduling, oldest first. */
+const dialects = z.strictObject({
+  expiring_events: isSpoken.describe('m.will_expire in the content (draft of 2024-05-08).'),
+  futures: isSpoken.describe(
+    '…/future and …/send/future/{txnId} with m.timeout and m.send_on_timeout (drafts of 2024-05).',
+  ),
+  future_tokens: isSpoken.describe(
+    'future_timeout in the query, …/send_future/… and …/state_future/…, answered with tokens ' +
+      '(drafts of 2024-06).',
+  ),
+  future_ids: isSpoken.describe(
+    'future_timeout in the query, answered with a future_id (drafts of 2024-07).',
+  ),
+  stable_delay: isSpoken.describe('delay in the query (drafts of 2024-07 to 2025-10).'),
+  unstable_delay: isSpoken.describe(
+    'org.matrix.msc4140.delay in the query: what matrix-js-sdk, matrix-rust-sdk and Complement send.',
+  ),
+  delayed_event: isSpoken.describe('PUT …/delayed_event/{eventType}/{txnId}, the newest text.'),
+})
 
 export const configSchema = z.strictObject({
   server_name: z
@@ -156,6 +177,20 @@ export const configSchema = z.strictObject({
           'Under stable paths, show a delayed event only under the names of the newest text, ' +
             'for clients that refuse members they do not know. Otherwise it has the names of ' +
             'every draft.',
+        ),
+      cancel_policy: z
+        .enum(['any', 'other_user', 'none'])
+        .default('other_user')
+        .describe(
+          'Whose newer state event cancels what was scheduled with a delay in the query: other_user ' +
+            'as Synapse and Complement of 2025 have it, any as Complement of 2024, none as the ' +
+            'drafts from 2025-10.',
+        ),
+      dialects: dialects
+        .prefault({})
+        .describe(
+          'In which generations of MSC4140 events may be scheduled. What asks for a delay in one ' +
+            'that is switched off is refused, never sent at once.',
         ),
     })
     .prefault({})

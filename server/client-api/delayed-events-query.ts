@@ -5,10 +5,13 @@
  * the stable name of the same draft. Neither is ever ignored: that would send the event at once.
  */
 import { z } from 'zod'
-import { MaxDelayExceeded, type ScheduleRequest } from '../delayed-events/delayed-events.ts'
+import type { Context } from '../context.ts'
+import { MaxDelayExceeded, schedule } from '../delayed-events/delayed-events.ts'
+import { delayNotUnderstood } from '../http/delays-not-understood.ts'
 import { invalidParam, MatrixError } from '../matrix/errors.ts'
+import type { Later } from './later.ts'
 
-type QueryDialect = 'unstable_query' | 'stable_query'
+const unstableName = 'org.matrix.msc4140.delay'
 
 const delayMs = z
   .string()
@@ -16,36 +19,48 @@ const delayMs = z
   .transform(Number)
   .optional()
 
-export const delayQuery = z.object({ 'org.matrix.msc4140.delay': delayMs, delay: delayMs })
+export const delayQuery = z.object({ [unstableName]: delayMs, delay: delayMs })
 
 /**
- * @returns undefined if the event is to be sent now
+ * @returns undefined if the query has no delay
  * @throws 400 M_INVALID_PARAM two different delays
  */
-export function delayOf(
-  query: z.infer<typeof delayQuery>,
-): (Pick<ScheduleRequest, 'delayMs' | 'cancelPolicy'> & { dialect: QueryDialect }) | undefined {
-  const { 'org.matrix.msc4140.delay': unstable, delay: stable } = query
+export function delayOf(query: z.infer<typeof delayQuery>): Later | undefined {
+  const { [unstableName]: unstable, delay: stable } = query
   if (unstable !== undefined && stable !== undefined && unstable !== stable) {
     throw invalidParam('delay and org.matrix.msc4140.delay differ')
   }
-  const delay = unstable ?? stable
-  if (delay === undefined) return undefined
-  return {
-    delayMs: delay,
-    // The draft of 2024-10, as Synapse has it: the owner's own update leaves it alone.
-    cancelPolicy: 'other_user',
-    dialect: unstable === undefined ? 'stable_query' : 'unstable_query',
+  const delayMs = unstable ?? stable
+  if (delayMs === undefined) return undefined
+  return (ctx, requester, { transactionId: _, ...event }, once) => {
+    assertSpoken(ctx, query)
+    const request = {
+      ...event,
+      delayMs,
+      // The draft of 2024-10, as Synapse has it: the owner's own update leaves it alone.
+      cancelPolicy: ctx.config.delayed_events.cancel_policy,
+      dialect: unstable === undefined ? 'stable_query' : 'unstable_query',
+    }
+    return inDialect(unstable !== undefined, () =>
+      once(async tx => ({ delay_id: await schedule(ctx, tx, requester, request) })),
+    )
   }
 }
 
+/** @throws 400 M_UNRECOGNIZED one of the names belongs to a dialect that is switched off */
+function assertSpoken(ctx: Context, query: z.infer<typeof delayQuery>): void {
+  const { stable_delay, unstable_delay } = ctx.config.delayed_events.dialects
+  if (query[unstableName] !== undefined && !unstable_delay) throw delayNotUnderstood(unstableName)
+  if (query.delay !== undefined && !stable_delay) throw delayNotUnderstood('delay')
+}
+
 /** Say in this dialect that a delay is too long. */
-export async function inDialect<T>(dialect: QueryDialect, run: () => Promise<T>): Promise<T> {
+async function inDialect<T>(isUnstable: boolean, run: () => Promise<T>): Promise<T> {
   try {
     return await run()
   } catch (error) {
     if (!(error instanceof MaxDelayExceeded)) throw error
-    if (dialect === 'stable_query') {
+    if (!isUnstable) {
       throw new MatrixError(400, 'M_MAX_DELAY_EXCEEDED', error.message, {
         max_delay: error.maxDelayMs,
       })

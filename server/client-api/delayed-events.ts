@@ -36,6 +36,7 @@ export const delayedEventsEndpoints = [
     path: [`/_matrix/client/v3/${schedulePath}`, `${unstablePrefix}/${schedulePath}`],
     spec,
     auth: 'user',
+    servedIf: ({ delayed_events }) => delayed_events.dialects.delayed_event,
     idempotent: true,
     params: z.object({ roomId, eventType: text.min(1), txnId: shortText }),
     body: z.looseObject({

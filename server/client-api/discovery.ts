@@ -4,6 +4,7 @@ import { endpoint, TextAnswer } from '../http/endpoint.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { version } from '../lib/version.ts'
 import { roomVersions } from '../matrix/room-versions.ts'
+import { isDelaying } from './delayed-events-dialects.ts'
 
 const server = { name: 'Hourglass', version }
 
@@ -13,9 +14,6 @@ const versions = [
   ...['v1.1', 'v1.2', 'v1.3', 'v1.4', 'v1.5', 'v1.6'],
   ...['v1.7', 'v1.8', 'v1.9', 'v1.10', 'v1.11', 'v1.12'],
 ]
-
-const isDelaying = ({ config }: Context) =>
-  config.delayed_events.max_delay_ms > 0 && config.delayed_events.max_scheduled_per_user > 0
 
 /** Whatever stands in the options; it came out of YAML, so it is JSON. */
 const transportsOf = ({ config }: Context) => config.rtc_transports as JsonObject[]
@@ -44,11 +42,13 @@ const getVersions = endpoint({
   handle: ({ ctx }) => ({
     versions,
     unstable_features: {
-      'org.matrix.msc4140': isDelaying(ctx),
-      'org.matrix.msc4140.stable': isDelaying(ctx),
+      // What it makes clients do is to send a delay in the query, under its unstable name.
+      'org.matrix.msc4140':
+        isDelaying(ctx.config) && ctx.config.delayed_events.dialects.unstable_delay,
+      'org.matrix.msc4140.stable': isDelaying(ctx.config),
       'org.matrix.msc4143': true,
       'org.matrix.msc4222': true,
-      'org.matrix.msc4486': isDelaying(ctx),
+      'org.matrix.msc4486': isDelaying(ctx.config),
     },
     server,
   }),
@@ -63,7 +63,7 @@ const getCapabilities = endpoint({
     const { max_delay_ms, max_scheduled_per_user } = ctx.config.delayed_events
     // MSC4140: always there, because its clients read absence as "not supported"; 0 says so too,
     // and one 0 is enough to switch them off.
-    const delayedEvents = isDelaying(ctx)
+    const delayedEvents = isDelaying(ctx.config)
       ? { max_delay_ms, max_scheduled: max_scheduled_per_user }
       : { max_delay_ms: 0, max_scheduled: 0 }
     return {

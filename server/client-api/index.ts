@@ -9,7 +9,11 @@ import { delayedEventsListsEndpoints } from './delayed-events-lists.ts'
 import { delayedEventsUnstableEndpoints } from './delayed-events-unstable.ts'
 import { deviceEndpoints } from './devices.ts'
 import { discoveryEndpoints } from './discovery.ts'
+import { expiringEventsEndpoints } from './expiring-events.ts'
 import { filterEndpoints } from './filters.ts'
+import { futuresListEndpoints } from './futures-lists.ts'
+import { futuresManagingEndpoints } from './futures-managing.ts'
+import { futuresSchedulingEndpoints } from './futures-scheduling.ts'
 import { loginEndpoints } from './login.ts'
 import { presenceEndpoints } from './presence.ts'
 import { pushRuleEndpoints } from './push-rules.ts'
@@ -35,6 +39,10 @@ export const endpoints: readonly Endpoint[] = [
   ...delayedEventsListsEndpoints,
   ...delayedEventsEndpoints,
   ...delayedEventsUnstableEndpoints,
+  ...expiringEventsEndpoints,
+  ...futuresSchedulingEndpoints,
+  ...futuresManagingEndpoints,
+  ...futuresListEndpoints,
   ...roomCreateEndpoints,
   ...roomDirectoryEndpoints,
   ...roomMembershipEndpoints,

@@ -1,10 +1,13 @@
 /** Client-Server API "Sending events to a room", "Redactions"; with a delay, MSC4140. */
 import { z } from 'zod'
-import { schedule, scheduleNow } from '../delayed-events/delayed-events.ts'
+import { alone } from '../delayed-events/delayed-events.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { contentWithReason, eventId, jsonObject, roomId, shortText, text } from '../http/schemas.ts'
+import { invalidParam } from '../matrix/errors.ts'
 import { redactEvent, sendMessage, sendState } from '../rooms/send-event.ts'
-import { delayOf, delayQuery, inDialect } from './delayed-events-query.ts'
+import { completeWithSecrets } from './delayed-events-dialects.ts'
+import { speaksOfFutures } from './futures.ts'
+import { laterOf, laterQuery } from './later.ts'
 import { timestampOf, timestampQuery } from './timestamp-massaging.ts'
 
 /** An event's type, or its state key, that is too long is refused with the event: 413, not 400. */
@@ -18,27 +21,23 @@ export const roomSendEndpoints = [
     auth: 'user',
     idempotent: true,
     params: z.object({ roomId, eventType: anyLength, txnId: shortText }),
-    query: delayQuery.extend(timestampQuery.shape),
+    query: laterQuery.extend(timestampQuery.shape),
     body: jsonObject,
+    complete: completeWithSecrets,
     async handle({ ctx, requester, params, query, body, once }) {
-      const delay = delayOf(query)
-      if (delay) {
-        const request = { roomId: params.roomId, type: params.eventType, content: body, ...delay }
-        return inDialect(delay.dialect, () =>
-          once(async tx => ({
-            delay_id: await schedule(ctx, tx, requester, { ...request, stateKey: undefined }),
-          })),
-        )
+      const event = {
+        roomId: params.roomId,
+        type: params.eventType,
+        stateKey: undefined,
+        content: body,
+        transactionId: params.txnId,
       }
+      const later = laterOf(query, event)
+      if (later) return later(ctx, requester, event, once)
+      const originServerTs = timestampOf(requester, query)
       return once(async tx => {
-        const event = await sendMessage(ctx, tx, requester, {
-          roomId: params.roomId,
-          type: params.eventType,
-          content: body,
-          transactionId: params.txnId,
-          originServerTs: timestampOf(requester, query),
-        })
-        return { event_id: event.event_id }
+        const { event_id } = await sendMessage(ctx, tx, requester, { ...event, originServerTs })
+        return { event_id }
       })
     },
   }),
@@ -70,24 +69,26 @@ export const roomSendEndpoints = [
     spec: 'client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey',
     auth: 'user',
     params: z.object({ roomId, eventType: anyLength, stateKey: text.default('') }),
-    query: delayQuery.extend(timestampQuery.shape),
+    query: laterQuery.extend(timestampQuery.shape),
     body: jsonObject,
+    complete: completeWithSecrets,
     async handle({ ctx, requester, params, query, body }) {
-      const draft = {
+      const event = {
         roomId: params.roomId,
         type: params.eventType,
         stateKey: params.stateKey,
         content: body,
+        transactionId: undefined,
       }
-      const delay = delayOf(query)
-      if (delay) {
-        return inDialect(delay.dialect, async () => ({
-          delay_id: await scheduleNow(ctx, requester, { ...draft, ...delay }),
-        }))
+      // `…/state/{type}/future` is state of the key `future`, not Futures of the empty key.
+      if (params.stateKey === 'future' && speaksOfFutures(body)) {
+        throw invalidParam('Futures of an empty state key are sent to …/state/{eventType}//future')
       }
+      const later = laterOf(query, event)
+      if (later) return later(ctx, requester, event, action => alone(ctx, action))
       const originServerTs = timestampOf(requester, query)
-      const event = await sendState(ctx, requester, { ...draft, originServerTs })
-      return { event_id: event.event_id }
+      const { event_id } = await sendState(ctx, requester, { ...event, originServerTs })
+      return { event_id }
     },
   }),
 ]

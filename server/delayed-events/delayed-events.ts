@@ -134,6 +134,11 @@ export async function schedule(
   return delayId
 }
 
+/** Run a scheduling action in a transaction of its own: for endpoints without transaction ids. */
+export function alone<T>(ctx: Context, action: (tx: Tx) => Promise<T>): Promise<T> {
+  return transaction(ctx.db, action)
+}
+
 /** As {@link schedule}, for endpoints without transaction ids. */
 export function scheduleNow(
   ctx: Context,

@@ -17,6 +17,7 @@ import type { JsonObject } from '../lib/json.ts'
 import type { MatrixError } from '../matrix/errors.ts'
 import { appendEvent } from '../rooms/append-event.ts'
 import type { EventDraft } from '../rooms/build-event.ts'
+import { lifetimeKey } from '../rooms/lifetime.ts'
 import { assertStateContent, redactsOf } from '../rooms/send-event.ts'
 
 /**
@@ -83,12 +84,12 @@ async function assertContent(tx: Tx, room: LockedRoom, row: DelayedEventRow): Pr
     roomId: row.room_id,
     type: row.type,
     stateKey: row.state_key,
-    content: JSON.parse(row.content) as JsonObject,
+    content: contentToSend(row),
   })
 }
 
 function draftOf(row: DelayedEventRow): EventDraft {
-  const content = JSON.parse(row.content) as JsonObject
+  const content = contentToSend(row)
   return {
     type: row.type,
     sender: row.user_id,
@@ -98,4 +99,11 @@ function draftOf(row: DelayedEventRow): EventDraft {
     deviceId: row.device_id ?? undefined,
     delayId: row.delay_id,
   }
+}
+
+/** As submitted; except that an expiring event that is made to end has not expired. */
+function contentToSend(row: DelayedEventRow): JsonObject {
+  const content = JSON.parse(row.content) as JsonObject
+  const isEnded = row.dialect === 'expiring' && row.cause === 'action'
+  return isEnded ? { ...content, [lifetimeKey]: 'ended' } : content
 }

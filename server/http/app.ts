@@ -61,7 +61,8 @@ export function makeApp(ctx: Context, endpoints: readonly Endpoint[]) {
   app.use(countRequests(ctx))
   if (ctx.log.isLevelEnabled('debug')) app.use(logRequests(ctx))
   app.use(r0IsV3)
-  mount(app, ctx, endpoints)
+  const served = endpoints.filter(({ servedIf }) => servedIf?.(ctx.config) ?? true)
+  mount(app, ctx, served)
   mountUnserved(app)
   app.use(() => {
     throw unrecognized()

@@ -8,12 +8,14 @@ import type { z } from 'zod'
 import type { Tx } from '../../db/transaction.ts'
 import { findAnswer, once } from '../accounts/once.ts'
 import type { Requester } from '../accounts/requester.ts'
+import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { guestAccessForbidden } from '../matrix/errors.ts'
 import { authenticate } from './authenticate.ts'
 import { readJson } from './body.ts'
 import { networkOf } from './client-address.ts'
+import { refuseDelays } from './delays-not-understood.ts'
 import { mayGuest } from './guest-access.ts'
 import { countRequest, limitOf } from './rate-limited.ts'
 import { parse } from './schemas.ts'
@@ -72,6 +74,10 @@ interface Declaration<
   bodyOptional?: boolean
   /** The answer is kept by user, device and path, and given again before the body is read. */
   idempotent?: boolean
+  /** Undefined: always. Where it is not served there is no such path: 404 M_UNRECOGNIZED. */
+  servedIf?: (config: Config) => boolean
+  /** Add to an answer what must not be stored with it; also to one that is given again. */
+  complete?: (ctx: Context, answer: JsonObject) => JsonObject
   handle(call: Call<A, z.infer<P>, z.infer<Q>, z.infer<B>>): Promise<Answer> | Answer
 }
 
@@ -83,6 +89,7 @@ export interface Endpoint {
   auth: Auth
   hasBody: boolean
   idempotent: boolean
+  servedIf: ((config: Config) => boolean) | undefined
   /** The parameters of the query, and the members of the body, that it reads by name. */
   queryNames: readonly string[]
   bodyNames: readonly string[]
@@ -98,6 +105,8 @@ export function endpoint<
   const { method, path, spec, auth, params, query, body, repeatable = [] } = declaration
   const paths = typeof path === 'string' ? [path] : path
   const limit = limitOf(method, paths[0] ?? '')
+  const queryNames = namesIn(query)
+  const complete = declaration.complete ?? ((_, given) => given)
 
   async function answer(ctx: Context, request: Request, response: Response): Promise<Answer> {
     const requester = auth === 'none' ? undefined : await authenticate(ctx, request, auth)
@@ -111,15 +120,17 @@ export function endpoint<
     }
     if (declaration.idempotent && key) {
       const answered = await findAnswer(ctx.db, key)
-      if (answered) return answered
+      if (answered) return complete(ctx, answered)
     }
     if (limit) countRequest(ctx, limit, request, requester)
+    const given = queryOf(request, repeatable)
+    if (method !== 'GET') refuseDelays(Object.keys(given), queryNames)
     const call = {
       ctx,
       requester,
       address: networkOf(request),
       params: params && parse(params, request.params, 'path'),
-      query: query && parse(query, queryOf(request, repeatable), 'query'),
+      query: query && parse(query, given, 'query'),
       body:
         body &&
         parse(body, await readJson(ctx, request, response, declaration.bodyOptional), 'body'),
@@ -130,7 +141,8 @@ export function endpoint<
         return once(ctx, key, action)
       },
     }
-    return declaration.handle(call as Call<A, z.infer<P>, z.infer<Q>, z.infer<B>>)
+    const result = await declaration.handle(call as Call<A, z.infer<P>, z.infer<Q>, z.infer<B>>)
+    return declaration.complete ? complete(ctx, result as JsonObject) : result
   }
 
   return {
@@ -140,7 +152,8 @@ export function endpoint<
     auth,
     hasBody: body !== undefined,
     idempotent: declaration.idempotent ?? false,
-    queryNames: namesIn(query),
+    servedIf: declaration.servedIf,
+    queryNames,
     bodyNames: namesIn(body),
     run: ctx => async (request, response) => {
       const result = await answer(ctx, request, response)

@@ -15,6 +15,10 @@ const delayedEvents = [
   /^\/_matrix\/client\/unstable\/org\.matrix\.msc(4140|4157|4486)\//,
   /^\/_matrix\/client\/v1\/delayed_events(\/|$)/,
   /^\/_matrix\/client\/v3\/rooms\/[^/]+\/delayed_event\//,
+  /^\/_matrix\/client\/v[013]\/(futures?(\/|$)|update_future\/?$)/,
+  /^\/_matrix\/client\/v[13]\/rooms\/[^/]+\/(send|state)_future\//,
+  /^\/_matrix\/client\/v3\/rooms\/[^/]+\/(send|state)\/[^/]+\/[^/]*\/future\/?$/,
+  /^\/_matrix\/client\/v1\/rooms\/[^/]+\/(send|state)\//,
 ]
 
 /** `{name}` stands for one segment of a path, `{name*}` for one that may be empty. */

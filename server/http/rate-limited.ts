@@ -24,6 +24,9 @@ export const rateLimited: Readonly<Partial<Record<LimitName, readonly string[]>>
     `PUT ${v3}/rooms/:roomId/send/:eventType/:txnId`,
     `PUT ${v3}/rooms/:roomId/state/:eventType{/:stateKey}`,
     `PUT ${v3}/rooms/:roomId/redact/:eventId/:txnId`,
+    // MSC4140's Futures may send an event at once.
+    `PUT ${v3}/rooms/:roomId/send/:eventType/:txnId/future`,
+    `PUT ${v3}/rooms/:roomId/state/:eventType/:stateKey/future`,
   ],
   rooms: [`POST ${v3}/createRoom`, `POST ${v3}/rooms/:roomId/upgrade`],
   joins: [

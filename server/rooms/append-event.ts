@@ -35,6 +35,7 @@ import { redact } from '../matrix/redact.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
 import { allRoomsTopic, roomTopic, userTopic } from '../stream/notifier.ts'
 import { buildEvent, type EventDraft } from './build-event.ts'
+import { assertNoLifetime } from './lifetime.ts'
 import { StateBefore } from './state-before.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { notInRoom } from './visibility.ts'
@@ -66,7 +67,7 @@ interface Accepted extends Entry {
  *
  * @returns the stored event
  * @throws 403 M_FORBIDDEN if the room's rules refuse it · 400 M_BAD_JSON or 413 M_TOO_LARGE if no
- *   room of its version may hold it
+ *   room of its version may hold it · 400 M_INVALID_PARAM if it is to expire by itself
  */
 export async function appendEvent(
   ctx: Context,
@@ -136,6 +137,7 @@ function judge(
   known: { originals: ReadonlyMap<string, EventRow>; guests: ReadonlySet<string> },
 ): Accepted {
   const { room, draft, version, authEvent, citedKeys } = candidate
+  assertNoLifetime(draft.content)
   const state = states.lookupIn(room.room_id)
   assertNotAnOutsider(draft, room, state)
   const { pdu, eventId, referenceHash } = buildEvent(ctx, room, draft, {

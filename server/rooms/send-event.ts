@@ -15,6 +15,7 @@ import { isUserId } from '../matrix/ids.ts'
 import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { appendEvent } from './append-event.ts'
 import { checkAliasEvent } from './directory.ts'
+import { assertNoLifetime } from './lifetime.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined, notInRoom } from './visibility.ts'
 
@@ -50,7 +51,7 @@ export async function sendMessage(
     roomId: string
     type: string
     content: JsonObject
-    transactionId: string
+    transactionId: string | undefined
     originServerTs?: number | undefined
   },
 ): Promise<EventRow> {
@@ -116,19 +117,46 @@ export function sendState(
 ): Promise<EventRow> {
   return transaction(ctx.db, async tx => {
     const room = await lockKnownRoom(tx, draft.roomId)
-    // By a membership one may come in; all else is for those who are in.
-    if (draft.type !== 'm.room.member') await assertJoined(tx, draft.roomId, requester.userId)
-    const current = await findSame(tx, room, requester.userId, draft)
-    if (current) return current
-    await assertStateContent(tx, room, draft)
-    return appendEvent(ctx, tx, room, {
-      type: draft.type,
-      stateKey: draft.stateKey,
-      sender: requester.userId,
-      content: draft.content,
-      deviceId: requester.deviceId,
-      originServerTs: draft.originServerTs,
-    })
+    await assertMaySetState(tx, requester, draft)
+    return (
+      (await findSame(tx, room, requester.userId, draft)) ??
+      appendState(ctx, tx, room, requester, draft)
+    )
+  })
+}
+
+/** As {@link sendState}, inside the caller's transaction, and always with an event of its own. */
+export async function sendNewState(
+  ctx: Context,
+  tx: Tx,
+  requester: Requester,
+  draft: StateDraft,
+): Promise<EventRow> {
+  const room = await lockKnownRoom(tx, draft.roomId)
+  await assertMaySetState(tx, requester, draft)
+  return appendState(ctx, tx, room, requester, draft)
+}
+
+/** By a membership one may come in; all else is for those who are in. */
+async function assertMaySetState(tx: Tx, requester: Requester, draft: StateDraft): Promise<void> {
+  if (draft.type !== 'm.room.member') await assertJoined(tx, draft.roomId, requester.userId)
+}
+
+async function appendState(
+  ctx: Context,
+  tx: Tx,
+  room: LockedRoom,
+  requester: Requester,
+  draft: StateDraft,
+): Promise<EventRow> {
+  await assertStateContent(tx, room, draft)
+  return appendEvent(ctx, tx, room, {
+    type: draft.type,
+    stateKey: draft.stateKey,
+    sender: requester.userId,
+    content: draft.content,
+    deviceId: requester.deviceId,
+    originServerTs: draft.originServerTs,
   })
 }
 
@@ -211,7 +239,7 @@ async function assertPowerLevels(tx: Tx, room: RoomRow, content: JsonObject): Pr
  * What can be said of an event before it is sent: its form and its size. Who may send it is judged
  * later.
  *
- * @throws 400 M_BAD_JSON · 413 M_TOO_LARGE
+ * @throws 400 M_BAD_JSON · 413 M_TOO_LARGE · 400 M_INVALID_PARAM as {@link assertNoLifetime}
  */
 export function assertSendable(
   ctx: Context,
@@ -219,6 +247,7 @@ export function assertSendable(
   requester: Requester,
   draft: { type: string; stateKey: string | undefined; content: JsonObject },
 ): void {
+  assertNoLifetime(draft.content)
   assertEventFormat(
     {
       type: draft.type,

@@ -62,7 +62,8 @@ export class GoodRequests {
       if (delay_id !== this.#ids.delayId) await alice.manage(String(delay_id), 'cancel')
     }
     if (others.some(({ delay_id }) => delay_id === this.#ids.delayId)) return
-    this.#ids.delayId = await alice.delay(this.#ids.roomId ?? '', 86_400_000, 'm.test', {})
+    const delayId = await alice.delay(this.#ids.roomId ?? '', 86_400_000, 'm.test', {})
+    this.#ids = { ...this.#ids, delayId, token: delayId, futureId: delayId }
   }
 
   async #makeRoom(): Promise<Record<string, string>> {
@@ -129,15 +130,29 @@ export class GoodRequests {
     if (template.endsWith('/ping')) return { transaction_id: 'x' }
     if (template.endsWith('/refresh')) return { refresh_token: 'x' }
     if (template.endsWith('/delayed_events/:delayId')) return { action: 'restart' }
+    if (template.includes('/expiration/')) return { expire_refresh_token: this.#idFor('delayId') }
+    if (template.endsWith('/futures/refresh')) return { future_token: this.#idFor('delayId') }
+    if (template.includes('/futures/action/')) return { future_token: this.#idFor('delayId') }
+    if (last === ':token') return { action: 'refresh' }
+    if (last === ':futureId') return { action: 'refresh' }
+    if (last === 'update_future') return { future_id: this.#idFor('delayId'), action: 'refresh' }
+    if (last === 'future') return { 'm.timeout': 3_600, 'm.send_on_timeout': {} }
+    if (template.endsWith('/send_future/:txnId')) return { type: 'm.test', content: {} }
     if (template.includes('/delayed_event/')) return { delay_ms: 86_400_000, content: {} }
     return {}
+  }
+
+  /** What there is to say in the query, of MSC4140's Futures. */
+  static #queryOf(template: string): string {
+    const isFuture = /(send|state)_future\/|\/v1\/rooms\/:roomId\/(send|state)\//.test(template)
+    return isFuture ? '?future_timeout=86400000' : ''
   }
 
   /** The request as it should be. The token `alice` stands for hers, whatever it is by then. */
   request(endpoint: EndpointUnderTest, path: string): RawRequest {
     return {
       method: endpoint.method,
-      path: this.path(path),
+      path: this.path(path) + GoodRequests.#queryOf(path),
       token: endpoint.auth === 'none' ? undefined : 'alice',
       body: endpoint.hasBody ? JSON.stringify(this.body(path)) : undefined,
     }

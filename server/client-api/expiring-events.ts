@@ -1,0 +1,57 @@
+/**
+ * MSC4140's first draft (2024-05-08): `m.will_expire` in the content of what is sent, in seconds,
+ * and a token by which whoever has it keeps the event running or ends it.
+ */
+import { z } from 'zod'
+import { manageBySecret } from '../delayed-events/by-secret.ts'
+import { sendExpiring } from '../delayed-events/expiring.ts'
+import { endpoint } from '../http/endpoint.ts'
+import { shortText } from '../http/schemas.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { lifetimeIn, lifetimeKey } from '../rooms/lifetime.ts'
+import {
+  answerWithSecrets,
+  assertLegacy,
+  inLegacyWords,
+  msOf,
+  speaksLegacy,
+} from './delayed-events-dialects.ts'
+import { spec } from './delayed-events-wire.ts'
+import type { Later } from './later.ts'
+
+/** The dialect of expiring events, if the content asks for it. */
+export function expiringOf(content: JsonObject): Later | undefined {
+  const seconds = lifetimeIn(content)
+  if (seconds === undefined) return undefined
+  return async (ctx, requester, event, once) => {
+    assertLegacy(ctx, 'expiring_events')
+    const request = { ...event, lifetimeMs: msOf(seconds, lifetimeKey) }
+    return inLegacyWords(false, () =>
+      once(async tx => {
+        const { eventId, delayId } = await sendExpiring(ctx, tx, requester, request)
+        // The draft says eventId; every client reads event_id.
+        const answer = { event_id: eventId, eventId }
+        return answerWithSecrets(answer, delayId, { expire_refresh_token: 'expire' })
+      }),
+    )
+  }
+}
+
+function managingEndpoint(method: 'refresh' | 'end') {
+  return endpoint({
+    method: 'PUT',
+    path: `/_matrix/client/v3/expiration/${method}`,
+    spec,
+    auth: 'none',
+    servedIf: speaksLegacy('expiring_events'),
+    body: z.looseObject({ expire_refresh_token: shortText }),
+    async handle({ ctx, requester, address, body }) {
+      const action = method === 'refresh' ? 'restart' : 'send'
+      const wanted = { power: 'expire', action } as const
+      await manageBySecret(ctx, { requester, address }, body.expire_refresh_token, wanted)
+      return {}
+    },
+  })
+}
+
+export const expiringEventsEndpoints = [managingEndpoint('refresh'), managingEndpoint('end')]

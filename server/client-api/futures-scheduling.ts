@@ -1,0 +1,137 @@
+/**
+ * The places of their own at which MSC4140's drafts of 2024 schedule Futures. They also stood on
+ * /send and /state: `later.ts`.
+ */
+import { z } from 'zod'
+import { alone } from '../delayed-events/delayed-events.ts'
+import { endpoint } from '../http/endpoint.ts'
+import { jsonObject, roomId, shortText, text } from '../http/schemas.ts'
+import { missingParam, unrecognized } from '../matrix/errors.ts'
+import { completeWithSecrets, speaksLegacy } from './delayed-events-dialects.ts'
+import { spec, unstablePrefix } from './delayed-events-wire.ts'
+import { futureOf, futureQuery, futureQueryWithTimeout } from './future-query.ts'
+import { futuresOfContents } from './futures.ts'
+import type { Later } from './later.ts'
+
+const v1 = '/_matrix/client/v1/rooms/:roomId'
+const v3 = '/_matrix/client/v3/rooms/:roomId'
+const everyVersion = (path: string) =>
+  [v3, v1, `${unstablePrefix}/rooms/:roomId`].map(base => `${base}/${path}`)
+
+const eventType = text.min(1)
+const messageParams = z.object({ roomId, eventType, txnId: shortText })
+const stateParams = z.object({ roomId, eventType, stateKey: text.default('') })
+
+const common = { method: 'PUT', spec, auth: 'user', complete: completeWithSecrets } as const
+
+/** @throws 400 M_MISSING_PARAM neither a timeout nor a group: that is no future */
+function demanded(later: Later | undefined): Later {
+  if (!later) throw missingParam('future_timeout is missing, and so is future_group_id')
+  return later
+}
+
+const messageOf = (params: z.infer<typeof messageParams>, content: z.infer<typeof jsonObject>) => ({
+  roomId: params.roomId,
+  type: params.eventType,
+  stateKey: undefined,
+  content,
+  transactionId: params.txnId,
+})
+
+const stateOf = (params: z.infer<typeof stateParams>, content: z.infer<typeof jsonObject>) => ({
+  roomId: params.roomId,
+  type: params.eventType,
+  stateKey: params.stateKey,
+  content,
+  transactionId: undefined,
+})
+
+const futures = speaksLegacy('futures')
+const future = speaksLegacy('future_tokens', 'future_ids')
+
+export const futuresSchedulingEndpoints = [
+  endpoint({
+    ...common,
+    path: `${v3}/send/:eventType/:txnId/future`,
+    servedIf: futures,
+    idempotent: true,
+    params: messageParams,
+    body: jsonObject,
+    handle: ({ ctx, requester, params, body, once }) =>
+      futuresOfContents(ctx, requester, messageOf(params, body), once),
+  }),
+  endpoint({
+    ...common,
+    path: [`${v3}/state/:eventType/:stateKey/future`, `${v3}/state/:eventType//future`],
+    servedIf: futures,
+    params: stateParams,
+    body: jsonObject,
+    handle: ({ ctx, requester, params, body }) =>
+      futuresOfContents(ctx, requester, stateOf(params, body), action => alone(ctx, action)),
+  }),
+  endpoint({
+    ...common,
+    path: everyVersion('send_future/:eventType/:txnId'),
+    servedIf: future,
+    idempotent: true,
+    params: messageParams,
+    query: futureQueryWithTimeout,
+    body: jsonObject,
+    handle: ({ ctx, requester, params, query, body, once }) =>
+      demanded(futureOf(query))(ctx, requester, messageOf(params, body), once),
+  }),
+  endpoint({
+    ...common,
+    // The first draft forgot the type in the path, and so has it where the draft before had it.
+    path: everyVersion('send_future/:txnId'),
+    servedIf: future,
+    idempotent: true,
+    params: messageParams.omit({ eventType: true }),
+    query: futureQueryWithTimeout,
+    body: z.looseObject({ type: eventType, content: jsonObject }),
+    handle: ({ ctx, requester, params, query, body, once }) => {
+      const event = messageOf({ ...params, eventType: body.type }, body.content)
+      return demanded(futureOf(query))(ctx, requester, event, once)
+    },
+  }),
+  endpoint({
+    ...common,
+    path: everyVersion('state_future/:eventType{/:stateKey}'),
+    servedIf: future,
+    params: stateParams,
+    query: futureQueryWithTimeout,
+    body: jsonObject,
+    handle: ({ ctx, requester, params, query, body }) =>
+      demanded(futureOf(query))(ctx, requester, stateOf(params, body), action =>
+        alone(ctx, action),
+      ),
+  }),
+  endpoint({
+    ...common,
+    // One draft moved /send and /state to v1. Without a future there is nothing at these places.
+    path: `${v1}/send/:eventType/:txnId`,
+    servedIf: future,
+    idempotent: true,
+    params: messageParams,
+    query: futureQuery,
+    body: jsonObject,
+    handle({ ctx, requester, params, query, body, once }) {
+      const later = futureOf(query)
+      if (!later) throw unrecognized()
+      return later(ctx, requester, messageOf(params, body), once)
+    },
+  }),
+  endpoint({
+    ...common,
+    path: `${v1}/state/:eventType{/:stateKey}`,
+    servedIf: future,
+    params: stateParams,
+    query: futureQuery,
+    body: jsonObject,
+    handle({ ctx, requester, params, query, body }) {
+      const later = futureOf(query)
+      if (!later) throw unrecognized()
+      return later(ctx, requester, stateOf(params, body), action => alone(ctx, action))
+    },
+  }),
+]

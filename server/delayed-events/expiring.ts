@@ -1,0 +1,58 @@
+/**
+ * MSC4140's first draft (2024-05-08): an event is sent at once, and another follows it that says
+ * that it has expired, or, on request, that it has ended.
+ */
+import { lockUser } from '../../db/accounts.ts'
+import type { Tx } from '../../db/transaction.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { lifetimeKey } from '../rooms/lifetime.ts'
+import { sendMessage, sendNewState } from '../rooms/send-event.ts'
+import { schedule } from './delayed-events.ts'
+
+/**
+ * Send an event, and schedule what follows it. A newer state event of the same key ends both.
+ *
+ * @param event.content with a lifetime, which stays on the server
+ * @returns the id of the event, and the delay_id of what follows
+ * @throws as sendMessage, sendState and schedule
+ */
+export async function sendExpiring(
+  ctx: Context,
+  tx: Tx,
+  requester: Requester,
+  event: {
+    roomId: string
+    type: string
+    stateKey: string | undefined
+    content: JsonObject
+    transactionId: string | undefined
+    lifetimeMs: number
+  },
+): Promise<{ eventId: string; delayId: string }> {
+  const { roomId, type, stateKey, transactionId } = event
+  await lockUser(tx, requester.userId)
+  const content = { ...event.content, [lifetimeKey]: 'running' }
+  const { event_id: eventId } =
+    stateKey === undefined
+      ? await sendMessage(ctx, tx, requester, { roomId, type, content, transactionId })
+      : await sendNewState(ctx, tx, requester, { roomId, type, stateKey, content })
+  const delayId = await schedule(ctx, tx, requester, {
+    roomId,
+    type,
+    stateKey,
+    content: {
+      ...content,
+      [lifetimeKey]: 'expired',
+      'm.relates_to': { event_id: eventId, rel_type: 'm.expire.relationship' },
+    },
+    delayMs: event.lifetimeMs,
+    cancelPolicy: 'any',
+    dialect: 'expiring',
+    followsEventId: eventId,
+    transactionId,
+    powers: ['expire'],
+  })
+  return { eventId, delayId }
+}
