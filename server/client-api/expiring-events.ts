@@ -44,7 +44,7 @@ function managingEndpoint(method: 'refresh' | 'end') {
     spec,
     auth: 'none',
     servedIf: speaksLegacy('expiring_events'),
-    body: z.looseObject({ expire_refresh_token: shortText }),
+    body: z.looseObject({ expire_refresh_token: shortText.min(1) }),
     async handle({ ctx, requester, address, body }) {
       const action = method === 'refresh' ? 'restart' : 'send'
       const wanted = { power: 'expire', action } as const
