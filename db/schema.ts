@@ -22,6 +22,7 @@ export interface Schema {
   account_data: AccountDataRow
   to_device_messages: ToDeviceMessageRow
   app_services: AppServiceRow
+  tickets: TicketRow
 }
 
 /** One row: who we are. Written once, at the first start. */
@@ -50,6 +51,10 @@ export interface DeviceRow {
   device_id: string
   display_name: string | null
   created_ts: number
+  /** Who used it last, and from where: written now and then. Null: nobody yet. */
+  last_seen_ts: number | null
+  last_seen_ip: string | null
+  last_seen_user_agent: string | null
 }
 
 /** One access token and, if asked for, the refresh token that replaces it. Only hashes are kept. */
@@ -61,6 +66,8 @@ export interface SessionTable {
   /** Null: does not expire. */
   expires_ts: number | null
   refresh_token_hash: string | null
+  /** Null: the refresh token does not expire. */
+  refresh_expires_ts: number | null
   /** The session that a refresh made this one from. It works until this one is first used. */
   replaces: number | null
 }
@@ -237,4 +244,13 @@ export interface AppServiceRow {
   transaction_id: string | null
   /** Its body as JSON: a retry is the same to the letter. */
   transaction: string | null
+}
+
+/** What says for a short while who somebody is, without being a session. Only the hash is kept. */
+export interface TicketRow {
+  ticket_hash: string
+  /** `openid` is shown to others; `login` is worth one session. */
+  kind: 'openid' | 'login'
+  user_id: string
+  expires_ts: number
 }

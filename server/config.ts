@@ -55,6 +55,26 @@ export const configSchema = z.strictObject({
     .describe('What stands after the colon in user ids. It cannot change once there is data.'),
   host: z.string().min(1).default('127.0.0.1').describe('Address to listen on.'),
   port: z.int().min(0).max(65535).default(8008).describe('Port to listen on; 0 picks a free one.'),
+  tls: z
+    .strictObject({
+      port: z
+        .int()
+        .min(0)
+        .max(65535)
+        .optional()
+        .describe(
+          'Port to listen on with TLS as well, such as 8448; 0 picks a free one. Default: none. ' +
+            'lk-jwt-service asks there who a user of Element Call is.',
+        ),
+      certificate_file: z
+        .string()
+        .min(1)
+        .optional()
+        .describe('PEM. Default: one that is made, self-signed, at the first start.'),
+      key_file: z.string().min(1).optional().describe('PEM. The key of certificate_file.'),
+    })
+    .prefault({})
+    .describe('HTTPS, for those who have no reverse proxy that does it.'),
   public_base_url: z
     .url()
     .optional()
@@ -66,7 +86,9 @@ export const configSchema = z.strictObject({
     .string()
     .min(1)
     .default('./data')
-    .describe('Where the embedded database keeps its files. Not used with database_url.'),
+    .describe(
+      'Where the embedded database keeps its files, and tls the certificate that it makes.',
+    ),
   database_url: z
     .string()
     .regex(/^postgres(ql)?:\/\//, 'must begin with postgres:// or postgresql://')
@@ -127,6 +149,12 @@ export const configSchema = z.strictObject({
       'How long a request that is repeated with its transaction id is answered as before and ' +
         'does nothing; 0 sets no time. Old ones are removed every hour.',
     ),
+  refresh_token_lifetime_ms: durationMs
+    .default(0)
+    .describe('How long a refresh token lasts; 0: until it is used. Then the user logs in again.'),
+  login_token_lifetime_ms: durationMs
+    .default(120_000)
+    .describe('How long a token of /login/get_token lasts, with which another device logs in.'),
   uia_session_lifetime_ms: durationMs
     .default(900_000)
     .describe('How long a user-interactive authentication may take.'),

@@ -3,6 +3,7 @@ import { countAllScheduled } from '../db/delayed-events.ts'
 import { type Database, openDatabase } from '../db/open.ts'
 import { loadIdentity } from './accounts/identity.ts'
 import { pruneAnswers } from './accounts/once.ts'
+import { pruneTickets } from './accounts/openid.ts'
 import { RegistrationNonces } from './accounts/shared-secret.ts'
 import { UiaSessions } from './accounts/uia.ts'
 import { AppServices } from './app-services/app-services.ts'
@@ -90,7 +91,7 @@ export async function createContext(
       appServices,
     }
     await scheduler.start(context)
-    context.sweeper.start([pruneFinalised(context), pruneAnswers(context)])
+    context.sweeper.start([pruneFinalised(context), pruneAnswers(context), pruneTickets(context)])
     const transactions = await Transactions.start(context)
 
     let stopping: Promise<void> | undefined

@@ -23,28 +23,37 @@ async function serve(config: Config): Promise<void> {
   // Not before: a wrong flag need not wait for all of this.
   const { createContext } = await import('./context.ts')
   const { makeApp } = await import('./http/app.ts')
+  const { loadCertificate } = await import('./http/tls.ts')
   const { endpoints } = await import('./client-api/index.ts')
   const ctx = await createContext(config)
-  let listening: Listening
+  const listening: Listening[] = []
   try {
-    listening = await listen(makeApp(ctx, endpoints), config.host, config.port)
+    const app = makeApp(ctx, endpoints)
+    listening.push(await listen(app, config.host, config.port))
+    if (config.tls.port !== undefined) {
+      const certificate = await loadCertificate(config, ctx.clock)
+      listening.push(await listen(app, config.host, config.tls.port, certificate))
+    }
   } catch (error) {
+    await Promise.all(listening.map(one => one.close()))
     await ctx.stop()
     throw error
   }
+  const [url = '', ...further] = listening.map(one => one.url)
   void ctx.db.lost.then(error => {
     fail(`the database ${ctx.db.location} was lost: ${error.message}`, 1)
   })
   stopOnSignal(ctx, listening)
-  process.stdout.write(banner(readVersion(), listening.url, ctx.db.location, config))
-  process.stdout.write(`\nHourglass is listening on ${listening.url}\n`)
+  process.stdout.write(banner(readVersion(), url, ctx.db.location, config))
+  for (const tlsUrl of further) process.stdout.write(`\nHourglass speaks TLS on ${tlsUrl}\n`)
+  process.stdout.write(`\nHourglass is listening on ${url}\n`)
 }
 
 /** The first signal stops in good order, a second one at once. */
-function stopOnSignal(ctx: RunningContext, listening: Listening): void {
+function stopOnSignal(ctx: RunningContext, listening: readonly Listening[]): void {
   let stoppingSince: number | undefined
   const stop = async () => {
-    const closed = listening.close()
+    const closed = Promise.all(listening.map(one => one.close()))
     ctx.notifier.stop()
     await closed
     await ctx.stop()

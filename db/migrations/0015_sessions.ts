@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 
-/** How far each application service has been told, and what it is being told now. */
+/** Application services, tickets, and more to know of devices and sessions. */
 export async function sessions(q: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE TABLE app_services (
@@ -10,6 +10,19 @@ export async function sessions(q: Kysely<unknown>): Promise<void> {
       transaction text,
       CHECK ((transaction_id IS NULL) = (transaction IS NULL))
     )`.execute(q)
+  await sql`
+    CREATE TABLE tickets (
+      ticket_hash text PRIMARY KEY,
+      kind text NOT NULL,
+      user_id text NOT NULL REFERENCES users,
+      expires_ts bigint NOT NULL
+    )`.execute(q)
+  await sql`CREATE INDEX tickets_by_end ON tickets (expires_ts)`.execute(q)
+  await sql`ALTER TABLE sessions ADD COLUMN refresh_expires_ts bigint`.execute(q)
+  await sql`
+    ALTER TABLE devices
+      ADD COLUMN last_seen_ts bigint, ADD COLUMN last_seen_ip text,
+      ADD COLUMN last_seen_user_agent text`.execute(q)
   // For those who follow the events of all rooms.
   await sql`CREATE INDEX events_by_stream_position ON events (position)`.execute(q)
 }

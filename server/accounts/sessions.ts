@@ -18,6 +18,7 @@ function makeTokens(ctx: Context, wantsRefreshToken: boolean) {
   const accessToken = `hga_${randomToken(32)}`
   const refreshToken = `hgr_${randomToken(32)}`
   const lifetimeMs = ctx.config.access_token_lifetime_ms
+  const refreshLifetimeMs = ctx.config.refresh_token_lifetime_ms
   return {
     wire: {
       access_token: accessToken,
@@ -26,6 +27,8 @@ function makeTokens(ctx: Context, wantsRefreshToken: boolean) {
     row: {
       access_token_hash: hashSecret(accessToken),
       expires_ts: wantsRefreshToken ? ctx.clock.now() + lifetimeMs : null,
+      refresh_expires_ts:
+        wantsRefreshToken && refreshLifetimeMs > 0 ? ctx.clock.now() + refreshLifetimeMs : null,
       refresh_token_hash: wantsRefreshToken ? hashSecret(refreshToken) : null,
     },
   }
@@ -55,6 +58,9 @@ export async function openSession(
     device_id: deviceId,
     display_name: login.displayName ?? null,
     created_ts: ctx.clock.now(),
+    last_seen_ts: null,
+    last_seen_ip: null,
+    last_seen_user_agent: null,
   })
   await deleteSessionsOfDevice(tx, userId, deviceId)
   const tokens = makeTokens(ctx, login.wantsRefreshToken ?? false)
@@ -71,7 +77,7 @@ export async function openSession(
  * New tokens for a refresh token. The old pair works until one of the new is used, so an answer
  * that is lost costs nothing.
  *
- * @throws 401 M_UNKNOWN_TOKEN
+ * @throws 401 M_UNKNOWN_TOKEN, with soft_logout if the refresh token has expired
  * Spec: POST /refresh
  */
 export async function refreshSession(
@@ -81,6 +87,9 @@ export async function refreshSession(
 ): Promise<JsonObject> {
   const session = await lockSessionByRefreshToken(tx, hashSecret(refreshToken))
   if (!session) throw unknownToken()
+  const { refresh_expires_ts: endsAt } = session
+  // The device is still there, and its keys with it.
+  if (endsAt !== null && endsAt <= ctx.clock.now()) throw unknownToken(true)
   await endReplacedSession(tx, session)
   await deleteReplacementsOf(tx, session.session_id)
   const tokens = makeTokens(ctx, true)

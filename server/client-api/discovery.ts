@@ -3,6 +3,7 @@ import type { Context } from '../context.ts'
 import { endpoint, TextAnswer } from '../http/endpoint.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { version } from '../lib/version.ts'
+import { notFound } from '../matrix/errors.ts'
 import { roomVersions } from '../matrix/room-versions.ts'
 import { isDelaying } from './delayed-events-dialects.ts'
 
@@ -26,12 +27,32 @@ const getWellKnown = endpoint({
   handle({ ctx, request }) {
     const host = request.headers.host ?? `${ctx.config.host}:${ctx.config.port}`
     return {
-      'm.homeserver': { base_url: ctx.config.public_base_url ?? `http://${host}` },
+      'm.homeserver': { base_url: ctx.config.public_base_url ?? `${request.protocol}://${host}` },
       // MSC4143: matrix-rust-sdk and older releases of Element Call find their media server here.
       'org.matrix.msc4143.rtc_foci': transportsOf(ctx),
     }
   },
 })
+
+const getWellKnownServer = endpoint({
+  method: 'GET',
+  path: '/.well-known/matrix/server',
+  spec: 'server-server-api/#getwell-knownmatrixserver',
+  auth: 'none',
+  handle({ ctx }) {
+    const authority = authorityOf(ctx)
+    if (authority === undefined) throw notFound('This server is not reachable over TLS')
+    return { 'm.server': authority }
+  },
+})
+
+/** Where other servers, and lk-jwt-service, find us over TLS: behind the proxy, or at our own port. */
+function authorityOf({ config }: Context): string | undefined {
+  const publicUrl = new URL(config.public_base_url ?? 'http://none')
+  if (publicUrl.protocol === 'https:') return `${publicUrl.hostname}:${publicUrl.port || 443}`
+  const hostname = config.server_name.replace(/:\d+$/, '')
+  return config.tls.port ? `${hostname}:${config.tls.port}` : undefined
+}
 
 // No authentication at all: clients come with a stale token to find out whether it is one.
 const getVersions = endpoint({
@@ -113,6 +134,7 @@ const getFederationVersion = endpoint({
 
 export const discoveryEndpoints = [
   getWellKnown,
+  getWellKnownServer,
   getVersions,
   getCapabilities,
   getRtcTransports,

@@ -15,6 +15,7 @@ import { futuresListEndpoints } from './futures-lists.ts'
 import { futuresManagingEndpoints } from './futures-managing.ts'
 import { futuresSchedulingEndpoints } from './futures-scheduling.ts'
 import { loginEndpoints } from './login.ts'
+import { openIdEndpoints } from './openid.ts'
 import { presenceEndpoints } from './presence.ts'
 import { pushRuleEndpoints } from './push-rules.ts'
 import { registerEndpoints } from './register.ts'
@@ -23,6 +24,7 @@ import { roomDirectoryEndpoints } from './room-directory.ts'
 import { roomMembershipEndpoints } from './room-membership.ts'
 import { roomReadEndpoints } from './room-read.ts'
 import { roomSendEndpoints } from './room-send.ts'
+import { serverKeyEndpoints } from './server-keys.ts'
 import { syncEndpoints } from './sync.ts'
 import { toDeviceEndpoints } from './to-device.ts'
 
@@ -51,6 +53,8 @@ export const endpoints: readonly Endpoint[] = [
   ...deviceEndpoints,
   ...accountDataEndpoints,
   ...pushRuleEndpoints,
+  ...openIdEndpoints,
+  ...serverKeyEndpoints,
   ...appServiceEndpoints,
   ...adminEndpoints,
 ]

@@ -1,9 +1,11 @@
 /** Listening for requests, and stopping without cutting anybody off. */
 import { createServer, type RequestListener, type ServerResponse, STATUS_CODES } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { systemClock } from '../lib/clock.ts'
 import { MatrixError } from '../matrix/errors.ts'
 import { corsHeaders } from './cors.ts'
+import type { Certificate } from './tls.ts'
 
 /** The address or port cannot be had; the message is one line for the person who starts us. */
 export class CannotListen extends Error {}
@@ -27,15 +29,29 @@ const keepAliveMs = 65_000
 /** /sync carries a filter in its URL, and clients make long ones; node's own limit is 16 KiB. */
 const maxHeaderBytes = 64 * 1024
 
-/** @throws CannotListen */
-export async function listen(app: RequestListener, host: string, port: number): Promise<Listening> {
-  const server = createServer({ keepAliveTimeout: keepAliveMs, maxHeaderSize: maxHeaderBytes })
+/**
+ * @param certificate with it, TLS is spoken
+ * @throws CannotListen
+ */
+export async function listen(
+  app: RequestListener,
+  host: string,
+  port: number,
+  certificate?: Certificate,
+): Promise<Listening> {
+  const options = { keepAliveTimeout: keepAliveMs, maxHeaderSize: maxHeaderBytes }
+  const server = certificate
+    ? createTlsServer({ ...certificate, ...options })
+    : createServer(options)
   const sockets = new Set<Socket>()
   const running = new Set<ServerResponse>()
-  server.on('connection', socket => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
+  // A request knows its TLS connection, and not the one below, which is there before the handshake.
+  for (const event of certificate ? ['connection', 'secureConnection'] : ['connection']) {
+    server.on(event, (socket: Socket) => {
+      sockets.add(socket)
+      socket.once('close', () => sockets.delete(socket))
+    })
+  }
   server.on('request', (request, response) => {
     running.add(response)
     response.once('close', () => running.delete(response))
@@ -64,8 +80,8 @@ export async function listen(app: RequestListener, host: string, port: number): 
       if (response.headersSent) response.once('finish', () => socket.end())
       else response.setHeader('Connection', 'close')
     }
-    const busy = new Set([...running].map(response => response.req.socket))
-    for (const socket of sockets) if (!busy.has(socket)) socket.destroy()
+    const busy = new Set([...running].map(response => peerOf(response.req.socket)))
+    for (const socket of sockets) if (!busy.has(peerOf(socket))) socket.destroy()
     const timer = systemClock.timer(systemClock.now() + patienceMs, () =>
       server.closeAllConnections(),
     )
@@ -74,13 +90,16 @@ export async function listen(app: RequestListener, host: string, port: number): 
   }
   let closing: Promise<void> | undefined
   return {
-    url: urlOf(server.address() as AddressInfo),
+    url: urlOf(server.address() as AddressInfo, certificate ? 'https' : 'http'),
     close() {
       closing ??= close()
       return closing
     },
   }
 }
+
+/** The same for a TLS connection and the one below it. */
+const peerOf = ({ remoteAddress, remotePort }: Socket) => `${remoteAddress} ${remotePort}`
 
 /** The answer to what was not understood as HTTP, such as a browser may read it, byte by byte. */
 function refusalOfNoHttp(code: string | undefined): string {
@@ -106,8 +125,8 @@ function refusalOfNoHttp(code: string | undefined): string {
   return [status, ...head, '', body].join('\r\n')
 }
 
-function urlOf({ address, family, port }: AddressInfo): string {
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+function urlOf({ address, family, port }: AddressInfo, scheme: string): string {
+  return `${scheme}://${family === 'IPv6' ? `[${address}]` : address}:${port}`
 }
 
 function reasonOf(error: NodeJS.ErrnoException, host: string, port: number): string {

@@ -36,8 +36,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/account/3pid/unbind`]: ['POST'],
   [`${v3}/account/3pid/email/requestToken`]: ['POST'],
   [`${v3}/account/3pid/msisdn/requestToken`]: ['POST'],
-  [`${v3}/user/:userId/openid/request_token`]: ['POST'],
-  '/_matrix/federation/v1/openid/userinfo': ['GET'],
   // Events
   [`${v3}/events`]: ['GET'],
   [`${v3}/events/:eventId`]: ['GET'],
@@ -81,7 +79,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/room_keys/keys`]: ['GET', 'PUT', 'DELETE'],
   [`${v3}/room_keys/keys/:roomId`]: ['GET', 'PUT', 'DELETE'],
   [`${v3}/room_keys/keys/:roomId/:sessionId`]: ['GET', 'PUT', 'DELETE'],
-  '/_matrix/key/v2/server': ['GET'],
   '/_matrix/key/v2/query': ['POST'],
   '/_matrix/key/v2/query/:serverName': ['GET'],
   // Content Repository

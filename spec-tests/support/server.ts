@@ -16,6 +16,7 @@ import { createContext, type RunningContext } from '../../server/context.ts'
 import { makeApp } from '../../server/http/app.ts'
 import type { Endpoint } from '../../server/http/endpoint.ts'
 import { type Listening, listen } from '../../server/http/listen.ts'
+import { loadCertificate } from '../../server/http/tls.ts'
 import { systemClock, type VirtualClock, virtualClock } from '../../server/lib/clock.ts'
 import { makeLog } from '../../server/lib/log.ts'
 import { Client } from './client.ts'
@@ -32,11 +33,13 @@ const startOfTime = Date.UTC(2030, 0, 1)
 
 export class TestServer {
   baseUrl = ''
+  /** Where TLS is spoken, with the option `tls.port`. */
+  tlsUrl = ''
   readonly #options: ServerOptions
   readonly #storage: Record<string, unknown>
   readonly #clock: VirtualClock | undefined
   #context: RunningContext | undefined
-  #listening: Listening | undefined
+  #listening: Listening[] = []
   #users = 0
 
   private constructor(options: ServerOptions, storage: Record<string, unknown>) {
@@ -68,8 +71,15 @@ export class TestServer {
     )
     const clock = this.#clock ?? systemClock
     this.#context = await createContext(config, { clock, log: makeLog(config.log_level) })
-    this.#listening = await listen(makeApp(this.#context, endpoints), config.host, config.port)
-    this.baseUrl = this.#listening.url
+    const app = makeApp(this.#context, endpoints)
+    const plain = await listen(app, config.host, config.port)
+    this.#listening = [plain]
+    this.baseUrl = plain.url
+    if (config.tls.port === undefined) return
+    const certificate = await loadCertificate(config, clock)
+    const tls = await listen(app, config.host, config.tls.port, certificate)
+    this.#listening.push(tls)
+    this.tlsUrl = tls.url
   }
 
   /** Stop the server and start it again on the same data, `downMs` later by its clock. */
@@ -81,7 +91,7 @@ export class TestServer {
 
   /** In the order of server/main.ts: whoever waits is let go, and then answered. */
   async #stopServer(): Promise<void> {
-    const closed = this.#listening?.close()
+    const closed = Promise.all(this.#listening.map(one => one.close()))
     this.#context?.notifier.stop()
     await closed
     await this.#context?.stop()
@@ -154,8 +164,10 @@ export function startServer(options: ServerOptions = {}): Promise<TestServer> {
 
 async function makeStorage(): Promise<Record<string, unknown>> {
   const url = process.env.HOURGLASS_TEST_DATABASE_URL
-  if (url === undefined) return { data_dir: await mkdtemp(join(tmpdir(), 'hourglass-')) }
+  const storage = { data_dir: await mkdtemp(join(tmpdir(), 'hourglass-')) }
+  if (url === undefined) return storage
   return {
+    ...storage,
     database_url: url,
     database_schema: `test_${randomBytes(8).toString('hex')}`,
     database_connections: 8,
@@ -163,10 +175,8 @@ async function makeStorage(): Promise<Record<string, unknown>> {
 }
 
 async function removeStorage(storage: Record<string, unknown>): Promise<void> {
-  if (typeof storage.data_dir === 'string') {
-    await rm(storage.data_dir, { recursive: true, force: true })
-    return
-  }
+  await rm(String(storage.data_dir), { recursive: true, force: true })
+  if (storage.database_url === undefined) return
   const client = new pg.Client({ connectionString: String(storage.database_url) })
   await client.connect()
   await client.query('SET client_min_messages = error')
