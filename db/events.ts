@@ -111,7 +111,8 @@ export async function selectTimeline(db: Db, query: TimelineQuery): Promise<Even
 
 type Condition = ExpressionWrapper<Schema, 'events', SqlBool>
 
-function passes(eb: ExpressionBuilder<Schema, 'events'>, filter: TimelineFilter): Condition {
+/** What a filter asks, as a condition on `events`. */
+export function passes(eb: ExpressionBuilder<Schema, 'events'>, filter: TimelineFilter): Condition {
   const conditions: Condition[] = []
   // One parameter for all: a statement has room for 65535, and a filter may hold more.
   const likeAny = (patterns: readonly string[]) =>
@@ -136,6 +137,89 @@ function passes(eb: ExpressionBuilder<Schema, 'events'>, filter: TimelineFilter)
 
 function likePattern(pattern: string): string {
   return pattern.replace(/[\\%_]/g, '\\$&').replaceAll('*', '%')
+}
+
+/** A place in a room's timeline. */
+export interface Anchor {
+  room_id: string
+  position: number
+}
+
+/** What is around some places of a timeline, and what of it may be read. */
+export interface Surroundings {
+  anchors: readonly Anchor[]
+  rooms: readonly { roomId: string; ranges: readonly PositionRange[] }[]
+  /** How many events, at most, on either side. */
+  before: number
+  after: number
+}
+
+/** The events around each place, nearest first, each with the position of that place. */
+export async function selectAround(
+  db: Db,
+  { anchors, rooms, before, after }: Surroundings,
+): Promise<(EventRow & { anchor_position: number })[]> {
+  if (anchors.length === 0 || before + after === 0) return []
+  const all = rooms.flatMap(({ roomId, ranges }) => ranges.map(range => ({ roomId, ...range })))
+  const side = (isBefore: boolean) => {
+    const order = isBefore ? sql`DESC` : sql`ASC`
+    const limit = isBefore ? before : after
+    const [first, last] = isBefore
+      ? [sql`readable.first`, sql`least(readable.last, anchor.position - 1)`]
+      : [sql`greatest(readable.first, anchor.position + 1)`, sql`readable.last`]
+    return sql`
+      SELECT near.* FROM readable CROSS JOIN LATERAL (
+        SELECT * FROM events
+        WHERE events.room_id = readable.room_id AND events.position BETWEEN ${first} AND ${last}
+        ORDER BY events.position ${order} LIMIT ${limit}
+      ) AS near
+      WHERE readable.room_id = anchor.room_id
+      ORDER BY near.position ${order} LIMIT ${limit}`
+  }
+  const { rows } = await sql<EventRow & { anchor_position: number }>`
+    WITH readable AS (
+      SELECT * FROM unnest(
+        ${all.map(range => range.roomId)}::text[],
+        ${all.map(range => range.from)}::bigint[],
+        ${all.map(range => range.upTo)}::bigint[]
+      ) AS range (room_id, first, last)
+    )
+    SELECT anchor.position AS anchor_position, around.*
+    FROM unnest(
+      ${anchors.map(anchor => anchor.room_id)}::text[],
+      ${anchors.map(anchor => anchor.position)}::bigint[]
+    ) AS anchor (room_id, position)
+    CROSS JOIN LATERAL ((${side(true)}) UNION ALL (${side(false)})) AS around
+    ORDER BY abs(around.position - anchor.position)`.execute(db.q)
+  return rows
+}
+
+/**
+ * The event nearest to a moment, on one side of it: the first at or after `ts`, or the last at or
+ * before it. Of several at the same time, the one that is nearest along the timeline.
+ */
+export async function selectEventByTime(
+  db: Db,
+  query: {
+    roomId: string
+    ranges: readonly PositionRange[]
+    ts: number
+    direction: 'forwards' | 'backwards'
+  },
+): Promise<EventRow | undefined> {
+  if (query.ranges.length === 0) return undefined
+  const [comparison, order] =
+    query.direction === 'forwards' ? (['>=', 'asc'] as const) : (['<=', 'desc'] as const)
+  return db.q
+    .selectFrom('events')
+    .selectAll()
+    .where('room_id', '=', query.roomId)
+    .where('origin_server_ts', comparison, query.ts)
+    .where(eb => eb.or(query.ranges.map(range => eb.between('position', range.from, range.upTo))))
+    .orderBy('origin_server_ts', order)
+    .orderBy('position', order)
+    .limit(1)
+    .executeTakeFirst()
 }
 
 /** Which of these rooms have an event in (after, upTo]. */

@@ -149,6 +149,27 @@ export async function selectStateEventAt(
     .executeTakeFirst()
 }
 
+/** The membership events of these users, each as it stood in a room at `at` (inclusive). */
+export async function selectMembersAt(
+  db: Db,
+  wanted: readonly { roomId: string; userId: string; at: number }[],
+): Promise<(Pick<EventRow, 'room_id' | 'state_key' | 'pdu'> & { at: number })[]> {
+  if (wanted.length === 0) return []
+  const { rows } = await sql<Pick<EventRow, 'room_id' | 'state_key' | 'pdu'> & { at: number }>`
+    SELECT DISTINCT wanted.at, room_state.room_id, room_state.state_key, events.pdu
+    FROM unnest(
+      ${wanted.map(one => one.roomId)}::text[],
+      ${wanted.map(one => one.userId)}::text[],
+      ${wanted.map(one => one.at)}::bigint[]
+    ) AS wanted (room_id, user_id, at)
+    JOIN room_state ON room_state.room_id = wanted.room_id
+      AND room_state.type = 'm.room.member' AND room_state.state_key = wanted.user_id
+      AND room_state.position <= wanted.at
+      AND (room_state.until_position IS NULL OR room_state.until_position > wanted.at)
+    JOIN events ON events.event_id = room_state.event_id`.execute(db.q)
+  return rows
+}
+
 /** A span of a user's membership. */
 export type MembershipRow = Pick<
   RoomStateRow,

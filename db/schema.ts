@@ -20,6 +20,10 @@ export interface Schema {
   delayed_events: DelayedEventTable
   delayed_event_secrets: DelayedEventSecretRow
   account_data: AccountDataRow
+  threads: ThreadRow
+  thread_subscriptions: ThreadSubscriptionRow
+  searchable_texts: SearchableTextRow
+  reports: ReportTable
   to_device_messages: ToDeviceMessageRow
   app_services: AppServiceRow
   tickets: TicketRow
@@ -160,6 +164,51 @@ export interface RoomAliasRow {
   room_id: string
   creator: string
   created_ts: number
+}
+
+/** What is told of a thread with its root, kept up with every reply and every redaction of one. */
+export interface ThreadRow {
+  root_event_id: string
+  room_id: string
+  root_position: number
+  /** Of the latest reply. */
+  latest_position: number
+  reply_count: number
+}
+
+/** MSC4306. A row that is not subscribed says when the user unsubscribed. */
+export interface ThreadSubscriptionRow {
+  user_id: string
+  root_event_id: string
+  room_id: string
+  /** When it last changed. */
+  position: number
+  is_subscribed: boolean
+  /** Made by a client on its own account; false where not subscribed. */
+  is_automatic: boolean
+}
+
+export type SearchableKey = 'content.body' | 'content.name' | 'content.topic'
+
+/** The words of an event that can be searched for; gone once it is redacted. */
+export interface SearchableTextRow {
+  event_id: string
+  room_id: string
+  position: number
+  key: SearchableKey
+  /** A tsvector: the words, and the room's id as one more, so that one index finds both. */
+  words: string
+}
+
+/** What users have brought to the administrator's notice: a room, an event in one, or a user. */
+export interface ReportTable {
+  report_id: Generated<number>
+  reporter: string
+  reported_ts: number
+  room_id: string | null
+  event_id: string | null
+  user_id: string | null
+  reason: string
 }
 
 export type DelayedEventStatus = 'scheduled' | 'sent' | 'cancelled' | 'failed'

@@ -19,11 +19,13 @@ import { openIdEndpoints } from './openid.ts'
 import { presenceEndpoints } from './presence.ts'
 import { pushRuleEndpoints } from './push-rules.ts'
 import { registerEndpoints } from './register.ts'
+import { relationsEndpoints } from './relations.ts'
 import { roomCreateEndpoints } from './room-create.ts'
 import { roomDirectoryEndpoints } from './room-directory.ts'
 import { roomMembershipEndpoints } from './room-membership.ts'
 import { roomReadEndpoints } from './room-read.ts'
 import { roomSendEndpoints } from './room-send.ts'
+import { searchEndpoints } from './search.ts'
 import { serverKeyEndpoints } from './server-keys.ts'
 import { syncEndpoints } from './sync.ts'
 import { toDeviceEndpoints } from './to-device.ts'
@@ -36,6 +38,8 @@ export const endpoints: readonly Endpoint[] = [
   ...filterEndpoints,
   ...syncEndpoints,
   ...roomReadEndpoints,
+  ...relationsEndpoints,
+  ...searchEndpoints,
   ...roomSendEndpoints,
   // Before the ids, of which the names of the lists are never one.
   ...delayedEventsListsEndpoints,

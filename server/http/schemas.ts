@@ -48,6 +48,9 @@ export const queryInteger = z
   .regex(/^\d{1,15}$/, 'is not a whole number from 0 up')
   .transform(Number)
 
+/** How many to give at once: a whole number from 1 up. */
+export const pageSize = queryInteger.refine(size => size > 0, 'is not a whole number from 1 up')
+
 /** `true` or `false` in a query string. */
 export const queryBoolean = z.enum(['true', 'false']).transform(value => value === 'true')
 

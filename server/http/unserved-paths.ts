@@ -44,12 +44,7 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/rooms/:roomId/read_markers`]: ['POST'],
   [`${v3}/rooms/:roomId/receipt/:receiptType/:eventId`]: ['POST'],
   [`${v3}/rooms/:roomId/typing/:userId`]: ['PUT'],
-  [`${v1}/rooms/:roomId/relations/:eventId`]: ['GET'],
-  [`${v1}/rooms/:roomId/relations/:eventId/:relType`]: ['GET'],
-  [`${v1}/rooms/:roomId/relations/:eventId/:relType/:eventType`]: ['GET'],
-  [`${v1}/rooms/:roomId/threads`]: ['GET'],
   [`${v1}/rooms/:roomId/timestamp_to_event`]: ['GET'],
-  [`${v3}/search`]: ['POST'],
   // Rooms
   [`${v1}/rooms/:roomId/hierarchy`]: ['GET'],
   [`${v1}/room_summary/:roomIdOrAlias`]: ['GET'],

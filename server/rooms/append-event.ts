@@ -24,7 +24,6 @@ import { type LockedRoom, updateRooms } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
-import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { authEventKeys, type StateKey } from '../matrix/auth-events.ts'
 import { isAllowed } from '../matrix/auth-rules.ts'
 import { forbidden, guestAccessForbidden, MatrixError } from '../matrix/errors.ts'
@@ -36,6 +35,15 @@ import type { RoomVersion } from '../matrix/room-versions.ts'
 import { allRoomsTopic, roomTopic, userTopic } from '../stream/notifier.ts'
 import { buildEvent, type EventDraft } from './build-event.ts'
 import { assertNoLifetime } from './lifetime.ts'
+import {
+  assertRelation,
+  forgetRelation,
+  type KnownRelations,
+  recordRelations,
+  relationOf,
+  selectKnownRelations,
+} from './relate-event.ts'
+import { forgetText, recordTexts } from './searchable-text.ts'
 import { StateBefore } from './state-before.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { notInRoom } from './visibility.ts'
@@ -96,11 +104,15 @@ export async function appendEvents(
   const state = new StateBefore(known)
   const originals = await originalsOf(tx, candidates)
   const guests = await guestsJoining(tx, candidates)
+  const relations = await selectKnownRelations(
+    tx,
+    candidates.map(({ draft }) => draft),
+  )
 
   const accepted: Accepted[] = []
   const outcomes = candidates.map(candidate => {
     try {
-      const one = judge(ctx, tx, candidate, state, { originals, guests })
+      const one = judge(ctx, tx, candidate, state, { originals, guests, relations })
       accepted.push(one)
       return one.row
     } catch (error) {
@@ -134,7 +146,11 @@ function judge(
   tx: Tx,
   candidate: Candidate,
   states: StateBefore,
-  known: { originals: ReadonlyMap<string, EventRow>; guests: ReadonlySet<string> },
+  known: {
+    originals: ReadonlyMap<string, EventRow>
+    guests: ReadonlySet<string>
+    relations: KnownRelations
+  },
 ): Accepted {
   const { room, draft, version, authEvent, citedKeys } = candidate
   assertNoLifetime(draft.content)
@@ -155,6 +171,7 @@ function judge(
       throw guestAccessForbidden('This room does not let guests in')
     }
   }
+  assertRelation(known.relations, room.room_id, draft)
   const redacted = redactionOf(candidate, state, known.originals)
 
   const row: EventRow = {
@@ -181,12 +198,20 @@ function judge(
   return { room, draft, row, redacted }
 }
 
-/** Five queries at the most, however many events. */
+/** A few queries, however many events; redactions alone are stored one by one. */
 async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promise<void> {
   if (accepted.length === 0) return
   await insertEvents(
     tx,
     accepted.map(({ row }) => row),
+  )
+  await recordRelations(
+    tx,
+    accepted.map(({ row }) => row),
+  )
+  await recordTexts(
+    tx,
+    accepted.map(({ row, draft }) => ({ event: row, content: draft.content })),
   )
   const stateEvents = accepted.filter(({ row }) => row.state_key !== null)
   if (stateEvents.length > 0) await updateState(ctx, tx, stateEvents)
@@ -194,6 +219,8 @@ async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promi
     if (!redacted) continue
     const { original, pdu } = redacted
     await redactEvent(tx, original.event_id, { pdu, redactedBy: row.event_id })
+    await forgetRelation(tx, original)
+    await forgetText(tx, original)
   }
   await updateRooms(tx, [...new Set(accepted.map(({ room }) => room))])
 }
@@ -260,17 +287,6 @@ function topicsOf(draft: EventDraft, room: LockedRoom): string[] {
   const topics = [roomTopic(room.room_id), allRoomsTopic]
   if (draft.type === 'm.room.member' && draft.stateKey) topics.push(userTopic(draft.stateKey))
   return topics
-}
-
-function relationOf(content: JsonObject): Pick<EventRow, 'relates_to' | 'rel_type'> {
-  const relation = content['m.relates_to']
-  if (!isJsonObject(relation)) return { relates_to: null, rel_type: null }
-  const { event_id: relatesTo, rel_type: relType } = relation
-  const isShortText = typeof relType === 'string' && relType.length <= 255
-  return {
-    relates_to: typeof relatesTo === 'string' && isEventId(relatesTo) ? relatesTo : null,
-    rel_type: isShortText && !relType.includes('\0') ? relType : null,
-  }
 }
 
 async function updateState(ctx: Context, tx: Tx, changes: readonly Accepted[]): Promise<void> {

@@ -7,9 +7,10 @@
 import { selectEvents, selectReplaced } from '../../db/events.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Db } from '../../db/transaction.ts'
-import type { JsonObject } from '../lib/json.ts'
+import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
+import { aggregationsOf } from './aggregations.ts'
 import { parsePdu } from './stored-event.ts'
 import type { Sight } from './visibility.ts'
 
@@ -37,6 +38,9 @@ export async function presentEvents(
   const replaced = await replacedBy(db, rows)
   const redactionIds = rows.flatMap(row => row.redacted_by ?? [])
   const redactions = new Map((await selectEvents(db, redactionIds)).map(row => [row.event_id, row]))
+  const aggregations = await aggregationsOf(db, rows, viewer.userId, sights, children =>
+    presentEvents(db, children, viewer, sights),
+  )
   return rows.map(row => {
     const sight = sights.find(({ roomId }) => roomId === row.room_id)
     if (!sight) throw new Error('an event was presented to somebody who had not looked')
@@ -62,6 +66,8 @@ export async function presentEvents(
     }
     const redaction = redactions.get(row.redacted_by ?? '')
     if (redaction) unsigned.redacted_because = redactedBecause(redaction, sight)
+    const aggregated = aggregations.get(row.event_id)
+    if (aggregated) unsigned['m.relations'] = aggregated
     return { ...clientForm(row), unsigned }
   })
 }
@@ -87,8 +93,18 @@ export async function presentForSync(
   sights: readonly Sight[],
 ): Promise<ClientEvent[]> {
   const events = await presentEvents(db, rows, viewer, sights)
-  for (const event of events) delete event.room_id
+  for (const event of events) withoutRoomId(event)
   return events
+}
+
+/** Nor have the events that are told with it. */
+function withoutRoomId(event: JsonObject | ClientEvent): void {
+  delete event.room_id
+  const relations = isJsonObject(event.unsigned) ? event.unsigned['m.relations'] : undefined
+  if (!isJsonObject(relations)) return
+  const { 'm.replace': edit, 'm.thread': thread } = relations
+  if (isJsonObject(edit)) withoutRoomId(edit)
+  if (isJsonObject(thread) && isJsonObject(thread.latest_event)) withoutRoomId(thread.latest_event)
 }
 
 /** For each state event that replaced another: that other. */

@@ -124,6 +124,9 @@ export class GoodRequests {
     }
     if (template.endsWith('/account/password')) return { new_password: 'x' }
     if (['invite', 'kick', 'ban', 'unban'].includes(last)) return { user_id: this.#bob.userId }
+    if (template.endsWith('/search')) {
+      return { search_categories: { room_events: { search_term: 'hello' } } }
+    }
     if (template.includes('/presence/')) return { presence: 'online' }
     if (template.includes('/sendToDevice/')) return { messages: {} }
     if (template.endsWith('/delete_devices')) return { devices: [] }

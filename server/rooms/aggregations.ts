@@ -1,0 +1,76 @@
+/**
+ * What is told of an event's children with the event: its edit, its thread, who refers to it. Only
+ * of children that the viewer may read.
+ *
+ * Spec: "Aggregations of child events", "Server-side aggregation of m.thread relationships",
+ * "Server-side aggregation of m.replace relationships", "m.reference"
+ */
+import { selectAggregated, selectThreadCounts } from '../../db/relations.ts'
+import type { EventRow } from '../../db/schema.ts'
+import type { Db } from '../../db/transaction.ts'
+import type { JsonObject } from '../lib/json.ts'
+import type { ClientEvent } from '../matrix/event.ts'
+import type { Sight } from './visibility.ts'
+
+/** Deviation: the specification has no limit; a poll may have ten thousand answers. */
+const maxReferences = 100
+
+/**
+ * `unsigned["m.relations"]` of those that have any, by event id. State has none.
+ *
+ * @param present makes children into what the viewer sees, with what is told of *their* children:
+ *   no thread starts in a thread and no edit is edited, so that this comes to an end
+ */
+export async function aggregationsOf(
+  db: Db,
+  rows: readonly EventRow[],
+  userId: string,
+  sights: readonly Sight[],
+  present: (children: EventRow[]) => Promise<ClientEvent[]>,
+): Promise<Map<string, JsonObject>> {
+  const parents = rows.filter(row => row.state_key === null)
+  const children = await selectAggregated(db, parents, sights, maxReferences)
+  const found = new Map<string, JsonObject>()
+  if (children.length === 0) return found
+
+  const whole = children.filter(child => child.rel_type !== 'm.reference')
+  const presented = new Map((await present(whole)).map(event => [event.event_id, event]))
+  const counts = await threadCounts(db, children, userId, sights)
+  for (const parent of parents) {
+    const related: JsonObject = {}
+    for (const child of children) {
+      if (child.relates_to !== parent.event_id) continue
+      const event = presented.get(child.event_id)
+      if (child.rel_type === 'm.replace') related['m.replace'] = { ...event }
+      if (child.rel_type === 'm.thread') {
+        const thread = counts.get(parent.event_id)
+        related['m.thread'] = {
+          latest_event: { ...event },
+          count: thread?.count ?? 1,
+          current_user_participated: parent.sender === userId || thread?.has_replied === true,
+        }
+      }
+    }
+    const references = children.filter(
+      child => child.relates_to === parent.event_id && child.rel_type === 'm.reference',
+    )
+    if (references.length > 0) {
+      related['m.reference'] = { chunk: references.map(({ event_id }) => ({ event_id })) }
+    }
+    if (Object.keys(related).length > 0) found.set(parent.event_id, related)
+  }
+  return found
+}
+
+async function threadCounts(
+  db: Db,
+  children: readonly EventRow[],
+  userId: string,
+  sights: readonly Sight[],
+) {
+  const roots = children.flatMap(child =>
+    child.rel_type === 'm.thread' && child.relates_to !== null ? [child.relates_to] : [],
+  )
+  const counts = await selectThreadCounts(db, roots, userId, sights)
+  return new Map(counts.map(count => [count.root_event_id, count]))
+}

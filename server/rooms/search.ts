@@ -1,0 +1,237 @@
+/**
+ * Searching what was said. Only in what the user may read, in the rooms that they are in or, where
+ * they name them, in others that are open to them.
+ *
+ * Spec: Client-Server API "Server Side Search"
+ */
+import { selectAround } from '../../db/events.ts'
+import { selectJoinedRooms, selectMembersAt, selectStateAt } from '../../db/room-state.ts'
+import type { EventRow, SearchableKey } from '../../db/schema.ts'
+import { countMatches, type SearchCursor, selectMatches } from '../../db/search.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject, JsonValue } from '../lib/json.ts'
+import { invalidParam } from '../matrix/errors.ts'
+import type { ClientEvent } from '../matrix/event.ts'
+import { matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
+import { formatTimelineToken } from '../stream/token.ts'
+import { presentEvents } from './present-event.ts'
+import { parsePdu } from './stored-event.ts'
+import { viewerOf } from './timeline.ts'
+import { type Sight, selectSights } from './visibility.ts'
+
+const defaultLimit = 10
+const maxLimit = 100
+/** More are not counted: the number is there to be shown. */
+const mostCounted = 10_000
+
+export type GroupKey = 'room_id' | 'sender'
+
+export interface SearchRequest {
+  term: string
+  keys: readonly SearchableKey[]
+  filter: RoomEventFilter
+  orderBy: 'rank' | 'recent'
+  /** Undefined: the results alone. */
+  context: { before: number; after: number; withProfiles: boolean } | undefined
+  withState: boolean
+  groupBy: readonly GroupKey[]
+  nextBatch: string | undefined
+}
+
+type Found = EventRow & { rank: number }
+
+/**
+ * @returns the `room_events` of the answer
+ * @throws 400 M_INVALID_PARAM a `next_batch` that is none of this search
+ * Spec: POST /search
+ */
+export async function searchEvents(
+  ctx: Context,
+  requester: Requester,
+  request: SearchRequest,
+): Promise<JsonObject> {
+  const batch = request.nextBatch === undefined ? undefined : parseBatch(request)
+  const filter = narrowed(request.filter, batch?.group)
+  const now = ctx.positions.latest()
+  const rooms = filter.rooms ?? (await selectJoinedRooms(ctx.db, requester.userId))
+  const wanted = [...new Set(rooms)].filter(roomId => matchesRoom(roomId, filter))
+  const sights = (await selectSights(ctx.db, wanted, requester.userId, now)).filter(
+    sight => !sight.isForgotten && sight.ranges.length > 0,
+  )
+  const query = { term: request.term, keys: request.keys, rooms: sights, filter }
+  const limit = Math.min(Math.max(filter.limit ?? defaultLimit, 1), maxLimit)
+  const count = await countMatches(ctx.db, query, mostCounted)
+  const { orderBy } = request
+  const found = await selectMatches(ctx.db, query, { orderBy, after: batch?.after, limit })
+
+  const isFull = found.length === limit
+  const last = found.at(-1)
+  const present = (rows: EventRow[]) =>
+    presentEvents(ctx.db, rows, viewerOf(ctx, requester), sights)
+  const events = await present(found)
+  const contexts = await contextsOf(ctx, request, found, sights, present)
+  const results = found.map((row, index) => ({
+    rank: row.rank,
+    result: wire(events[index]),
+    ...(contexts ? { context: contexts[index] ?? {} } : {}),
+  }))
+  return {
+    count,
+    highlights: wordsOf(request.term),
+    results,
+    ...(request.withState ? { state: await stateOf(ctx, found, sights, present) } : {}),
+    ...(request.groupBy.length > 0 ? { groups: groupsOf(request, found, isFull) } : {}),
+    ...(isFull && last ? { next_batch: formatBatch(request, last) } : {}),
+  }
+}
+
+const wire = (value: ClientEvent | ClientEvent[] | undefined) => (value ?? null) as JsonValue
+
+/** A batch of one group is searched for in that group alone. */
+function narrowed(filter: RoomEventFilter, group?: { key: GroupKey; value: string }) {
+  if (!group) return filter
+  const [list, others] =
+    group.key === 'room_id'
+      ? (['rooms', 'not_rooms'] as const)
+      : (['senders', 'not_senders'] as const)
+  const isListed = filter[list]?.includes(group.value) ?? true
+  const isOut = filter[others]?.includes(group.value) ?? false
+  return { ...filter, [list]: isListed && !isOut ? [group.value] : [] }
+}
+
+/** What came before and after each result. */
+async function contextsOf(
+  ctx: Context,
+  request: SearchRequest,
+  found: readonly Found[],
+  sights: readonly Sight[],
+  present: (rows: EventRow[]) => Promise<ClientEvent[]>,
+): Promise<JsonObject[] | undefined> {
+  const { context } = request
+  if (!context) return undefined
+  const { before, after } = context
+  const around = await selectAround(ctx.db, { anchors: found, rooms: sights, before, after })
+  const events = await present(around)
+  const settled = ctx.positions.settled()
+  const profiles = context.withProfiles ? await profilesOf(ctx, found, around) : undefined
+  return found.map(row => {
+    const near = around.flatMap((neighbour, index) =>
+      neighbour.anchor_position === row.position ? [{ neighbour, event: events[index] }] : [],
+    )
+    const earlier = near.filter(({ neighbour }) => neighbour.position < row.position)
+    const later = near.filter(({ neighbour }) => neighbour.position > row.position)
+    const first = earlier.at(-1)?.neighbour ?? row
+    const last = later.at(-1)?.neighbour ?? row
+    return {
+      start: formatTimelineToken(first.position - 1, settled),
+      end: formatTimelineToken(last.position, settled),
+      events_before: earlier.map(({ event }) => wire(event)),
+      events_after: later.map(({ event }) => wire(event)),
+      ...(profiles
+        ? { profile_info: profiles(row, [row, ...near.map(({ neighbour }) => neighbour)]) }
+        : {}),
+    }
+  })
+}
+
+/** The names and pictures that senders had in the room when the result was sent. */
+async function profilesOf(
+  ctx: Context,
+  found: readonly Found[],
+  around: readonly (EventRow & { anchor_position: number })[],
+) {
+  const wanted = [...found.map(row => ({ ...row, anchor_position: row.position })), ...around].map(
+    row => ({ roomId: row.room_id, userId: row.sender, at: row.anchor_position }),
+  )
+  const members = await selectMembersAt(ctx.db, wanted)
+  return (result: EventRow, shown: readonly EventRow[]): JsonObject => {
+    const profiles: JsonObject = {}
+    for (const { sender } of shown) {
+      const member = members.find(
+        row =>
+          row.at === result.position && row.room_id === result.room_id && row.state_key === sender,
+      )
+      const { displayname, avatar_url } = member ? parsePdu(member).content : {}
+      profiles[sender] = {
+        ...(typeof displayname === 'string' ? { displayname } : {}),
+        ...(typeof avatar_url === 'string' ? { avatar_url } : {}),
+      }
+    }
+    return profiles
+  }
+}
+
+/** The state of every room in the results, as far as the user may read it. */
+async function stateOf(
+  ctx: Context,
+  found: readonly Found[],
+  sights: readonly Sight[],
+  present: (rows: EventRow[]) => Promise<ClientEvent[]>,
+): Promise<JsonObject> {
+  const state: JsonObject = {}
+  for (const { roomId, stateUpTo } of sights) {
+    if (stateUpTo === undefined || !found.some(row => row.room_id === roomId)) continue
+    state[roomId] = wire(await present(await selectStateAt(ctx.db, roomId, stateUpTo)))
+  }
+  return state
+}
+
+function groupsOf(request: SearchRequest, found: readonly Found[], isFull: boolean): JsonObject {
+  const groups: JsonObject = {}
+  for (const key of request.groupBy) {
+    const values = [...new Set(found.map(row => row[key]))]
+    groups[key] = Object.fromEntries(
+      values.map((value, order) => {
+        const ofGroup = found.filter(row => row[key] === value)
+        const last = ofGroup.at(-1)
+        const next = isFull && last ? formatBatch(request, last, { key, value }) : undefined
+        return [
+          value,
+          {
+            order,
+            results: ofGroup.map(row => row.event_id),
+            ...(next === undefined ? {} : { next_batch: next }),
+          },
+        ]
+      }),
+    )
+  }
+  return groups
+}
+
+function formatBatch(
+  request: SearchRequest,
+  last: Found,
+  group?: { key: GroupKey; value: string },
+): string {
+  const place = request.orderBy === 'rank' ? `r${last.rank}_${last.position}` : `p${last.position}`
+  return group ? `${place}_${group.key}_${group.value}` : place
+}
+
+function parseBatch(request: SearchRequest): {
+  after: SearchCursor
+  group: { key: GroupKey; value: string } | undefined
+} {
+  const [, rank, position, key, value] =
+    /^(?:r(\d(?:\.\d{1,20})?(?:e-\d{1,3})?)_|p)(\d{1,15})(?:_(room_id|sender)_(.+))?$/.exec(
+      request.nextBatch ?? '',
+    ) ?? []
+  if (position === undefined || (rank === undefined) !== (request.orderBy === 'recent')) {
+    throw invalidParam('next_batch is none of this search')
+  }
+  return {
+    after: { position: Number(position), rank: rank === undefined ? undefined : Number(rank) },
+    group: value === undefined ? undefined : { key: key as GroupKey, value },
+  }
+}
+
+/** What a client may highlight. */
+function wordsOf(term: string): string[] {
+  const words = term
+    .toLowerCase()
+    .split(/\s+/)
+    .filter(word => word !== 'or' && !word.startsWith('-'))
+  const bare = words.flatMap(word => word.split(/[^\p{L}\p{N}\p{M}_]+/u))
+  return [...new Set(bare)].filter(word => word !== '')
+}
