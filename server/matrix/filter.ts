@@ -117,6 +117,13 @@ export function matchesFilter(event: FilteredEvent, filter: RoomEventFilter): bo
   )
 }
 
+/** The latest of them, as many as the filter wants; they come oldest first. */
+export function limited<T>(events: T[], { limit }: EventFilter): T[] {
+  return limit === undefined || events.length <= limit
+    ? events
+    : events.slice(events.length - limit)
+}
+
 /** Whether the filter speaks of this room at all. */
 export function matchesRoom(roomId: string, lists: RoomLists): boolean {
   return isListed(roomId, lists.rooms, lists.not_rooms)

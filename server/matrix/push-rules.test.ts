@@ -4,7 +4,7 @@ import { defaultPushRules } from './push-rules.ts'
 const rules = defaultPushRules('@alice:example.org')
 
 function kind(name: string): JsonObject[] {
-  const list = rules[name]
+  const list = (rules as unknown as JsonObject)[name]
   return Array.isArray(list) ? list.filter(isJsonObject) : []
 }
 const ids = (name: string) => kind(name).map(rule => rule.rule_id)
@@ -26,6 +26,7 @@ describe('the predefined push rules', () => {
       '.m.rule.reaction',
       '.m.rule.room.server_acl',
       '.m.rule.suppress_edits',
+      '.org.matrix.msc3930.rule.poll_response',
     ])
     expect(ids('content')).toEqual(['.m.rule.contains_user_name'])
     expect(ids('room')).toEqual([])
@@ -34,8 +35,12 @@ describe('the predefined push rules', () => {
       '.m.rule.call',
       '.m.rule.encrypted_room_one_to_one',
       '.m.rule.room_one_to_one',
+      '.org.matrix.msc3930.rule.poll_start_one_to_one',
+      '.org.matrix.msc3930.rule.poll_end_one_to_one',
       '.m.rule.message',
       '.m.rule.encrypted',
+      '.org.matrix.msc3930.rule.poll_start',
+      '.org.matrix.msc3930.rule.poll_end',
     ])
   })
 
@@ -92,6 +97,7 @@ describe('the predefined push rules', () => {
       '.m.rule.reaction',
       '.m.rule.room.server_acl',
       '.m.rule.suppress_edits',
+      '.org.matrix.msc3930.rule.poll_response',
     ])
   })
 })

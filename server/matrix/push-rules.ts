@@ -1,11 +1,59 @@
 /**
- * The push rules that every user begins with.
+ * The push rules that every user begins with, and what a user has made of them.
  *
  * Spec: Client-Server API v1.12 "Push Notifications", "Predefined Rules"; in the order of the
- * specification, which is the order of priority.
+ * specification, which is the order of priority. MSC3930 for polls.
  */
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { localpartOf, type UserId } from './ids.ts'
+
+/** In the order of priority. */
+export const ruleKinds = ['override', 'content', 'room', 'sender', 'underride'] as const
+export type RuleKind = (typeof ruleKinds)[number]
+
+export type PushRule = {
+  rule_id: string
+  default: boolean
+  enabled: boolean
+  /** Of `override` and `underride`. */
+  conditions?: JsonObject[]
+  /** Of `content`: a glob for words of the body. */
+  pattern?: string
+  actions: JsonValue[]
+}
+
+/** A user's global rule set. */
+export type PushRules = Record<RuleKind, PushRule[]>
+
+/** What a user has changed. The predefined rules are not kept, so that new ones reach everybody. */
+export interface PushRuleChanges {
+  /** Their own rules, in order. */
+  own: Partial<Record<RuleKind, PushRule[]>>
+  /** What they have changed of predefined rules, by `kind/rule_id`. */
+  predefined: Record<string, { enabled?: boolean; actions?: JsonValue[] }>
+}
+
+export const noChanges: PushRuleChanges = { own: {}, predefined: {} }
+
+/**
+ * The rules as they are now. Users' own come before the predefined of the same kind; only the
+ * master switch comes before all.
+ */
+export function pushRulesWith(userId: UserId, changes: PushRuleChanges): PushRules {
+  const predefined = defaultPushRules(userId)
+  return Object.fromEntries(
+    ruleKinds.map(kind => {
+      const rules = predefined[kind].map(rule => {
+        const key = `${kind}/${rule.rule_id}`
+        const change = Object.hasOwn(changes.predefined, key) ? changes.predefined[key] : {}
+        return { ...rule, ...change }
+      })
+      const isMaster = (rule: PushRule) => rule.rule_id === '.m.rule.master'
+      const own = changes.own[kind] ?? []
+      return [kind, [...rules.filter(isMaster), ...own, ...rules.filter(rule => !isMaster(rule))]]
+    }),
+  ) as PushRules
+}
 
 const highlight = { set_tweak: 'highlight' }
 const sound = (value: string) => ({ set_tweak: 'sound', value })
@@ -19,7 +67,12 @@ const isRoomOfTwo = { kind: 'room_member_count', is: '2' }
 const mayNotifyRoom = { kind: 'sender_notification_permission', key: 'room' }
 
 /** A rule with conditions, which `override` and `underride` have. */
-function rule(id: string, conditions: JsonObject[], actions: JsonValue[], enabled = true) {
+function rule(
+  id: string,
+  conditions: JsonObject[],
+  actions: JsonValue[],
+  enabled = true,
+): PushRule {
   return { rule_id: id, default: true, enabled, conditions, actions }
 }
 
@@ -27,7 +80,7 @@ function rule(id: string, conditions: JsonObject[], actions: JsonValue[], enable
  * The user's global rule set: `{ override, content, room, sender, underride }`. `/pushrules/` and
  * the account data `m.push_rules` have it under `global`.
  */
-export function defaultPushRules(userId: UserId): JsonObject {
+export function defaultPushRules(userId: UserId): PushRules {
   const mention = ['notify', sound('default'), highlight]
   return {
     override: [
@@ -77,6 +130,11 @@ export function defaultPushRules(userId: UserId): JsonObject {
         [propertyIs('content.m\\.relates_to.rel_type', 'm.replace')],
         [],
       ),
+      rule(
+        '.org.matrix.msc3930.rule.poll_response',
+        [isType('org.matrix.msc3381.poll.response')],
+        [],
+      ),
     ],
     content: [
       {
@@ -101,8 +159,22 @@ export function defaultPushRules(userId: UserId): JsonObject {
         [isRoomOfTwo, isType('m.room.message')],
         ['notify', sound('default')],
       ),
+      ...['start', 'end'].map(what =>
+        rule(
+          `.org.matrix.msc3930.rule.poll_${what}_one_to_one`,
+          [isRoomOfTwo, isType(`org.matrix.msc3381.poll.${what}`)],
+          ['notify', sound('default')],
+        ),
+      ),
       rule('.m.rule.message', [isType('m.room.message')], ['notify']),
       rule('.m.rule.encrypted', [isType('m.room.encrypted')], ['notify']),
+      ...['start', 'end'].map(what =>
+        rule(
+          `.org.matrix.msc3930.rule.poll_${what}`,
+          [isType(`org.matrix.msc3381.poll.${what}`)],
+          ['notify'],
+        ),
+      ),
     ],
   }
 }
