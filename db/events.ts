@@ -90,6 +90,8 @@ export interface TimelineQuery {
   direction: 'forwards' | 'backwards'
   limit: number
   filter?: TimelineFilter | undefined
+  /** Senders of whom only state is to be seen. */
+  ignored?: ReadonlySet<string>
 }
 
 /** A stretch of one room's timeline, in the direction asked for. */
@@ -103,6 +105,14 @@ export async function selectTimeline(db: Db, query: TimelineQuery): Promise<Even
     .where('position', '>', query.after)
     .where('position', '<=', query.upTo)
     .where(eb => eb.or(query.ranges.map(range => eb.between('position', range.from, range.upTo))))
+    .$if(Boolean(query.ignored?.size), events =>
+      events.where(eb =>
+        eb.or([
+          eb('state_key', 'is not', null),
+          eb.not(eb('sender', '=', sql<string>`ANY(${[...(query.ignored ?? [])]}::text[])`)),
+        ]),
+      ),
+    )
     .$if(filter !== undefined, events => events.where(eb => passes(eb, filter ?? {})))
     .orderBy('position', query.direction === 'forwards' ? 'asc' : 'desc')
     .limit(query.limit)

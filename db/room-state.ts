@@ -89,6 +89,24 @@ export function selectStateByKeys(
   return selectStateOfRooms(db, wanted)
 }
 
+/** What stands now in these rooms under these types, with the empty state key. */
+export async function selectCurrentState(
+  db: Db,
+  roomIds: readonly string[],
+  types: readonly string[],
+): Promise<EventRow[]> {
+  if (roomIds.length === 0) return []
+  return db.q
+    .selectFrom('room_state')
+    .innerJoin('events', 'events.event_id', 'room_state.event_id')
+    .selectAll('events')
+    .where('room_state.room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
+    .where('room_state.type', '=', sql<string>`ANY(${[...types]}::text[])`)
+    .where('room_state.state_key', '=', '')
+    .where('until_position', 'is', null)
+    .execute()
+}
+
 /** Which part of a room's state. Without `types`, all of it. */
 export interface StateSelection {
   /** Only these types. */

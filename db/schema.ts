@@ -27,6 +27,10 @@ export interface Schema {
   to_device_messages: ToDeviceMessageRow
   app_services: AppServiceRow
   tickets: TicketRow
+  profile_fields: ProfileFieldRow
+  receipts: ReceiptRow
+  push_rules: PushRulesRow
+  pushers: PusherRow
 }
 
 /** One row: who we are. Written once, at the first start. */
@@ -302,4 +306,55 @@ export interface TicketRow {
   kind: 'openid' | 'login'
   user_id: string
   expires_ts: number
+}
+
+/** What a user says of themselves beyond `displayname` and `avatar_url`, which stand in `users`. */
+export interface ProfileFieldRow {
+  user_id: string
+  key_name: string
+  /** Any JSON. */
+  value: string
+}
+
+/** How far a user has read: one for each type and thread. */
+export interface ReceiptRow {
+  room_id: string
+  user_id: string
+  /** `m.read` or `m.read.private`. */
+  receipt_type: string
+  /** Empty: unthreaded. Else `main`, or the event id of the thread's root. */
+  thread_id: string
+  event_id: string
+  /** Where that event stands in its room; a receipt only ever moves forwards. */
+  event_position: number
+  received_ts: number
+  position: number
+}
+
+/** A user's push rules, as far as they differ from the predefined ones. */
+export interface PushRulesRow {
+  user_id: string
+  /** `PushRuleChanges` of matrix/push-rules.ts as JSON. */
+  changes: string
+  /** Of the last change. */
+  position: number
+}
+
+/** Where a device wants to be notified. It goes with its device. */
+export interface PusherRow {
+  user_id: string
+  app_id: string
+  pushkey: string
+  /** The device that set it. */
+  device_id: string
+  kind: string
+  app_display_name: string
+  device_display_name: string
+  profile_tag: string | null
+  lang: string
+  /** JSON, exactly as submitted; `url` is the gateway. */
+  data: string
+  created_ts: number
+  /** Position: everything up to here (inclusive) has been pushed, or needed no push. */
+  pushed_up_to: number
 }

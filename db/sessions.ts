@@ -77,6 +77,9 @@ export async function updateDeviceName(
 /** All that belongs to a device and to nobody else; its sessions go with the last of them. */
 const tablesOfDevices = ['to_device_messages', 'transaction_ids', 'devices'] as const
 
+/** MSC3890: what a device keeps with its user about its own notifications. */
+const settingsOfDevice = 'org.matrix.msc3890.local_notification_settings.'
+
 /** Those of these devices that the user has, with their sessions, messages and transaction ids. */
 export async function deleteDevices(
   tx: Tx,
@@ -91,6 +94,13 @@ export async function deleteDevices(
       .where('device_id', '=', sql<string>`ANY(${[...deviceIds]}::text[])`)
       .execute()
   }
+  const types = deviceIds.map(deviceId => `${settingsOfDevice}${deviceId}`)
+  await tx.q
+    .deleteFrom('account_data')
+    .where('user_id', '=', userId)
+    .where('room_id', '=', '')
+    .where('type', '=', sql<string>`ANY(${types}::text[])`)
+    .execute()
 }
 
 /** As {@link deleteDevices}, all devices. @param except one to keep */
@@ -103,6 +113,13 @@ export async function deleteAllDevices(tx: Tx, userId: string, except?: string):
       .$if(except !== undefined, query => query.where('device_id', '!=', except ?? ''))
       .execute()
   }
+  await tx.q
+    .deleteFrom('account_data')
+    .where('user_id', '=', userId)
+    .where('room_id', '=', '')
+    .where('type', 'like', `${settingsOfDevice.replaceAll('_', '\\_')}%`)
+    .where('type', '!=', `${settingsOfDevice}${except ?? ''}`)
+    .execute()
 }
 
 export async function insertSession(tx: Tx, session: Insertable<SessionTable>): Promise<void> {

@@ -1,0 +1,67 @@
+/** Receipts: how far users have read. */
+import { sql } from 'kysely'
+import type { ReceiptRow } from './schema.ts'
+import type { Db, Tx } from './transaction.ts'
+
+/** The user's receipts of one kind in one room, by thread, held until the transaction ends. */
+export async function lockReceipts(
+  tx: Tx,
+  key: Pick<ReceiptRow, 'room_id' | 'user_id' | 'receipt_type'>,
+): Promise<ReceiptRow[]> {
+  return tx.q
+    .selectFrom('receipts')
+    .selectAll()
+    .where('room_id', '=', key.room_id)
+    .where('user_id', '=', key.user_id)
+    .where('receipt_type', '=', key.receipt_type)
+    .forUpdate()
+    .execute()
+}
+
+/** Write, unless the receipt that is there is as far, or further. */
+export async function advanceReceipt(tx: Tx, receipt: ReceiptRow): Promise<void> {
+  const { event_id, event_position, received_ts, position } = receipt
+  await tx.q
+    .insertInto('receipts')
+    .values(receipt)
+    .onConflict(conflict =>
+      conflict
+        .columns(['room_id', 'user_id', 'receipt_type', 'thread_id'])
+        .doUpdateSet({ event_id, event_position, received_ts, position })
+        .where('receipts.event_position', '<', event_position),
+    )
+    .execute()
+}
+
+/** Receipts in these rooms that moved in (after, upTo], without the private ones of others. */
+export async function selectReceiptsBetween(
+  db: Db,
+  viewerId: string,
+  rooms: readonly { roomId: string; after: number }[],
+  upTo: number,
+): Promise<ReceiptRow[]> {
+  if (rooms.length === 0) return []
+  const { rows } = await sql<ReceiptRow>`
+    SELECT receipts.* FROM
+      unnest(${rooms.map(room => room.roomId)}::text[], ${rooms.map(room => room.after)}::bigint[])
+        AS wanted (room_id, after)
+    JOIN receipts ON receipts.room_id = wanted.room_id AND position > wanted.after
+    WHERE position <= ${upTo} AND (receipt_type = 'm.read' OR user_id = ${viewerId})
+    ORDER BY position`.execute(db.q)
+  return rows
+}
+
+/** All receipts of one user in these rooms. */
+export async function selectOwnReceipts(
+  db: Db,
+  userId: string,
+  roomIds: readonly string[],
+): Promise<ReceiptRow[]> {
+  if (roomIds.length === 0) return []
+  return db.q
+    .selectFrom('receipts')
+    .selectAll()
+    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
+    .where('user_id', '=', userId)
+    .execute()
+}

@@ -1,0 +1,131 @@
+/** Events as push rules look at them, and since when a user has to do with them. */
+import { sql } from 'kysely'
+import type { EventRow } from './schema.ts'
+import type { Db } from './transaction.ts'
+
+export type RuledRow = EventRow & {
+  /** The root of the thread that it is in, over at most three relations; null: the main timeline. */
+  thread: string | null
+}
+
+/** A stretch of a room: both ends of it are where a receipt stands. Exclusive. */
+export interface Stretch {
+  roomId: string
+  after: number
+  /** For events that say themselves that they are in a thread. */
+  threadsAfter: number
+}
+
+/**
+ * The events of these stretches, up to `upTo` (inclusive), in no particular order: the latest
+ * `limit` of each room's main timeline, and as many of its threads.
+ */
+export async function selectForRules(
+  db: Db,
+  stretches: readonly Stretch[],
+  upTo: number,
+  limit: number,
+): Promise<RuledRow[]> {
+  if (stretches.length === 0) return []
+  const { rows } = await sql<RuledRow>`
+    SELECT found.*, CASE
+      WHEN found.rel_type = 'm.thread' THEN found.relates_to
+      WHEN parent.rel_type = 'm.thread' THEN parent.relates_to
+      WHEN grandparent.rel_type = 'm.thread' THEN grandparent.relates_to
+    END AS thread
+    FROM unnest(
+      ${stretches.map(stretch => stretch.roomId)}::text[],
+      ${stretches.map(stretch => stretch.after)}::bigint[],
+      ${stretches.map(stretch => stretch.threadsAfter)}::bigint[]
+    ) AS wanted (room_id, after, threads_after)
+    CROSS JOIN LATERAL (
+      (SELECT * FROM events
+        WHERE events.room_id = wanted.room_id AND position > wanted.after AND position <= ${upTo}
+          AND rel_type IS DISTINCT FROM 'm.thread'
+        ORDER BY position DESC LIMIT ${limit})
+      UNION ALL
+      (SELECT * FROM events
+        WHERE events.room_id = wanted.room_id AND position > wanted.threads_after
+          AND position <= ${upTo} AND rel_type = 'm.thread'
+        ORDER BY position DESC LIMIT ${limit})
+    ) AS found
+    LEFT JOIN events parent
+      ON parent.event_id = found.relates_to AND parent.room_id = found.room_id
+    LEFT JOIN events grandparent
+      ON grandparent.event_id = parent.relates_to AND grandparent.room_id = found.room_id
+  `.execute(db.q)
+  return rows
+}
+
+/**
+ * Since when (position) the user has been in each of these rooms without a break, and their
+ * present membership event; rooms that they are not in are left out.
+ */
+export async function selectOwnJoins(
+  db: Db,
+  userId: string,
+  roomIds: readonly string[],
+): Promise<{ room_id: string; joined_position: number; pdu: string }[]> {
+  if (roomIds.length === 0) return []
+  const { rows } = await sql<{ room_id: string; joined_position: number; pdu: string }>`
+    SELECT mine.room_id, events.pdu, (
+      SELECT min(position) FROM room_state since
+      WHERE since.room_id = mine.room_id AND since.type = 'm.room.member'
+        AND since.state_key = mine.state_key AND since.position > coalesce((
+          SELECT max(position) FROM room_state before
+          WHERE before.room_id = mine.room_id AND before.type = 'm.room.member'
+            AND before.state_key = mine.state_key AND before.membership <> 'join'
+        ), 0)
+    ) AS joined_position
+    FROM room_state mine JOIN events ON events.event_id = mine.event_id
+    WHERE mine.room_id = ANY(${[...roomIds]}::text[]) AND mine.type = 'm.room.member'
+      AND mine.state_key = ${userId} AND mine.membership = 'join'
+      AND mine.until_position IS NULL`.execute(db.q)
+  return rows
+}
+
+/** The first `limit` events of these stretches of rooms, (after, upTo], oldest first. */
+export async function selectNextForRules(
+  db: Db,
+  stretches: readonly { roomId: string; after: number; upTo: number }[],
+  limit: number,
+): Promise<RuledRow[]> {
+  if (stretches.length === 0) return []
+  const { rows } = await sql<RuledRow>`
+    SELECT found.*, CASE WHEN found.rel_type = 'm.thread' THEN found.relates_to END AS thread
+    FROM unnest(
+      ${stretches.map(stretch => stretch.roomId)}::text[],
+      ${stretches.map(stretch => stretch.after)}::bigint[],
+      ${stretches.map(stretch => stretch.upTo)}::bigint[]
+    ) AS wanted (room_id, after, up_to)
+    CROSS JOIN LATERAL (
+      SELECT * FROM events
+      WHERE events.room_id = wanted.room_id AND position > wanted.after
+        AND position <= wanted.up_to
+      ORDER BY position LIMIT ${limit}
+    ) AS found
+    ORDER BY found.position LIMIT ${limit}`.execute(db.q)
+  return rows
+}
+
+/** The latest `limit` events before `before` (exclusive) in all these rooms, latest first. */
+export async function selectLatestForRules(
+  db: Db,
+  rooms: readonly { roomId: string; after: number }[],
+  before: number,
+  limit: number,
+): Promise<RuledRow[]> {
+  if (rooms.length === 0) return []
+  const { rows } = await sql<RuledRow>`
+    SELECT found.*, CASE WHEN found.rel_type = 'm.thread' THEN found.relates_to END AS thread
+    FROM unnest(
+      ${rooms.map(room => room.roomId)}::text[], ${rooms.map(room => room.after)}::bigint[]
+    ) AS wanted (room_id, after)
+    CROSS JOIN LATERAL (
+      SELECT * FROM events
+      WHERE events.room_id = wanted.room_id AND position > wanted.after AND position < ${before}
+      ORDER BY position DESC LIMIT ${limit}
+    ) AS found
+    ORDER BY found.position DESC LIMIT ${limit}`.execute(db.q)
+  return rows
+}
