@@ -10,6 +10,7 @@ import { matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
 import { presentEvents, type Viewer } from './present-event.ts'
+import { selectIgnored } from './recipient.ts'
 import { lookInto, type Sight, selectSight } from './visibility.ts'
 
 const defaultLimit = 10
@@ -58,6 +59,7 @@ export async function readMessages(
         direction: isBackwards ? 'backwards' : 'forwards',
         limit,
         filter,
+        ignored: await selectIgnored(ctx.db, requester.userId),
       })
     : []
 
@@ -145,7 +147,8 @@ export async function readContext(
   const { roomId, filter } = request
   const { row, sight } = await findReadable(ctx, requester, roomId, request.eventId)
   const limit = Math.min(request.limit ?? filter?.limit ?? defaultLimit, maxLimit)
-  const around = { roomId, ranges: sight.ranges, filter }
+  const ignored = await selectIgnored(ctx.db, requester.userId)
+  const around = { roomId, ranges: sight.ranges, filter, ignored }
   const before = await selectTimeline(ctx.db, {
     ...around,
     after: 0,

@@ -14,14 +14,25 @@ export const allRoomsTopic = 'rooms'
 export const roomTopic = (roomId: string) => `room:${roomId}`
 export const userTopic = (userId: string) => `user:${userId}`
 
+/** The room that a topic stands for; undefined if it stands for something else. */
+export function roomOfTopic(topic: string): string | undefined {
+  return topic.startsWith('room:') ? topic.slice('room:'.length) : undefined
+}
+
 export class Notifier {
   readonly #clock: Clock
   readonly #latest = new Map<string, number>()
   readonly #waiters = new Map<string, Set<Waiter>>()
+  #listener: ((topics: readonly string[]) => void) | undefined
   #stopped = false
 
   constructor(clock: Clock) {
     this.#clock = clock
+  }
+
+  /** Tell somebody who waits for nothing in particular of everything. There is one such. */
+  listen(listener: (topics: readonly string[]) => void): void {
+    this.#listener = listener
   }
 
   /** Something at `position` concerns these topics, and everything below it is settled. */
@@ -30,6 +41,7 @@ export class Notifier {
       if (position > (this.#latest.get(topic) ?? 0)) this.#latest.set(topic, position)
       for (const waiter of [...(this.#waiters.get(topic) ?? [])]) waiter.wake()
     }
+    this.#listener?.(topics)
   }
 
   /**

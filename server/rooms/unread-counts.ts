@@ -1,0 +1,258 @@
+/**
+ * How many events a user has not read that their push rules notify of.
+ *
+ * Counted when somebody asks, which is when they sync, and not when an event is sent: a send in a
+ * room of 10,000 costs nothing for the 9,999. What has been counted is kept in memory and goes on
+ * from there with the next event; a receipt, a change of rules, or a redaction makes it forgotten,
+ * and counted anew from the receipts, which stand near the end of the room. Everybody who is woken
+ * by one event shares one reading of it. Decision 0030.
+ *
+ * Spec: Client-Server API "Receiving notifications", "Threaded read receipts"
+ */
+import { selectOwnReceipts } from '../../db/receipts.ts'
+import type { Db } from '../../db/transaction.ts'
+import { selectForRules, selectOwnJoins } from '../../db/unread.ts'
+import { actionsFor, isHighlight, isNotifying, type RuledRoom } from '../matrix/push-evaluation.ts'
+import { type ReadMarks, readMarks, unreadAfter } from './read-marks.ts'
+import {
+  displayNameIn,
+  type Recipient,
+  type StoredRuledEvent,
+  selectRecipient,
+  selectRuledRooms,
+  toRuledEvent,
+} from './recipient.ts'
+import { parsePdu } from './stored-event.ts'
+
+export interface Count {
+  notifications: number
+  highlights: number
+}
+
+/** By thread; `main` is the main timeline. Without those that are zero. */
+export type Counts = ReadonlyMap<string, Count>
+
+/** What is known of one user in one room. */
+interface Entry {
+  displayName: string | undefined
+  marks: ReadMarks
+  /** Counted up to here, inclusive. */
+  upTo: number
+  counts: Map<string, Count>
+}
+
+/** A part of a room's timeline, read for everybody. */
+interface Reading {
+  /** Exclusive. */
+  after: number
+  /** Inclusive. */
+  upTo: number
+  result: ReturnType<typeof readStretches>
+}
+
+/** In a room that somebody has not read for longer, only this many events are looked at. */
+const mostEvents = 1_000
+/** Of this many rooms, one by one, for others share the reading; of more, in one query. */
+const fewRooms = 8
+/** More than this is not kept; whoever was not asked for longest goes first. */
+const mostEntries = 50_000
+const mostRecipients = 10_000
+const mostReadings = 1_000
+
+export class UnreadCounts {
+  readonly #entries = new Map<string, Entry>()
+  readonly #recipients = new Map<string, Recipient>()
+  readonly #readings = new Map<string, Reading>()
+  /** Goes up when something is forgotten: what was read before that is not to be kept. */
+  #forgettings = 0
+
+  /** The user's receipts in this room have moved. */
+  forgetRoom(userId: string, roomId: string): void {
+    this.#forgettings += 1
+    this.#entries.delete(keyOf(userId, roomId))
+  }
+
+  /** The user's push rules, or whom they ignore, have changed. */
+  forgetUser(userId: string): void {
+    this.#forgettings += 1
+    this.#recipients.delete(userId)
+    const prefix = keyOf(userId, '')
+    for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#entries.delete(key)
+  }
+
+  /**
+   * The counts of rooms that the user is in.
+   *
+   * @param upTo settled position, inclusive
+   */
+  async of(
+    db: Db,
+    userId: string,
+    roomIds: readonly string[],
+    upTo: number,
+  ): Promise<Map<string, Counts>> {
+    if (roomIds.length === 0) return new Map()
+    const recipient = await this.recipient(db, userId)
+    const known = await this.#goOn(db, recipient, roomIds, upTo)
+    const unknown = roomIds.filter(roomId => !known.has(roomId))
+    return new Map([...known, ...(await this.#countAnew(db, recipient, unknown, upTo))])
+  }
+
+  /** The rules of a user, and whom they ignore. */
+  async recipient(db: Db, userId: string): Promise<Recipient> {
+    const known = this.#recipients.get(userId)
+    if (known) return known
+    const before = this.#forgettings
+    const recipient = await selectRecipient(db, userId)
+    if (before === this.#forgettings) {
+      keep(this.#recipients, userId, recipient, mostRecipients)
+    }
+    return recipient
+  }
+
+  /** Count what has come since. Rooms of which nothing is known, or no longer true, are left out. */
+  async #goOn(
+    db: Db,
+    recipient: Recipient,
+    roomIds: readonly string[],
+    upTo: number,
+  ): Promise<Map<string, Counts>> {
+    const { userId } = recipient
+    const known = roomIds.flatMap(roomId => {
+      const entry = this.#entries.get(keyOf(userId, roomId))
+      return entry ? [{ roomId, entry, after: entry.upTo }] : []
+    })
+    const behind = known.filter(({ after }) => after < upTo)
+    const readings =
+      behind.length <= fewRooms
+        ? await Promise.all(behind.map(({ roomId, after }) => this.#read(db, roomId, after, upTo)))
+        : [await readStretches(db, behind, upTo)]
+    const events = readings.flatMap(reading => reading.events)
+    const rooms = new Map(readings.flatMap(reading => [...reading.rooms]))
+    // Another request may have counted meanwhile; from here on nothing is awaited.
+    for (const { roomId, entry } of behind) {
+      const ofRoom = events.filter(event => event.room_id === roomId)
+      this.#add(recipient, roomId, entry, ofRoom, rooms.get(roomId), upTo)
+    }
+    return new Map(
+      known.flatMap(({ roomId, entry }) =>
+        this.#entries.get(keyOf(userId, roomId)) === entry ? [[roomId, entry.counts]] : [],
+      ),
+    )
+  }
+
+  #add(
+    recipient: Recipient,
+    roomId: string,
+    entry: Entry,
+    events: readonly StoredRuledEvent[],
+    room: RuledRoom | undefined,
+    upTo: number,
+  ): void {
+    const fresh = events.filter(event => event.position > entry.upTo && event.position <= upTo)
+    const isUpset = fresh.some(
+      ({ type, state_key }) =>
+        type === 'm.room.redaction' || (type === 'm.room.member' && state_key === recipient.userId),
+    )
+    if (isUpset) {
+      this.#entries.delete(keyOf(recipient.userId, roomId))
+      return
+    }
+    if (room) for (const event of fresh) count(entry, event, recipient, room)
+    entry.upTo = Math.max(entry.upTo, upTo)
+  }
+
+  /** All that are woken by the same event ask for the same, or nearly so. */
+  #read(db: Db, roomId: string, after: number, upTo: number): Reading['result'] {
+    const present = this.#readings.get(roomId)
+    if (present && present.after <= after && present.upTo >= upTo) return present.result
+    const result = readStretches(db, [{ roomId, after }], upTo)
+    const reading = { after, upTo, result }
+    keep(this.#readings, roomId, reading, mostReadings)
+    // Whoever comes next tries again; those who wait are told.
+    result.catch(() => {
+      if (this.#readings.get(roomId) === reading) this.#readings.delete(roomId)
+    })
+    return result
+  }
+
+  async #countAnew(
+    db: Db,
+    recipient: Recipient,
+    roomIds: readonly string[],
+    upTo: number,
+  ): Promise<Map<string, Counts>> {
+    if (roomIds.length === 0) return new Map()
+    const { userId } = recipient
+    const before = this.#forgettings
+    const joins = await selectOwnJoins(db, userId, roomIds)
+    const receipts = await selectOwnReceipts(db, userId, roomIds)
+    const entries = new Map<string, Entry>()
+    for (const join of joins) {
+      const own = receipts.filter(receipt => receipt.room_id === join.room_id)
+      entries.set(join.room_id, {
+        displayName: displayNameIn(parsePdu(join).content),
+        marks: readMarks(own, join.joined_position),
+        upTo,
+        counts: new Map(),
+      })
+    }
+    const stretches = [...entries].map(([roomId, { marks }]) => ({
+      roomId,
+      after: unreadAfter(marks, 'main'),
+      threadsAfter: marks.everywhere,
+    }))
+    const rows = await selectForRules(db, stretches, upTo, mostEvents)
+    const rooms = await selectRuledRooms(db, [...new Set(rows.map(row => row.room_id))])
+    for (const row of rows) {
+      const [entry, room] = [entries.get(row.room_id), rooms.get(row.room_id)]
+      if (entry && room) count(entry, toRuledEvent(row), recipient, room)
+    }
+    if (before === this.#forgettings) {
+      for (const [roomId, entry] of entries) {
+        keep(this.#entries, keyOf(userId, roomId), entry, mostEntries)
+      }
+    }
+    return new Map([...entries].map(([roomId, entry]) => [roomId, entry.counts]))
+  }
+}
+
+async function readStretches(
+  db: Db,
+  stretches: readonly { roomId: string; after: number }[],
+  upTo: number,
+): Promise<{ events: StoredRuledEvent[]; rooms: Map<string, RuledRoom> }> {
+  const rows = await selectForRules(
+    db,
+    stretches.map(({ roomId, after }) => ({ roomId, after, threadsAfter: after })),
+    upTo,
+    mostEvents,
+  )
+  const rooms = await selectRuledRooms(db, [...new Set(rows.map(row => row.room_id))])
+  return { events: rows.map(toRuledEvent), rooms }
+}
+
+const keyOf = (userId: string, roomId: string) => `${userId}\0${roomId}`
+
+function keep<T>(kept: Map<string, T>, key: string, value: T, most: number): void {
+  kept.delete(key)
+  kept.set(key, value)
+  if (kept.size <= most) return
+  for (const oldest of kept.keys()) {
+    kept.delete(oldest)
+    return
+  }
+}
+
+function count(entry: Entry, event: StoredRuledEvent, recipient: Recipient, room: RuledRoom): void {
+  const { userId, rules, ignored } = recipient
+  if (event.isRedacted || ignored.has(event.sender)) return
+  if (event.position <= unreadAfter(entry.marks, event.thread)) return
+  const actions = actionsFor(rules, event, { userId, displayName: entry.displayName }, room)
+  if (!isNotifying(actions)) return
+  const counted = entry.counts.get(event.thread) ?? { notifications: 0, highlights: 0 }
+  entry.counts.set(event.thread, {
+    notifications: counted.notifications + 1,
+    highlights: counted.highlights + (isHighlight(actions) ? 1 : 0),
+  })
+}
