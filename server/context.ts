@@ -18,9 +18,12 @@ import { Sweeper } from './lib/sweeper.ts'
 import type { SigningKey } from './matrix/signing.ts'
 import { Metrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
+import { UnreadCounts } from './rooms/unread-counts.ts'
 import { Notifier } from './stream/notifier.ts'
 import { StreamClock } from './stream/stream-clock.ts'
 import { Presence } from './user-data/presence.ts'
+import { PushDelivery } from './user-data/push-delivery.ts'
+import { Typing } from './user-data/typing.ts'
 
 export interface Context {
   readonly config: Config
@@ -38,6 +41,9 @@ export interface Context {
   readonly registrationNonces: RegistrationNonces
   readonly presence: Presence
   readonly appServices: AppServices
+  readonly typing: Typing
+  readonly unread: UnreadCounts
+  readonly pushDelivery: PushDelivery
 }
 
 export interface RunningContext extends Context {
@@ -89,7 +95,11 @@ export async function createContext(
       registrationNonces: new RegistrationNonces(clock),
       presence: new Presence(clock, positions),
       appServices,
+      typing: new Typing(clock, positions),
+      unread: new UnreadCounts(),
+      pushDelivery: new PushDelivery(),
     }
+    await context.pushDelivery.start(context)
     await scheduler.start(context)
     context.sweeper.start([pruneFinalised(context), pruneAnswers(context), pruneTickets(context)])
     const transactions = await Transactions.start(context)
@@ -100,6 +110,8 @@ export async function createContext(
       await scheduler.stop()
       await context.sweeper.stop()
       await transactions.stop()
+      await context.pushDelivery.stop()
+      context.typing.close()
       context.presence.stop()
       await positions.stop()
       await db.close()

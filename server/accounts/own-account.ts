@@ -3,6 +3,8 @@ import { deleteAccountData } from '../../db/account-data.ts'
 import { lockUser, markDeactivated, updatePassword } from '../../db/accounts.ts'
 import { cancelAllScheduled } from '../../db/delayed-events.ts'
 import { deleteFilters } from '../../db/filters.ts'
+import { deleteProfileFields } from '../../db/profiles.ts'
+import { deletePushData } from '../../db/push.ts'
 import { selectMembershipsBetween } from '../../db/room-state.ts'
 import { deleteAllDevices } from '../../db/sessions.ts'
 import { transaction } from '../../db/transaction.ts'
@@ -54,6 +56,8 @@ export async function deactivate(
     await deleteAllDevices(tx, userId)
     await deleteAccountData(tx, userId)
     await deleteFilters(tx, userId)
+    await deletePushData(tx, userId)
+    await deleteProfileFields(tx, userId)
   })
   // A delayed event may have fallen due in between, and that may have been a join.
   await leaveAllRooms(ctx, requester)

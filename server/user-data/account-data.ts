@@ -1,10 +1,12 @@
 /** Account data: what users keep for themselves, and all their devices hear of. */
 import { selectAccountData, upsertAccountData } from '../../db/account-data.ts'
+import { lockUser } from '../../db/accounts.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { MatrixError, notFound } from '../matrix/errors.ts'
-import { defaultPushRules } from '../matrix/push-rules.ts'
+import { pushRulesWith } from '../matrix/push-rules.ts'
+import { selectPushRuleChanges } from '../rooms/recipient.ts'
 import { userTopic } from '../stream/notifier.ts'
 
 /** Global account data has the empty `roomId`. */
@@ -18,10 +20,11 @@ export interface AccountDataKey {
 const managedTypes = new Set(['m.fully_read', 'm.push_rules'])
 
 /**
- * Write a piece of account data over what was there, and wake its user.
+ * Write a piece of account data over what was there, and wake its user. Empty content removes it:
+ * devices hear of the emptiness once, and whoever comes later hears nothing.
  *
  * @throws 405 M_BAD_JSON the type is the server's to write
- * Spec: PUT /user/{userId}/account_data/{type} and its namesake for rooms
+ * Spec: PUT /user/{userId}/account_data/{type} and its namesake for rooms; MSC3391 for removal
  */
 export async function setAccountData(
   ctx: Context,
@@ -31,15 +34,30 @@ export async function setAccountData(
   if (managedTypes.has(type)) {
     throw new MatrixError(405, 'M_BAD_JSON', `${type} cannot be set through this endpoint`)
   }
-  await transaction(ctx.db, tx =>
-    upsertAccountData(tx, {
+  await transaction(ctx.db, async tx => {
+    // A tag that is set at the same moment is read and written back under this lock.
+    await lockUser(tx, userId)
+    if (type === 'm.ignored_user_list') tx.afterCommit(() => ctx.unread.forgetUser(userId))
+    await upsertAccountData(tx, {
       user_id: userId,
       room_id: roomId,
       type,
       content: JSON.stringify(content),
       position: ctx.positions.take(tx, [userTopic(userId)]),
-    }),
-  )
+    })
+  })
+}
+
+/**
+ * Remove a piece of account data. What is not there is not written.
+ *
+ * @throws 405 M_BAD_JSON as {@link setAccountData}
+ * Spec: MSC3391
+ */
+export async function removeAccountData(ctx: Context, key: AccountDataKey): Promise<void> {
+  const row = { user_id: key.userId, room_id: key.roomId, type: key.type }
+  const isThere = (await selectAccountData(ctx.db, row)) !== undefined
+  if (isThere || managedTypes.has(key.type)) await setAccountData(ctx, key, {})
 }
 
 /**
@@ -50,8 +68,12 @@ export async function accountData(
   ctx: Context,
   { userId, roomId, type }: AccountDataKey,
 ): Promise<JsonObject> {
-  if (type === 'm.push_rules' && roomId === '') return { global: defaultPushRules(userId) }
+  if (type === 'm.push_rules' && roomId === '') {
+    return { global: { ...pushRulesWith(userId, await selectPushRuleChanges(ctx.db, userId)) } }
+  }
   const content = await selectAccountData(ctx.db, { user_id: userId, room_id: roomId, type })
-  if (content === undefined) throw notFound(`There is no account data of type ${type}`)
+  if (content === undefined || content === '{}') {
+    throw notFound(`There is no account data of type ${type}`)
+  }
   return JSON.parse(content) as JsonObject
 }

@@ -1,0 +1,160 @@
+/**
+ * Profiles: a name, a picture, and whatever else users say of themselves.
+ *
+ * Spec: Client-Server API "Profiles"; MSC4133 for further fields
+ */
+import { lockUser, selectUser } from '../../db/accounts.ts'
+import {
+  deleteProfileField,
+  selectProfileFields,
+  updateProfile,
+  upsertProfileField,
+} from '../../db/profiles.ts'
+import { selectJoinedRooms, selectStateByKeys } from '../../db/room-state.ts'
+import { lockRoom } from '../../db/rooms.ts'
+import { type Db, transaction } from '../../db/transaction.ts'
+import type { Context } from '../context.ts'
+import { isDeeperThan, type JsonObject, type JsonValue } from '../lib/json.ts'
+import { badJson, invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
+import { appendEvent } from '../rooms/append-event.ts'
+import { parsePdu } from '../rooms/stored-event.ts'
+
+/** The two that every room shows beside the user. */
+const memberKeys = ['displayname', 'avatar_url'] as const
+type MemberKey = (typeof memberKeys)[number]
+const isMemberKey = (key: string): key is MemberKey => memberKeys.some(known => known === key)
+
+const maxKeyBytes = 255
+/** Of the whole profile as JSON. */
+const maxProfileBytes = 65_536
+/** A name or a picture stands in every membership event, which has 65536 bytes in all. */
+const maxMemberBytes = 1_000
+
+/**
+ * All that the user says of themselves.
+ *
+ * @throws 404 M_NOT_FOUND unknown user
+ * Spec: GET /profile/{userId}
+ */
+export async function profile(ctx: Context, userId: string): Promise<JsonObject> {
+  return readProfile(ctx.db, userId)
+}
+
+/**
+ * @throws 404 M_NOT_FOUND unknown user, or they do not say
+ * Spec: GET /profile/{userId}/{keyName}
+ */
+export async function profileField(
+  ctx: Context,
+  userId: string,
+  keyName: string,
+): Promise<JsonObject> {
+  const fields = await readProfile(ctx.db, userId)
+  const value = Object.hasOwn(fields, keyName) ? fields[keyName] : undefined
+  if (value === undefined) throw notFound(`${userId} has no ${keyName}`)
+  return { [keyName]: value }
+}
+
+async function readProfile(db: Db, userId: string): Promise<JsonObject> {
+  const user = await selectUser(db, userId)
+  if (!user || user.deactivated_ts !== null) throw notFound('There is no such user')
+  const fields = await selectProfileFields(db, userId)
+  return {
+    ...Object.fromEntries(fields.map(row => [row.key_name, JSON.parse(row.value) as JsonValue])),
+    ...(user.displayname === null ? {} : { displayname: user.displayname }),
+    ...(user.avatar_url === null ? {} : { avatar_url: user.avatar_url }),
+  }
+}
+
+/**
+ * Set a field, or remove it, and show the new name or picture in all the user's rooms.
+ *
+ * @param value undefined removes it; so do null and the empty string for a name or a picture
+ * @throws 400 M_KEY_TOO_LARGE, M_PROFILE_TOO_LARGE, M_INVALID_PARAM, M_BAD_JSON
+ * Spec: PUT and DELETE /profile/{userId}/{keyName}
+ */
+export async function setProfileField(
+  ctx: Context,
+  userId: string,
+  keyName: string,
+  value: JsonValue | undefined,
+): Promise<void> {
+  assertKey(keyName)
+  if (isMemberKey(keyName)) {
+    const text = memberText(keyName, value)
+    await transaction(ctx.db, tx => updateProfile(tx, userId, { [keyName]: text }))
+    await showInRooms(ctx, userId)
+    return
+  }
+  if (value !== undefined && isDeeperThan(value, 100)) throw badJson('That is nested too deeply')
+  await transaction(ctx.db, async tx => {
+    await lockUser(tx, userId)
+    if (value === undefined) return deleteProfileField(tx, userId, keyName)
+    const fields = { ...(await readProfile(tx, userId)), [keyName]: value }
+    if (Buffer.byteLength(JSON.stringify(fields)) > maxProfileBytes) {
+      throw new MatrixError(400, 'M_PROFILE_TOO_LARGE', 'A profile has 64 KiB at most')
+    }
+    return upsertProfileField(tx, {
+      user_id: userId,
+      key_name: keyName,
+      value: JSON.stringify(value),
+    })
+  })
+}
+
+function assertKey(keyName: string): void {
+  if (Buffer.byteLength(keyName) > maxKeyBytes) {
+    throw new MatrixError(400, 'M_KEY_TOO_LARGE', `A key has ${maxKeyBytes} bytes at most`)
+  }
+  // "Common Namespaced Identifier Grammar"; `displayname` and `avatar_url` fall under it too.
+  if (!/^[a-z][a-z0-9_.-]*$/.test(keyName)) {
+    throw invalidParam('A key begins with a-z and has a-z, 0-9, and ._- only')
+  }
+}
+
+function memberText(keyName: MemberKey, value: JsonValue | undefined): string | null {
+  if (value === undefined || value === null || value === '') return null
+  if (typeof value !== 'string') throw badJson(`${keyName} must be a string`)
+  if (value.includes('\0') || !value.isWellFormed()) {
+    throw invalidParam(`${keyName} has characters that cannot be kept`)
+  }
+  if (Buffer.byteLength(value) > maxMemberBytes) throw invalidParam(`${keyName} is too long`)
+  return value
+}
+
+/**
+ * One room after the other, each locked by itself. A room that refuses keeps the old profile, as
+ * one does in which the user has been muted; if we die on the way, setting it again goes on.
+ */
+async function showInRooms(ctx: Context, userId: string): Promise<void> {
+  for (const roomId of await selectJoinedRooms(ctx.db, userId)) {
+    try {
+      await showInRoom(ctx, userId, roomId)
+    } catch (error) {
+      if (!(error instanceof MatrixError)) throw error
+      ctx.log.info({ room_id: roomId, errcode: error.errcode }, 'a room refused a profile')
+    }
+  }
+}
+
+function showInRoom(ctx: Context, userId: string, roomId: string): Promise<void> {
+  return transaction(ctx.db, async tx => {
+    const room = await lockRoom(tx, roomId)
+    const [member] = await selectStateByKeys(tx, roomId, [['m.room.member', userId]])
+    const user = await selectUser(tx, userId)
+    if (!room || !member || !user) return
+    const before = parsePdu(member).content
+    if (before.membership !== 'join') return
+    // As the profile is now: of two changes at once, the one that comes second shows both.
+    const { displayname: name = null, avatar_url: picture = null, ...content } = before
+    if (name === user.displayname && picture === user.avatar_url) return
+    if (user.displayname !== null) content.displayname = user.displayname
+    if (user.avatar_url !== null) content.avatar_url = user.avatar_url
+    await appendEvent(ctx, tx, room, {
+      type: 'm.room.member',
+      stateKey: userId,
+      sender: userId,
+      content,
+    })
+  })
+}

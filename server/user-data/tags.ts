@@ -1,0 +1,47 @@
+/**
+ * Tags on rooms: account data of the room, changed one tag at a time.
+ *
+ * Spec: Client-Server API "Room Tagging"
+ */
+import { selectAccountData, upsertAccountData } from '../../db/account-data.ts'
+import { lockUser } from '../../db/accounts.ts'
+import { type Db, transaction } from '../../db/transaction.ts'
+import type { Context } from '../context.ts'
+import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import { userTopic } from '../stream/notifier.ts'
+
+const type = 'm.tag'
+
+/** `{ tagName: { order? } }`. Spec: GET /user/{userId}/rooms/{roomId}/tags */
+export async function tagsOf(db: Db, userId: string, roomId: string): Promise<JsonObject> {
+  const content = await selectAccountData(db, { user_id: userId, room_id: roomId, type })
+  const { tags } = content === undefined ? {} : (JSON.parse(content) as JsonObject)
+  return isJsonObject(tags) ? tags : {}
+}
+
+/**
+ * Put a tag on a room, or take it off.
+ *
+ * @param tag undefined takes it off
+ * Spec: PUT and DELETE /user/{userId}/rooms/{roomId}/tags/{tag}
+ */
+export function setTag(
+  ctx: Context,
+  key: { userId: string; roomId: string; name: string },
+  tag: JsonObject | undefined,
+): Promise<void> {
+  const { userId, roomId, name } = key
+  return transaction(ctx.db, async tx => {
+    // Two tags at the same moment must not overwrite each other.
+    await lockUser(tx, userId)
+    const { [name]: _, ...others } = await tagsOf(tx, userId, roomId)
+    const tags = tag === undefined ? others : { ...others, [name]: tag }
+    await upsertAccountData(tx, {
+      user_id: userId,
+      room_id: roomId,
+      type,
+      content: JSON.stringify({ tags }),
+      position: ctx.positions.take(tx, [userTopic(userId)]),
+    })
+  })
+}
