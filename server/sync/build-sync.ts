@@ -8,11 +8,13 @@ import type { JsonObject } from '../lib/json.ts'
 import { matchesRoom } from '../matrix/filter.ts'
 import { accountDataSection } from './account-data-section.ts'
 import { deviceListsSection } from './device-lists-section.ts'
+import { ephemeralSection } from './ephemeral-section.ts'
 import { invitedRoom, knockedRoom } from './other-rooms.ts'
 import { presenceSection } from './presence-section.ts'
 import { joinedRoom, leftRoom } from './room-section.ts'
 import type { SyncRequest } from './sync.ts'
 import { toDeviceSection } from './to-device-section.ts'
+import { unreadSection } from './unread-section.ts'
 
 /** (since, upTo]; without `since` everything, as if nothing had been told yet. */
 export interface Window {
@@ -55,29 +57,51 @@ export async function buildSync(
     knock: [],
     leave: [],
   }
+  const { ignored } = await ctx.unread.recipient(ctx.db, requester.userId)
+  const { events: ephemeral, readOn } = await ephemeralSection(
+    ctx,
+    requester.userId,
+    request.filter,
+    window,
+    joined,
+    ignored,
+  )
   const active = await activeRooms(ctx, joined, request, window)
   const forgotten =
     window.since === undefined || request.fullState
       ? await selectForgotten(ctx.db, requester.userId)
       : new Map<string, number>()
 
+  const view = { requester, ignored }
   for (const change of shown) {
     const { roomId, now } = change
     const isNews = window.since === undefined || now.position > window.since
     if (now.membership === 'join') {
       const ofRoom = accountData.rooms.get(roomId)
-      if (!active.has(roomId) && !ofRoom) continue
-      const { section, isEmpty } = await joinedRoom(ctx, requester, request, window, change)
-      if (isEmpty && !ofRoom) continue
-      rooms.join.push([roomId, { ...section, account_data: { events: ofRoom ?? [] } }])
+      const inPassing = ephemeral.get(roomId)
+      const isTold = ofRoom !== undefined || inPassing !== undefined || readOn.has(roomId)
+      if (!active.has(roomId) && !isTold) continue
+      const { section, isEmpty } = await joinedRoom(ctx, view, request, window, change)
+      if (isEmpty && !isTold) continue
+      rooms.join.push([
+        roomId,
+        {
+          ...section,
+          ephemeral: { events: inPassing ?? [] },
+          account_data: { events: ofRoom ?? [] },
+        },
+      ])
     } else if (now.membership === 'invite') {
-      if (isNews) rooms.invite.push([roomId, await invitedRoom(ctx, now)])
+      const isWanted = isNews && !ignored.has(now.sender)
+      if (isWanted) rooms.invite.push([roomId, await invitedRoom(ctx, now)])
     } else if (now.membership === 'knock') {
       if (isNews) rooms.knock.push([roomId, await knockedRoom(ctx, now)])
     } else if (isLeaveShown(change, request, window, forgotten.get(roomId))) {
-      rooms.leave.push([roomId, await leftRoom(ctx, requester, request, window, change)])
+      rooms.leave.push([roomId, await leftRoom(ctx, view, request, window, change)])
     }
   }
+
+  await addUnread(ctx, requester.userId, request, window, rooms.join)
 
   const presence = await presenceSection(ctx, requester.userId, request.filter, window, joined)
   const deviceLists = await deviceListsSection(ctx, requester.userId, window, changes)
@@ -104,6 +128,22 @@ export async function buildSync(
         sections.map(([name, entries]) => [name, Object.fromEntries(entries)]),
       ),
     },
+  }
+}
+
+/** The counts of all rooms at once. */
+async function addUnread(
+  ctx: Context,
+  userId: string,
+  request: SyncRequest,
+  { upTo }: Window,
+  rooms: readonly [string, JsonObject][],
+): Promise<void> {
+  const roomIds = rooms.map(([roomId]) => roomId)
+  const counts = await ctx.unread.of(ctx.db, userId, roomIds, upTo)
+  const isByThread = request.filter.room?.timeline?.unread_thread_notifications === true
+  for (const [roomId, section] of rooms) {
+    Object.assign(section, unreadSection(counts.get(roomId), isByThread))
   }
 }
 

@@ -11,8 +11,10 @@ import { hasStateChanged, selectMembershipHistory, selectStateAt } from '../../d
 import type { EventRow } from '../../db/schema.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
-import type { JsonObject, JsonValue } from '../lib/json.ts'
-import { matchesFilter, matchesRoom } from '../matrix/filter.ts'
+import type { JsonObject } from '../lib/json.ts'
+import type { ClientEvent } from '../matrix/event.ts'
+import { withFields } from '../matrix/event-fields.ts'
+import { type Filter, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { isInRanges, type Range } from '../matrix/readable-ranges.ts'
 import { presentForSync } from '../rooms/present-event.ts'
 import { parsePdu } from '../rooms/stored-event.ts'
@@ -41,6 +43,12 @@ interface Stretch {
   departure?: number
 }
 
+/** Who looks, and whom they do not want to see. */
+export interface View {
+  requester: Requester
+  ignored: ReadonlySet<string>
+}
+
 /** A room's entry. */
 interface Section {
   section: JsonObject
@@ -50,7 +58,7 @@ interface Section {
 
 export async function joinedRoom(
   ctx: Context,
-  requester: Requester,
+  view: View,
   request: SyncRequest,
   { since, upTo }: Window,
   change: RoomChange,
@@ -69,13 +77,12 @@ export async function joinedRoom(
     isWhole ||
     request.fullState ||
     (await hasStateChanged(ctx.db, roomId, summarisedTypes, since, upTo))
-  const summary = isToldAgain ? await roomSummary(ctx, roomId, requester.userId) : undefined
+  const summary = isToldAgain ? await roomSummary(ctx, roomId, view.requester.userId) : undefined
   const heroes = summary?.heroes ?? []
-  const { section, isEmpty } = await roomSection(ctx, requester, request, stretch, heroes)
+  const { section, isEmpty } = await roomSection(ctx, view, request, stretch, heroes)
   return {
     section: {
       ...section,
-      ephemeral: { events: [] },
       ...(summary ? { summary: summary.wire } : {}),
     },
     isEmpty: isEmpty && !summary,
@@ -85,12 +92,12 @@ export async function joinedRoom(
 /** A room as it was when the user left it; what came later is not theirs to see. */
 export async function leftRoom(
   ctx: Context,
-  requester: Requester,
+  view: View,
   request: SyncRequest,
   { since }: Window,
   change: RoomChange,
 ): Promise<JsonObject> {
-  const history = await selectMembershipHistory(ctx.db, [change.roomId], requester.userId)
+  const history = await selectMembershipHistory(ctx.db, [change.roomId], view.requester.userId)
   const lastJoin = history.findLast(row => row.membership === 'join')
   const isNewToUser =
     !change.wasJoinedBefore && lastJoin !== undefined && lastJoin.position > (since ?? 0)
@@ -103,28 +110,29 @@ export async function leftRoom(
     stateUpTo: lastJoin?.until_position ?? undefined,
     departure: change.now.position,
   }
-  const { section } = await roomSection(ctx, requester, request, stretch, [])
+  const { section } = await roomSection(ctx, view, request, stretch, [])
   return { ...section, account_data: { events: [] } }
 }
 
 async function roomSection(
   ctx: Context,
-  requester: Requester,
+  view: View,
   request: SyncRequest,
   stretch: Stretch,
   heroes: string[],
 ): Promise<Section> {
   const { roomId, upTo, departure } = stretch
+  const { requester, ignored } = view
   const sight = await selectSight(ctx.db, roomId, requester.userId, upTo)
   const { ranges } = sight
   if (departure !== undefined && !isInRanges(departure, ranges)) {
     ranges.push({ from: departure, upTo: departure })
   }
-  const timeline = await readTimeline(ctx, request, stretch, ranges)
-  const state = await readState(ctx, requester, request, stretch, timeline.rows, heroes)
+  const timeline = await readTimeline(ctx, request, stretch, ranges, ignored)
+  const state = await readState(ctx, view, request, stretch, timeline.rows, heroes)
   const rows = [...timeline.rows, ...state]
   const events = await presentForSync(ctx.db, rows, viewerOf(ctx, requester), [sight])
-  const wire = events as unknown as JsonValue[]
+  const wire = rows.map((row, index) => inFormat(request.filter, row, events[index]))
   const start = timeline.rows[0] ? timeline.rows[0].position - 1 : upTo
   const section: JsonObject = {
     timeline: {
@@ -137,6 +145,14 @@ async function roomSection(
   return { section, isEmpty: rows.length === 0 && !timeline.isLimited }
 }
 
+/** As the filter wants to see it: in which format, and which fields of it. */
+function inFormat(filter: Filter, row: EventRow, event: ClientEvent | undefined): JsonObject {
+  const client = { ...event } as JsonObject
+  const { unsigned = {} } = client
+  const isRaw = filter.event_format === 'federation'
+  return withFields(isRaw ? { ...parsePdu(row), unsigned } : client, filter.event_fields)
+}
+
 /**
  * The latest events of the stretch, oldest first. Where some are hidden from the user, only those
  * after them: the state stands before the first event, and could not tell what changed in between.
@@ -146,6 +162,7 @@ async function readTimeline(
   request: SyncRequest,
   { roomId, since, upTo, isAlwaysLimited }: Stretch,
   ranges: Range[],
+  ignored: ReadonlySet<string>,
 ): Promise<{ rows: EventRow[]; isLimited: boolean }> {
   const filter = request.filter.room?.timeline
   const limit = Math.min(filter?.limit ?? defaultTimelineLimit, maxTimelineLimit)
@@ -161,6 +178,7 @@ async function readTimeline(
     // One more than is shown, to know whether there is more.
     limit: isWanted ? limit + 1 : 0,
     filter,
+    ignored,
   })
   return {
     rows: found.slice(0, limit).reverse(),
@@ -171,7 +189,7 @@ async function readTimeline(
 /** The state that goes with the timeline, by the filter and by the kind of state asked for. */
 async function readState(
   ctx: Context,
-  requester: Requester,
+  view: View,
   request: SyncRequest,
   stretch: Stretch,
   timeline: EventRow[],
@@ -190,7 +208,7 @@ async function readState(
 
   // "the server MUST return membership events for events in the gap": only the state as a whole is
   // lazy. MSC4222 says the same of state_after.
-  const members = isLazy && since === undefined ? [...senders, requester.userId] : undefined
+  const members = isLazy && since === undefined ? [...senders, view.requester.userId] : undefined
   const found = await selectStateAt(ctx.db, roomId, at, {
     ...(since === undefined ? {} : { after: since }),
     members,
