@@ -3,8 +3,10 @@ import { z } from 'zod'
 import { assertSelf } from '../accounts/requester.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { eventType, jsonObject, roomId, userId } from '../http/schemas.ts'
-import { accountData, setAccountData } from '../user-data/account-data.ts'
+import { accountData, removeAccountData, setAccountData } from '../user-data/account-data.ts'
 
+/** MSC3391: only the removal has the unstable paths. */
+const unstable = '/_matrix/client/unstable/org.matrix.msc3391/user/:userId'
 const globalPath = '/_matrix/client/v3/user/:userId/account_data/:type'
 const roomPath = '/_matrix/client/v3/user/:userId/rooms/:roomId/account_data/:type'
 const globalParams = z.object({ userId, type: eventType })
@@ -62,4 +64,37 @@ const getInRoom = endpoint({
   },
 })
 
-export const accountDataEndpoints = [putGlobal, getGlobal, putInRoom, getInRoom]
+const deleteGlobal = endpoint({
+  method: 'DELETE',
+  path: [globalPath, `${unstable}/account_data/:type`],
+  spec: 'MSC3391',
+  auth: 'user',
+  params: globalParams,
+  async handle({ ctx, requester, params }) {
+    assertSelf(requester, params.userId)
+    await removeAccountData(ctx, { ...params, roomId: '' })
+    return {}
+  },
+})
+
+const deleteInRoom = endpoint({
+  method: 'DELETE',
+  path: [roomPath, `${unstable}/rooms/:roomId/account_data/:type`],
+  spec: 'MSC3391',
+  auth: 'user',
+  params: roomParams,
+  async handle({ ctx, requester, params }) {
+    assertSelf(requester, params.userId)
+    await removeAccountData(ctx, params)
+    return {}
+  },
+})
+
+export const accountDataEndpoints = [
+  putGlobal,
+  getGlobal,
+  deleteGlobal,
+  putInRoom,
+  getInRoom,
+  deleteInRoom,
+]

@@ -17,7 +17,10 @@ import { futuresSchedulingEndpoints } from './futures-scheduling.ts'
 import { loginEndpoints } from './login.ts'
 import { openIdEndpoints } from './openid.ts'
 import { presenceEndpoints } from './presence.ts'
+import { profileEndpoints } from './profile.ts'
+import { pushEndpoints } from './push.ts'
 import { pushRuleEndpoints } from './push-rules.ts'
+import { receiptEndpoints } from './receipts.ts'
 import { registerEndpoints } from './register.ts'
 import { relationsEndpoints } from './relations.ts'
 import { roomCreateEndpoints } from './room-create.ts'
@@ -28,7 +31,9 @@ import { roomSendEndpoints } from './room-send.ts'
 import { searchEndpoints } from './search.ts'
 import { serverKeyEndpoints } from './server-keys.ts'
 import { syncEndpoints } from './sync.ts'
+import { tagEndpoints } from './tags.ts'
 import { toDeviceEndpoints } from './to-device.ts'
+import { userDirectoryEndpoints } from './user-directory.ts'
 
 export const endpoints: readonly Endpoint[] = [
   ...discoveryEndpoints,
@@ -52,10 +57,15 @@ export const endpoints: readonly Endpoint[] = [
   ...roomCreateEndpoints,
   ...roomDirectoryEndpoints,
   ...roomMembershipEndpoints,
+  ...profileEndpoints,
+  ...userDirectoryEndpoints,
+  ...receiptEndpoints,
   ...presenceEndpoints,
   ...toDeviceEndpoints,
   ...deviceEndpoints,
   ...accountDataEndpoints,
+  ...tagEndpoints,
+  ...pushEndpoints,
   ...pushRuleEndpoints,
   ...openIdEndpoints,
   ...serverKeyEndpoints,
