@@ -122,13 +122,14 @@ describe('Every path has no method but its own: 405 M_UNRECOGNIZED, before authe
 
 describe('Every parameter of every path', () => {
   /** Whatever is said of them, these may be anything that is not too long and can be kept. */
-  const areFree = /^(eventType|type|relType|txnId|stateKey)$/
+  const areFree = /^(eventType|type|relType|txnId|stateKey|tag|ruleId|keyName)$/
   const areRefusedAnyway = /NUL|broken|half a|300 bytes/
   /** A list, one level up; a room of which this server has not heard yet. */
   const mayBeFine = [
     /devices.*(empty|the way up)/,
     /delayed_events\/:delayId \w+ is empty/,
-    /account_data.*(unicode ID|SQL quotes in an ID)/,
+    /(account_data|tags).*(unicode ID|SQL quotes in an ID)/,
+    /profile.* keyName is (empty|the way up)/,
   ]
 
   test.each(cases.filter(({ path }) => GoodRequests.parametersOf(path).length > 0))(

@@ -139,7 +139,7 @@ describe('GET /_matrix/client/v3/sync?filter=', () => {
 
   test('presence and account_data have filters of their own', async () => {
     const path = `/_matrix/client/v3/user/${encodeURIComponent(alice.userId)}`
-    await alice.ok('PUT', `${path}/account_data/org.example.a`, { body: {} })
+    await alice.ok('PUT', `${path}/account_data/org.example.a`, { body: { a: 1 } })
     await alice.ok('PUT', `${path}/account_data/org.example.b`, { body: {} })
     await bob.sync()
     const both = await alice.sync()
@@ -150,7 +150,40 @@ describe('GET /_matrix/client/v3/sync?filter=', () => {
     })
     const { presence, account_data: accountData } = await alice.sync({ filter })
     expect(presence.events).toEqual([])
-    expect(accountData.events).toEqual([{ type: 'org.example.a', content: {} }])
+    expect(accountData.events).toEqual([{ type: 'org.example.a', content: { a: 1 } }])
+  })
+
+  test('`event_fields` leaves of each event only what it names', async () => {
+    const fieldRoom = await alice.createRoom()
+    const content = { msgtype: 'm.text', body: 'x', 'a.b': { c: 1, d: 2 } }
+    await alice.send(fieldRoom, 'm.room.message', content)
+    const filter = JSON.stringify({
+      event_fields: ['type', 'content.body', 'content.a\\.b.c', 'content.none', 'sender.x'],
+      room: { rooms: [fieldRoom], timeline: { types: ['m.room.message'] } },
+    })
+    const { rooms } = await alice.sync({ filter })
+    expect(rooms.join?.[fieldRoom]?.timeline.events).toEqual([
+      { type: 'm.room.message', content: { body: 'x', 'a.b': { c: 1 } } },
+    ])
+    const state = rooms.join?.[fieldRoom]?.state.events ?? []
+    expect(state.length).toBeGreaterThan(3)
+    for (const event of state) expect(Object.keys(event)).toEqual(['type'])
+  })
+
+  test('`event_format: federation` shows events as servers exchange them', async () => {
+    const raw = await alice.createRoom()
+    await alice.say(raw, 'hello')
+    const filter = JSON.stringify({ event_format: 'federation', room: { rooms: [raw] } })
+    const { events } = (await alice.sync({ filter })).rooms.join?.[raw]?.timeline ?? { events: [] }
+    expect(events.at(-1)).toMatchObject({
+      room_id: raw,
+      hashes: { sha256: expect.any(String) },
+      signatures: { hs1: {} },
+      prev_events: [expect.any(String)],
+      depth: events.length,
+      content: { body: 'hello' },
+    })
+    expect(events.at(-1)).not.toHaveProperty('event_id')
   })
 
   test('a room in which the filter leaves nothing to tell is not told of', async () => {

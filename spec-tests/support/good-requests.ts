@@ -85,6 +85,11 @@ export class GoodRequests {
       eventType: 'm.test',
       type: 'm.test',
       stateKey: '',
+      keyName: 'm.test',
+      receiptType: 'm.read',
+      tag: 'u.test',
+      kind: 'override',
+      ruleId: '.m.rule.reaction',
     }
   }
 
@@ -142,6 +147,11 @@ export class GoodRequests {
     if (last === 'future') return { 'm.timeout': 3_600, 'm.send_on_timeout': {} }
     if (template.endsWith('/send_future/:txnId')) return { type: 'm.test', content: {} }
     if (template.includes('/delayed_event/')) return { delay_ms: 86_400_000, content: {} }
+    if (template.endsWith('/profile/:userId/:keyName')) return { 'm.test': 'x' }
+    if (template.includes('/typing/')) return { typing: true, timeout: 1_000 }
+    if (template.endsWith('/user_directory/search')) return { search_term: 'bob' }
+    if (template.endsWith('/pushers/set')) return { app_id: 'x', pushkey: 'x', kind: null }
+    if (template.includes('/pushrules/')) return { enabled: true, actions: [] }
     return {}
   }
 
@@ -177,6 +187,7 @@ const furtherMembers: Record<string, readonly string[]> = {
   ':roomIdOrAlias': ['reason', 'third_party_signed', 'membership', 'displayname'],
   join: ['reason', 'third_party_signed', 'join_authorised_via_users_server'],
   leave: ['reason'],
+  ':keyName': ['m.test'],
   ':txnId': ['reason', 'redacts', 'm.relates_to', 'msgtype', 'body', 'url', 'm.mentions'],
 }
 

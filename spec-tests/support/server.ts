@@ -115,10 +115,14 @@ export class TestServer {
   /** Move the server's time on, and wait until everything that fell due has been decided. */
   async advance(ms: number): Promise<void> {
     if (!this.#clock) throw new Error('this server runs in real time')
-    await this.#clock.advance(ms, async () => {
-      await this.#context?.scheduler.idle()
-      await this.#context?.sweeper.idle()
-    })
+    await this.#clock.advance(ms, () => this.idle())
+  }
+
+  /** Until what is being done in the background is done. */
+  async idle(): Promise<void> {
+    await this.#context?.scheduler.idle()
+    await this.#context?.sweeper.idle()
+    await this.#context?.pushDelivery.idle()
   }
 
   /** How many requests are held in a long poll. */

@@ -1,0 +1,267 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type Client, refusal } from '../support/client.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import type { JsonObject } from '../support/wire.ts'
+
+/** A push gateway that notes what it is told, and answers as it is told. */
+class Gateway {
+  readonly told: JsonObject[] = []
+  status = 200
+  rejected: string[] = []
+  readonly #server: Server
+
+  private constructor(server: Server) {
+    this.#server = server
+  }
+
+  static async start(): Promise<Gateway> {
+    const gateway: Gateway = new Gateway(
+      createServer(async (request, response) => {
+        const parts: Buffer[] = []
+        for await (const part of request) parts.push(part as Buffer)
+        const body = JSON.parse(Buffer.concat(parts).toString()) as JsonObject
+        gateway.told.push({ path: request.url, ...body.notification })
+        response.writeHead(gateway.status, { 'Content-Type': 'application/json' })
+        response.end(JSON.stringify({ rejected: gateway.rejected }))
+      }),
+    )
+    await new Promise<void>(resolve => gateway.#server.listen(0, '127.0.0.1', resolve))
+    return gateway
+  }
+
+  get url(): string {
+    const { port } = this.#server.address() as AddressInfo
+    return `http://127.0.0.1:${port}/_matrix/push/v1/notify`
+  }
+
+  /** What came since the last look. */
+  async take(): Promise<JsonObject[]> {
+    await server.idle()
+    return this.told.splice(0)
+  }
+
+  async stop(): Promise<void> {
+    this.#server.closeAllConnections()
+    await new Promise(resolve => this.#server.close(resolve))
+  }
+}
+
+let server: TestServer
+let gateway: Gateway
+let alice: Client
+beforeAll(async () => {
+  server = await startServer()
+  gateway = await Gateway.start()
+  alice = await server.user('alice')
+})
+afterAll(async () => {
+  await server.stop()
+  await gateway.stop()
+})
+
+const v3 = '/_matrix/client/v3'
+const pusher = (change: JsonObject = {}): JsonObject => ({
+  app_id: 'org.example.app',
+  pushkey: 'the-key',
+  kind: 'http',
+  app_display_name: 'App',
+  device_display_name: 'Phone',
+  lang: 'en',
+  data: { url: gateway.url, brand: 'x' },
+  ...change,
+})
+const setPusher = (who: Client, change: JsonObject = {}) =>
+  who.ok('POST', `${v3}/pushers/set`, { body: pusher(change) })
+const pushers = async (who: Client) => (await who.ok('GET', `${v3}/pushers`)).pushers
+
+/** A user with a pusher of their own, in a room with alice. */
+async function pushedUser(change: JsonObject = {}): Promise<{ bob: Client; room: string }> {
+  const bob = await server.user('bob')
+  const room = await alice.createRoom({ preset: 'public_chat', name: 'The room' })
+  await bob.join(room)
+  await setPusher(bob, { pushkey: `key of ${bob.userId}`, ...change })
+  return { bob, room }
+}
+
+describe('POST /pushers/set', () => {
+  test('a pusher is set, listed, written over, and removed', async () => {
+    const bob = await server.user('bob')
+    await setPusher(bob)
+    await setPusher(bob, { profile_tag: 'work', lang: 'de' })
+    expect(await pushers(bob)).toEqual([pusher({ profile_tag: 'work', lang: 'de' })])
+    await bob.ok('POST', `${v3}/pushers/set`, {
+      body: { app_id: 'org.example.app', pushkey: 'the-key', kind: null },
+    })
+    expect(await pushers(bob)).toEqual([])
+  })
+
+  test('a pushkey has one user, unless `append` says that it may have several', async () => {
+    const [bob, charlie] = [await server.user('bob'), await server.user('charlie')]
+    await setPusher(bob)
+    await setPusher(charlie, { append: true })
+    expect([await pushers(bob), await pushers(charlie)]).toMatchObject([[{}], [{}]])
+    await setPusher(charlie)
+    expect([await pushers(bob), await pushers(charlie)]).toMatchObject([[], [{}]])
+  })
+
+  test('TestChangePasswordPushers: those of other sessions go, one’s own stays', async () => {
+    const bob = await server.user('bob')
+    const phone = bob.sibling()
+    await phone.login()
+    const data = { url: 'https://dummy.url/_matrix/push/v1/notify' }
+    await setPusher(bob, { pushkey: 'laptop', data })
+    await setPusher(phone, { pushkey: 'phone', data })
+    expect(await pushers(bob)).toHaveLength(2)
+    const auth = {
+      type: 'm.login.password',
+      identifier: { type: 'm.id.user', user: bob.userId },
+      password: bob.password,
+    }
+    await bob.ok('POST', `${v3}/account/password`, { body: { new_password: 'new', auth } })
+    expect(await pushers(bob)).toMatchObject([{ pushkey: 'laptop' }])
+    await bob.ok('POST', `${v3}/logout`)
+  })
+
+  test.each([
+    [{ kind: 'email' }, 'M_INVALID_PARAM'],
+    [{ kind: undefined }, 'M_MISSING_PARAM'],
+    [{ data: {} }, 'M_INVALID_PARAM'],
+    [{ data: { url: 'https://example.org/notify' } }, 'M_INVALID_PARAM'],
+    [{ data: { url: 'ftp://example.org/_matrix/push/v1/notify' } }, 'M_INVALID_PARAM'],
+    [{ data: { url: 'https://a:b@example.org/_matrix/push/v1/notify' } }, 'M_INVALID_PARAM'],
+    [{ data: 'x' }, 'M_BAD_JSON'],
+    [{ lang: undefined }, 'M_MISSING_PARAM'],
+    [{ app_id: 'x'.repeat(65) }, 'M_INVALID_PARAM'],
+    [{ pushkey: 'x'.repeat(513) }, 'M_INVALID_PARAM'],
+  ])('%j is refused', async (change, errcode) => {
+    const before = await server.rowCounts()
+    const refused = await refusal(setPusher(alice, change as JsonObject))
+    expect(refused).toMatchObject({ status: 400, errcode })
+    expect(await server.rowCounts()).toEqual(before)
+  })
+})
+
+describe('POST /_matrix/push/v1/notify', () => {
+  test('an event that notifies is pushed, with what the gateway shows', async () => {
+    const { bob, room } = await pushedUser()
+    const event = await alice.say(room, `Hello ${bob.userId}`)
+    expect(await gateway.take()).toEqual([
+      {
+        path: '/_matrix/push/v1/notify',
+        event_id: event,
+        room_id: room,
+        type: 'm.room.message',
+        sender: alice.userId,
+        room_name: 'The room',
+        content: { msgtype: 'm.text', body: `Hello ${bob.userId}` },
+        counts: { unread: 1 },
+        prio: 'high',
+        devices: [
+          {
+            app_id: 'org.example.app',
+            pushkey: `key of ${bob.userId}`,
+            pushkey_ts: server.now() / 1000,
+            data: { brand: 'x' },
+            tweaks: { sound: 'default', highlight: true },
+          },
+        ],
+      },
+    ])
+  })
+
+  test('what does not notify is not pushed; what does, in order', async () => {
+    const { bob, room } = await pushedUser()
+    const charlie = await server.user('charlie')
+    await charlie.join(room)
+    const events: string[] = []
+    for (let number = 0; number < 5; number++) {
+      events.push(await alice.say(room, String(number)))
+      await alice.send(room, 'm.reaction', {})
+      await bob.say(room, 'my own')
+    }
+    const told = await gateway.take()
+    expect(told.map(push => push.event_id)).toEqual(events)
+    expect(told.at(-1)).toMatchObject({ prio: 'low', counts: { unread: 5 } })
+  })
+
+  test('an invite is pushed, and nothing else of a room that one is not in', async () => {
+    const { bob } = await pushedUser()
+    const room = await alice.createRoom()
+    await alice.say(room, 'secret')
+    await alice.invite(room, bob.userId)
+    await alice.say(room, 'still secret')
+    const told = await gateway.take()
+    expect(told).toMatchObject([{ room_id: room, type: 'm.room.member', user_is_target: true }])
+  })
+
+  test('`format: event_id_only` says nothing of what was said', async () => {
+    const data = { url: gateway.url, format: 'event_id_only' }
+    const { room } = await pushedUser({ data })
+    const event = await alice.say(room, 'secret')
+    const [push] = await gateway.take()
+    expect(push).toMatchObject({ event_id: event, room_id: room, counts: { unread: 1 } })
+    expect(Object.keys(push ?? {}).sort()).toEqual(
+      ['counts', 'devices', 'event_id', 'path', 'prio', 'room_id'].sort(),
+    )
+  })
+
+  test('a gateway that fails is asked again later and later, and gets all in order', async () => {
+    const { room } = await pushedUser()
+    gateway.status = 502
+    const events = [await alice.say(room, 'one')]
+    expect(await gateway.take()).toHaveLength(1)
+    events.push(await alice.say(room, 'two'))
+    expect(await gateway.take()).toEqual([])
+    await server.advance(999)
+    expect(await gateway.take()).toEqual([])
+    await server.advance(1)
+    expect(await gateway.take()).toMatchObject([{ event_id: events[0] }])
+    await server.advance(1_999)
+    expect(await gateway.take()).toEqual([])
+    gateway.status = 200
+    await server.advance(1)
+    expect((await gateway.take()).map(push => push.event_id)).toEqual(events)
+  })
+
+  test('after a restart it goes on where it was', async () => {
+    const { room } = await pushedUser()
+    await alice.say(room, 'delivered')
+    expect(await gateway.take()).toHaveLength(1)
+    gateway.status = 500
+    const missed = [await alice.say(room, 'one'), await alice.say(room, 'two')]
+    expect(await gateway.take()).toHaveLength(1)
+    gateway.status = 200
+    await server.restart()
+    expect((await gateway.take()).map(push => push.event_id)).toEqual(missed)
+    await server.restart()
+    expect(await gateway.take()).toEqual([])
+  })
+
+  test('what could not be delivered for a day is given up', async () => {
+    const { room } = await pushedUser()
+    gateway.status = 500
+    await alice.say(room, 'stale')
+    await server.advance(26 * 3_600_000)
+    gateway.status = 200
+    await gateway.take()
+    const event = await alice.say(room, 'fresh')
+    await server.advance(3_600_000)
+    expect((await gateway.take()).map(push => push.event_id)).toEqual([event])
+  })
+
+  test('a rejected pushkey is removed; so is that of a device that is gone', async () => {
+    const { bob, room } = await pushedUser()
+    gateway.rejected = [`key of ${bob.userId}`]
+    await alice.say(room, 'hello')
+    expect(await gateway.take()).toHaveLength(1)
+    gateway.rejected = []
+    expect(await pushers(bob)).toEqual([])
+    await setPusher(bob, { pushkey: 'another' })
+    await alice.say(room, 'hello')
+    expect(await gateway.take()).toMatchObject([{ devices: [{ pushkey: 'another' }] }])
+    await bob.ok('POST', `${v3}/logout`)
+    await alice.say(room, 'hello')
+    expect(await gateway.take()).toEqual([])
+  })
+})
