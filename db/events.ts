@@ -57,6 +57,7 @@ export async function redactEvent(
       contains_url: false,
       relates_to: null,
       rel_type: null,
+      sticky_until_ts: null,
     })
     .where('event_id', '=', eventId)
     .execute()

@@ -137,6 +137,8 @@ export interface EventRow {
   transaction_id: string | null
   /** The delayed event that became this event. Unique: it is sent once or never. */
   delay_id: string | null
+  /** MSC4354: until then it is sticky; null if it never was, or was redacted. */
+  sticky_until_ts: number | null
 }
 
 /**
@@ -231,6 +233,10 @@ export interface DelayedEventTable {
   state_key: string | null
   /** JSON, exactly as submitted. */
   content: string
+  /** What an application service wants it to say; null: the time when it is sent. */
+  origin_server_ts: number | null
+  /** MSC4354, counted from when it is sent; null: it is not sticky. */
+  sticky_duration_ms: number | null
   /** Null: it waits for an action, in a group of which another member has a delay. */
   delay_ms: number | null
   /** When it was scheduled or last restarted. */

@@ -25,6 +25,7 @@ import {
   unstablePrefix,
   viewOf,
 } from './delayed-events-wire.ts'
+import { sendOptionsOf, sendOptionsQuery } from './send-options.ts'
 
 const schedulePath = 'rooms/:roomId/delayed_event/:eventType/:txnId'
 
@@ -39,18 +40,20 @@ export const delayedEventsEndpoints = [
     servedIf: ({ delayed_events }) => delayed_events.dialects.delayed_event,
     idempotent: true,
     params: z.object({ roomId, eventType: text.min(1), txnId: shortText }),
+    query: sendOptionsQuery,
     body: z.looseObject({
       delay_ms: z.unknown().optional(),
       delay: z.unknown().optional(),
       state_key: optional(text),
       content: jsonObject,
     }),
-    async handle({ ctx, requester, params, body, once }) {
+    async handle({ ctx, requester, params, query, body, once }) {
       const request = {
         roomId: params.roomId,
         type: params.eventType,
         stateKey: body.state_key,
         content: body.content,
+        ...sendOptionsOf(requester, query),
         delayMs: delayOf(body),
         // This text says nothing of state updates any more.
         cancelPolicy: 'none' as const,

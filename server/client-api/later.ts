@@ -20,6 +20,10 @@ export interface GivenEvent {
   stateKey: string | undefined
   content: JsonObject
   transactionId: string | undefined
+  /** Unix ms, from an application service. */
+  originServerTs?: number | undefined
+  /** MSC4354. */
+  stickyDurationMs?: number | undefined
 }
 
 /** Do what one dialect asks for, `once`, in one transaction. @returns the answer */

@@ -8,7 +8,7 @@ import { redactEvent, sendMessage, sendState } from '../rooms/send-event.ts'
 import { completeWithSecrets } from './delayed-events-dialects.ts'
 import { speaksOfFutures } from './futures.ts'
 import { laterOf, laterQuery } from './later.ts'
-import { timestampOf, timestampQuery } from './timestamp-massaging.ts'
+import { sendOptionsOf, sendOptionsQuery } from './send-options.ts'
 
 /** An event's type, or its state key, that is too long is refused with the event: 413, not 400. */
 const anyLength = text.min(1)
@@ -21,7 +21,7 @@ export const roomSendEndpoints = [
     auth: 'user',
     idempotent: true,
     params: z.object({ roomId, eventType: anyLength, txnId: shortText }),
-    query: laterQuery.extend(timestampQuery.shape),
+    query: laterQuery.extend(sendOptionsQuery.shape),
     body: jsonObject,
     complete: completeWithSecrets,
     async handle({ ctx, requester, params, query, body, once }) {
@@ -31,12 +31,12 @@ export const roomSendEndpoints = [
         stateKey: undefined,
         content: body,
         transactionId: params.txnId,
+        ...sendOptionsOf(requester, query),
       }
       const later = laterOf(query, event)
       if (later) return later(ctx, requester, event, once)
-      const originServerTs = timestampOf(requester, query)
       return once(async tx => {
-        const { event_id } = await sendMessage(ctx, tx, requester, { ...event, originServerTs })
+        const { event_id } = await sendMessage(ctx, tx, requester, event)
         return { event_id }
       })
     },
@@ -69,7 +69,7 @@ export const roomSendEndpoints = [
     spec: 'client-server-api/#put_matrixclientv3roomsroomidstateeventtypestatekey',
     auth: 'user',
     params: z.object({ roomId, eventType: anyLength, stateKey: text.default('') }),
-    query: laterQuery.extend(timestampQuery.shape),
+    query: laterQuery.extend(sendOptionsQuery.shape),
     body: jsonObject,
     complete: completeWithSecrets,
     async handle({ ctx, requester, params, query, body }) {
@@ -79,6 +79,7 @@ export const roomSendEndpoints = [
         stateKey: params.stateKey,
         content: body,
         transactionId: undefined,
+        ...sendOptionsOf(requester, query),
       }
       // `…/state/{type}/future` is state of the key `future`, not Futures of the empty key.
       if (params.stateKey === 'future' && speaksOfFutures(body)) {
@@ -86,8 +87,7 @@ export const roomSendEndpoints = [
       }
       const later = laterOf(query, event)
       if (later) return later(ctx, requester, event, action => alone(ctx, action))
-      const originServerTs = timestampOf(requester, query)
-      const { event_id } = await sendState(ctx, requester, { ...event, originServerTs })
+      const { event_id } = await sendState(ctx, requester, event)
       return { event_id }
     },
   }),

@@ -53,6 +53,10 @@ export interface ScheduleRequest {
   delayMs: number | null
   cancelPolicy: CancelPolicy
   dialect: string
+  /** Unix ms, from an application service; undefined: the time when it is sent. */
+  originServerTs?: number | undefined
+  /** MSC4354, from 0 to an hour, counted from when it is sent; undefined: it is not sticky. */
+  stickyDurationMs?: number | undefined
   /** Whoever schedules into a group holds the room. */
   groupId?: string
   member?: string
@@ -103,6 +107,8 @@ export async function schedule(
     type: request.type,
     state_key: request.stateKey ?? null,
     content: JSON.stringify(request.content),
+    origin_server_ts: request.originServerTs ?? null,
+    sticky_duration_ms: request.stickyDurationMs ?? null,
     delay_ms: request.delayMs,
     since_ts: now,
     send_at: sendAt,

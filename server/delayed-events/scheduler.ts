@@ -126,7 +126,8 @@ export class Scheduler {
     try {
       const event = await sendDue(ctx, due)
       if (!event) return
-      const lateMs = event.origin_server_ts - due.send_at
+      // Not by the event's own time: an application service may have given it another.
+      const lateMs = ctx.clock.now() - due.send_at
       ctx.log.info(
         { room_id: event.room_id, event_id: event.event_id, late_ms: lateMs },
         'delayed event sent',

@@ -96,6 +96,8 @@ function draftOf(row: DelayedEventRow): EventDraft {
     content,
     stateKey: row.state_key ?? undefined,
     redacts: redactsOf(row.type, content),
+    originServerTs: row.origin_server_ts ?? undefined,
+    stickyDurationMs: row.sticky_duration_ms ?? undefined,
     deviceId: row.device_id ?? undefined,
     delayId: row.delay_id,
   }

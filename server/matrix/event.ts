@@ -20,6 +20,8 @@ export interface Pdu {
   /** Room versions 1 to 10, on `m.room.redaction`; later versions carry it in `content`. */
   redacts?: string
   origin_server_ts: number
+  /** MSC4354: `{ duration_ms }`, under the name that it has as a draft. Redactions take it away. */
+  msc4354_sticky?: JsonObject
   depth: number
   auth_events: EventReference[]
   prev_events: EventReference[]
@@ -55,6 +57,8 @@ export interface ClientEvent {
   state_key?: string
   redacts?: string
   origin_server_ts: number
+  sticky?: JsonObject
+  msc4354_sticky?: JsonObject
   unsigned?: JsonObject
 }
 

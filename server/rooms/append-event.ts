@@ -33,7 +33,7 @@ import { mayRedact } from '../matrix/power-levels.ts'
 import { redact } from '../matrix/redact.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
 import { allRoomsTopic, roomTopic, userTopic } from '../stream/notifier.ts'
-import { buildEvent, type EventDraft } from './build-event.ts'
+import { buildEvent, type EventDraft, stickyUntil } from './build-event.ts'
 import { assertNoLifetime } from './lifetime.ts'
 import {
   assertRelation,
@@ -156,10 +156,11 @@ function judge(
   assertNoLifetime(draft.content)
   const state = states.lookupIn(room.room_id)
   assertNotAnOutsider(draft, room, state)
+  const now = ctx.clock.now()
   const { pdu, eventId, referenceHash } = buildEvent(ctx, room, draft, {
     version,
     citedEvents: states.rowsUnder(room.room_id, citedKeys),
-    now: ctx.clock.now(),
+    now,
   })
   const verdict = isAllowed(authEvent, state, version, {
     isFirstAfterCreate: room.last_depth === 1,
@@ -190,6 +191,7 @@ function judge(
     device_id: draft.deviceId ?? null,
     transaction_id: draft.transactionId ?? null,
     delay_id: draft.delayId ?? null,
+    sticky_until_ts: stickyUntil(draft, pdu, now),
   }
   room.last_event_id = eventId
   room.last_event_hash = referenceHash

@@ -21,6 +21,8 @@ export interface EventDraft {
   redacts?: string | undefined
   /** Unix ms; now, unless an application service or a create event says otherwise. */
   originServerTs?: number | undefined
+  /** MSC4354: from 0 to an hour. Undefined: it is not sticky. */
+  stickyDurationMs?: number | undefined
   deviceId?: string | undefined
   transactionId?: string | undefined
   /** The delayed event that becomes this event. */
@@ -66,6 +68,9 @@ export function buildEvent(
         ? { ...draft.content, redacts: draft.redacts }
         : draft.content,
     origin_server_ts: draft.originServerTs ?? now,
+    ...(draft.stickyDurationMs === undefined
+      ? {}
+      : { msc4354_sticky: { duration_ms: draft.stickyDurationMs } }),
     depth: room.last_depth + 1,
     prev_events: room.last_event_id ? [reference(room.last_event_id, room.last_event_hash)] : [],
     auth_events: citedEvents.map(row => reference(row.event_id, row.reference_hash)),
@@ -78,6 +83,16 @@ export function buildEvent(
     eventId: eventIdOf(pdu, version),
     referenceHash: isOpaque ? referenceHash(pdu, version) : null,
   }
+}
+
+/** MSC4354: an `origin_server_ts` in the future makes nothing sticky for longer. */
+export function stickyUntil(
+  { stickyDurationMs }: EventDraft,
+  pdu: Pdu,
+  now: number,
+): number | null {
+  if (stickyDurationMs === undefined) return null
+  return Math.min(now, pdu.origin_server_ts) + stickyDurationMs
 }
 
 function reference(eventId: string, hash: string | null): EventReference {

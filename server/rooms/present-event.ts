@@ -56,6 +56,11 @@ export async function presentEvents(
       unsigned.delay_id = row.delay_id
       unsigned['org.matrix.msc4140.delay_id'] = row.delay_id
     }
+    if (row.sticky_until_ts !== null && row.sticky_until_ts > viewer.now) {
+      const leftMs = row.sticky_until_ts - viewer.now
+      unsigned.sticky_duration_remaining_ms = leftMs
+      unsigned.msc4354_sticky_duration_ttl_ms = leftMs
+    }
     const before = replaced.get(row.event_id)
     // Their own membership they have been told, be it by an invite.
     const isOwnMembership = row.type === 'm.room.member' && row.state_key === viewer.userId
@@ -133,6 +138,10 @@ export function clientForm(row: EventRow): ClientEvent {
     origin_server_ts: row.origin_server_ts,
   }
   if (row.state_key !== null) event.state_key = row.state_key
+  if (pdu.msc4354_sticky) {
+    event.sticky = pdu.msc4354_sticky
+    event.msc4354_sticky = pdu.msc4354_sticky
+  }
   if (row.type === 'm.room.redaction') showRedacts(event, pdu.redacts)
   return event
 }

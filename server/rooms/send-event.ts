@@ -53,6 +53,7 @@ export async function sendMessage(
     content: JsonObject
     transactionId: string | undefined
     originServerTs?: number | undefined
+    stickyDurationMs?: number | undefined
   },
 ): Promise<EventRow> {
   const room = await lockKnownRoom(tx, message.roomId)
@@ -64,6 +65,7 @@ export async function sendMessage(
     deviceId: requester.deviceId,
     transactionId: message.transactionId,
     originServerTs: message.originServerTs,
+    stickyDurationMs: message.stickyDurationMs,
   })
 }
 
@@ -101,6 +103,8 @@ export interface StateDraft {
   content: JsonObject
   /** Unix ms; undefined: now. */
   originServerTs?: number | undefined
+  /** MSC4354: from 0 to an hour. Undefined: it is not sticky. */
+  stickyDurationMs?: number | undefined
 }
 
 /**
@@ -118,10 +122,10 @@ export function sendState(
   return transaction(ctx.db, async tx => {
     const room = await lockKnownRoom(tx, draft.roomId)
     await assertMaySetState(tx, requester, draft)
-    return (
-      (await findSame(tx, room, requester.userId, draft)) ??
-      appendState(ctx, tx, room, requester, draft)
-    )
+    // One that is to be sticky is sent again, so that it is sticky for longer.
+    const isSticky = draft.stickyDurationMs !== undefined
+    const same = isSticky ? undefined : await findSame(tx, room, requester.userId, draft)
+    return same ?? appendState(ctx, tx, room, requester, draft)
   })
 }
 
@@ -157,6 +161,7 @@ async function appendState(
     content: draft.content,
     deviceId: requester.deviceId,
     originServerTs: draft.originServerTs,
+    stickyDurationMs: draft.stickyDurationMs,
   })
 }
 

@@ -182,6 +182,34 @@ describe('Timestamp massaging: ?ts=', () => {
     }
   })
 
+  test('MSC4140: a delayed event has it too, and is sent when it is due', async () => {
+    const room = await bot.createRoom()
+    const query = { ts: 1234, 'org.matrix.msc4140.delay': 1_000 }
+    const put = { delay_ms: 1_000, content: {} }
+    await bot.ok('PUT', bot.roomPath(room, 'send', 'm.test', '1'), { body: {}, query })
+    await bot.ok('PUT', bot.roomPath(room, 'state', 'm.test', 'x'), { body: {}, query })
+    const path = bot.roomPath(room, 'delayed_event', 'm.test', '2')
+    await bot.ok('PUT', path, { body: put, query: { ts: 1234 } })
+    const times = async () => {
+      const { chunk } = await bot.messages(room, { dir: 'b' })
+      return chunk.flatMap(event => (event.type === 'm.test' ? event.origin_server_ts : []))
+    }
+    await server.advance(999)
+    expect(await times()).toEqual([])
+    await server.advance(1)
+    expect(await times()).toEqual([1234, 1234, 1234])
+  })
+
+  test("MSC4140: a user's ts is not looked at for a delayed event either", async () => {
+    const room = await alice.createRoom()
+    const path = alice.roomPath(room, 'send', 'm.test', 'later')
+    const query = { ts: 'x', 'org.matrix.msc4140.delay': 1_000 }
+    await alice.ok('PUT', path, { body: {}, query })
+    await server.advance(1_000)
+    const [event] = (await alice.messages(room, { dir: 'b', limit: 1 })).chunk
+    expect(event).toMatchObject({ type: 'm.test', origin_server_ts: server.now() })
+  })
+
   test.each(['-1', 'x', '1.5', '', '99999999999999999999'])('ts=%s is refused', async ts => {
     const room = await bot.createRoom()
     const path = bot.roomPath(room, 'send', 'm.test', '1')
