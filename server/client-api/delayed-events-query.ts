@@ -6,7 +6,7 @@
  */
 import { z } from 'zod'
 import type { Context } from '../context.ts'
-import { MaxDelayExceeded, schedule } from '../delayed-events/delayed-events.ts'
+import { MaxDelayExceeded, schedule, TooManyScheduled } from '../delayed-events/delayed-events.ts'
 import { delayNotUnderstood } from '../http/delays-not-understood.ts'
 import { invalidParam, MatrixError } from '../matrix/errors.ts'
 import type { Later } from './later.ts'
@@ -54,11 +54,15 @@ function assertSpoken(ctx: Context, query: z.infer<typeof delayQuery>): void {
   if (query.delay !== undefined && !stable_delay) throw delayNotUnderstood('delay')
 }
 
-/** Say in this dialect that a delay is too long. */
+/** Say in this dialect that a delay is too long, or that there are too many. */
 async function inDialect<T>(isUnstable: boolean, run: () => Promise<T>): Promise<T> {
   try {
     return await run()
   } catch (error) {
+    // By its unstable name it stays 429: matrix-js-sdk then waits.
+    if (error instanceof TooManyScheduled && !isUnstable) {
+      throw new MatrixError(400, 'M_MAX_DELAYED_EVENTS_EXCEEDED', error.message)
+    }
     if (!(error instanceof MaxDelayExceeded)) throw error
     if (!isUnstable) {
       throw new MatrixError(400, 'M_MAX_DELAY_EXCEEDED', error.message, {

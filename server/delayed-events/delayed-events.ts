@@ -28,7 +28,7 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomToken } from '../lib/random.ts'
-import { forbidden, invalidParam, limitExceeded, notFound, unknownToken } from '../matrix/errors.ts'
+import { forbidden, invalidParam, MatrixError, notFound, unknownToken } from '../matrix/errors.ts'
 import { assertSendable } from '../rooms/send-event.ts'
 import { type Caller, countManagement, unknownDelayedEvent } from './limits.ts'
 import { secretOf } from './secrets.ts'
@@ -40,6 +40,15 @@ export class MaxDelayExceeded extends Error {
   constructor(maxDelayMs: number) {
     super(`The delay is longer than the ${maxDelayMs} ms that this server allows`)
     this.maxDelayMs = maxDelayMs
+  }
+}
+
+/** 429 M_LIMIT_EXCEEDED, except in the dialect that has another word for it. */
+export class TooManyScheduled extends MatrixError {
+  constructor(retryAfterMs: number) {
+    super(429, 'M_LIMIT_EXCEEDED', 'Too many events are scheduled', {
+      retry_after_ms: retryAfterMs,
+    })
   }
 }
 
@@ -95,7 +104,7 @@ export async function schedule(
   const now = ctx.clock.now()
   if ((await countScheduled(tx, requester.userId)) >= max_scheduled_per_user) {
     const next = (await selectNextSendAt(tx, requester.userId)) ?? now
-    throw limitExceeded(Math.max(1, next - now))
+    throw new TooManyScheduled(Math.max(1, next - now))
   }
   const delayId = `hgd_${randomToken(18)}`
   const sendAt = request.delayMs === null ? null : now + request.delayMs

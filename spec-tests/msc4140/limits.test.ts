@@ -37,6 +37,16 @@ describe('delayed_events.max_scheduled_per_user', () => {
     expect(await alice.scheduled()).toHaveLength(3)
   })
 
+  test('by its stable name, one too many is 400 M_MAX_DELAYED_EVENTS_EXCEEDED', async () => {
+    for (let i = 0; i < 3; i++) await alice.delay(room, hour, 'm.test', {})
+    const path = alice.roomPath(room, 'send', 'm.test', alice.nextTransactionId())
+    const { status, body } = await alice.request('PUT', path, { query: { delay: hour }, body: {} })
+    expect({ status, body }).toEqual({
+      status: 400,
+      body: { errcode: 'M_MAX_DELAYED_EVENTS_EXCEEDED', error: expect.any(String) },
+    })
+  })
+
   test('Retry-After is in whole seconds, rounded up', async () => {
     for (let i = 0; i < 3; i++) await alice.delay(room, 1_001 + i, 'm.test', {})
     const refused = await alice.request('PUT', alice.roomPath(room, 'state', 'm.test', ''), {
