@@ -165,6 +165,8 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
     ...config,
     application_name: poolName,
     max: options.maxConnections ?? 10,
+    // One to send what is due, one to tell of it: connecting would make an idle server late.
+    min: 2,
   })
   // A broken connection is replaced; whoever was using it hears of it from its own query. The pool
   // listens only while a connection is idle, and an error that nobody hears ends the process.

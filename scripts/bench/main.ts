@@ -13,7 +13,7 @@ import { readRows, wakeRow } from './read-rows.ts'
 import { restartRow, scheduleRow, sendRows } from './request-rows.ts'
 import { type Engine, type Row, Stage } from './stage.ts'
 import { startRows } from './start-row.ts'
-import { idleFireRow, stormRow } from './timer-rows.ts'
+import { idleFireRow, restedFireRow, stormRow } from './timer-rows.ts'
 
 const { values } = parseArgs({
   options: {
@@ -38,6 +38,7 @@ const measurements: Record<string, (stage: Stage) => Promise<Row | Row[]>> = {
   'restart-100000': stage => restartRow(stage, 100_000),
   ...(isQuick ? {} : { 'restart-1000000': stage => restartRow(stage, 1_000_000) }),
   idle: idleFireRow,
+  rested: restedFireRow,
   'storm-1': stage => stormRow(stage, storm, 1),
   'storm-many': stage => stormRow(stage, storm, storm / 10),
   'wake-1': stage => wakeRow(stage, 1),

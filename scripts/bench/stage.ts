@@ -25,6 +25,7 @@ export interface Row {
 const options = `
 log_level: error
 password_hash_cost: 1
+rate_limits: { enabled: false }
 delayed_events:
   max_scheduled_per_user: 100000000
 `
