@@ -2,6 +2,8 @@
 import { countAllScheduled } from '../db/delayed-events.ts'
 import { type Database, openDatabase } from '../db/open.ts'
 import { loadIdentity } from './accounts/identity.ts'
+import { type JwtKey, readJwtKey } from './accounts/jwt.ts'
+import { LastSeen } from './accounts/last-seen.ts'
 import { pruneAnswers } from './accounts/once.ts'
 import { pruneTickets } from './accounts/openid.ts'
 import { RegistrationNonces } from './accounts/shared-secret.ts'
@@ -44,6 +46,9 @@ export interface Context {
   readonly typing: Typing
   readonly unread: UnreadCounts
   readonly pushDelivery: PushDelivery
+  readonly lastSeen: LastSeen
+  /** Undefined: nobody logs in by JWT. */
+  readonly jwtKey: JwtKey | undefined
 }
 
 export interface RunningContext extends Context {
@@ -64,6 +69,7 @@ export async function createContext(
   const log = given.log ?? makeLog(config.log_level)
   const { app_service_config_files: files, server_name: serverName } = config
   const appServices = new AppServices(readRegistrations(files, serverName))
+  const jwtKey = readJwtKey(config)
   const db = await openDatabase({
     url: config.database_url,
     schema: config.database_schema,
@@ -98,6 +104,8 @@ export async function createContext(
       typing: new Typing(clock, positions),
       unread: new UnreadCounts(),
       pushDelivery: new PushDelivery(),
+      lastSeen: new LastSeen(clock, db),
+      jwtKey,
     }
     await context.pushDelivery.start(context)
     await scheduler.start(context)
@@ -113,6 +121,8 @@ export async function createContext(
       await context.pushDelivery.stop()
       context.typing.close()
       context.presence.stop()
+      // If the database is lost, so is this; all else is to be closed nevertheless.
+      await context.lastSeen.write().catch(() => undefined)
       await positions.stop()
       await db.close()
     }

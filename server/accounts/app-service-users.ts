@@ -11,14 +11,8 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { forbidden, missingToken, unknownToken, userDeactivated } from '../matrix/errors.ts'
 import { freeUserId } from './registration.ts'
-import { openSession } from './sessions.ts'
+import { type Device, openSession } from './sessions.ts'
 import { createUser } from './users.ts'
-
-interface Device {
-  deviceId: string | undefined
-  displayName: string | undefined
-  wantsRefreshToken: boolean | undefined
-}
 
 /** @throws 401 M_MISSING_TOKEN · 401 M_UNKNOWN_TOKEN, also for the token of somebody else */
 function serviceOf(ctx: Context, token: string | undefined): AppService {

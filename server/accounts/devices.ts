@@ -1,9 +1,12 @@
 /** What users do with their devices, other than logging in with one. */
-import { deleteDevices, selectDevice, updateDeviceName } from '../../db/sessions.ts'
+import type { DeviceRow } from '../../db/schema.ts'
+import { deleteDevices, selectDevice, selectDevices, updateDeviceName } from '../../db/sessions.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
-import { notFound } from '../matrix/errors.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { forbidden, notFound } from '../matrix/errors.ts'
 import type { Requester } from './requester.ts'
+import { makeDevice } from './sessions.ts'
 import { type AuthData, demand } from './uia.ts'
 
 /**
@@ -13,11 +16,13 @@ import { type AuthData, demand } from './uia.ts'
  */
 export function renameDevice(
   ctx: Context,
-  { userId }: Requester,
+  { userId, appService }: Requester,
   deviceId: string,
   displayName: string | undefined,
 ): Promise<void> {
   return transaction(ctx.db, async tx => {
+    // MSC4190: what a service names in the name of its user, it makes.
+    if (appService) await makeDevice(ctx, tx, { userId, deviceId, displayName })
     if (!(await selectDevice(tx, userId, deviceId))) throw notFound('There is no such device')
     if (displayName !== undefined) await updateDeviceName(tx, userId, deviceId, displayName)
   })
@@ -31,10 +36,51 @@ export function renameDevice(
  */
 export async function removeDevices(
   ctx: Context,
-  { userId }: Requester,
+  { userId, appService }: Requester,
   deviceIds: readonly string[],
   auth: AuthData,
 ): Promise<void> {
-  await demand(ctx, 'm.login.password', auth, userId)
+  // MSC4190: the users of application services have no password.
+  if (!appService) {
+    const operation = `delete ${JSON.stringify([...deviceIds].sort())}`
+    await demand(ctx, 'm.login.password', auth, userId, operation)
+  }
   await transaction(ctx.db, tx => deleteDevices(tx, userId, deviceIds))
+}
+
+/** A user's devices, oldest first, with when they were last seen, to the last request. */
+export async function listDevices(ctx: Context, userId: string): Promise<DeviceRow[]> {
+  await ctx.lastSeen.write()
+  return selectDevices(ctx.db, userId)
+}
+
+/**
+ * Where a user's devices were last seen.
+ *
+ * @returns `{ user_id, devices: { [device_id]: { sessions: [{ connections }] } } }`
+ * @throws 403 M_FORBIDDEN unless it is the user themself, or an administrator
+ * Spec: GET /admin/whois/{userId}
+ */
+export async function whois(
+  ctx: Context,
+  requester: Requester,
+  userId: string,
+): Promise<JsonObject> {
+  const isPermitted = requester.isAdmin || requester.userId === userId
+  if (!isPermitted) throw forbidden('Only administrators may ask about others')
+  const devices = (await listDevices(ctx, userId)).map(device => {
+    const connections =
+      device.last_seen_ts === null
+        ? []
+        : [
+            {
+              ip: device.last_seen_ip,
+              last_seen: device.last_seen_ts,
+              user_agent: device.last_seen_user_agent,
+            },
+          ]
+    const entry: [string, JsonObject] = [device.device_id, { sessions: [{ connections }] }]
+    return entry
+  })
+  return { user_id: userId, devices: Object.fromEntries(devices) }
 }

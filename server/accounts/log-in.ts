@@ -4,7 +4,7 @@ import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Requester } from './requester.ts'
-import { openSession, refreshSession } from './sessions.ts'
+import { type Device, openSession, refreshSession } from './sessions.ts'
 import { provePassword } from './users.ts'
 
 /**
@@ -15,13 +15,7 @@ import { provePassword } from './users.ts'
  */
 export async function logIn(
   ctx: Context,
-  login: {
-    userId: string | undefined
-    password: string
-    deviceId: string | undefined
-    displayName: string | undefined
-    wantsRefreshToken: boolean | undefined
-  },
+  login: Device & { userId: string | undefined; password: string },
 ): Promise<JsonObject> {
   if (login.userId !== undefined) ctx.rateLimits.take('logins_by_account', login.userId)
   const userId = await provePassword(ctx, login.userId, login.password)

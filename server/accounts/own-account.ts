@@ -25,7 +25,7 @@ export async function changePassword(
   { userId, deviceId }: Requester,
   change: { password: string; logoutDevices: boolean; auth: AuthData },
 ): Promise<void> {
-  await demand(ctx, 'm.login.password', change.auth, userId)
+  await demand(ctx, 'm.login.password', change.auth, userId, 'password')
   const passwordHash = await hashNewPassword(ctx, change.password)
   await transaction(ctx.db, async tx => {
     await updatePassword(tx, userId, passwordHash)
@@ -46,7 +46,7 @@ export async function deactivate(
   auth: AuthData,
 ): Promise<void> {
   const { userId } = requester
-  await demand(ctx, 'm.login.password', auth, userId)
+  await demand(ctx, 'm.login.password', auth, userId, 'deactivate')
   await leaveAllRooms(ctx, requester)
   await transaction(ctx.db, async tx => {
     // From here on nothing can be scheduled, so that nothing scheduled comes back to life.

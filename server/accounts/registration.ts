@@ -13,7 +13,7 @@ import {
   userInUse,
 } from '../matrix/errors.ts'
 import { findRequester } from './requester.ts'
-import { openSession } from './sessions.ts'
+import { type Device, openSession } from './sessions.ts'
 import { type AuthData, demand } from './uia.ts'
 import { createUser, hashNewPassword, randomUsername, userIdOfUsername } from './users.ts'
 
@@ -48,14 +48,11 @@ export async function freeUserId(
  */
 export async function register(
   ctx: Context,
-  wanted: {
+  wanted: Device & {
     username: string | undefined
     password: string | undefined
     auth: AuthData
     inhibitLogin: boolean
-    deviceId: string | undefined
-    displayName: string | undefined
-    wantsRefreshToken: boolean | undefined
     guestAccessToken: string | undefined
   },
 ): Promise<JsonObject> {

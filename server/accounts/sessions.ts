@@ -34,6 +34,31 @@ function makeTokens(ctx: Context, wantsRefreshToken: boolean) {
   }
 }
 
+/** What is the same for every way of logging in. */
+export interface Device {
+  /** Undefined: the server makes one up. */
+  deviceId: string | undefined
+  displayName: string | undefined
+  wantsRefreshToken: boolean | undefined
+}
+
+/** Make a device, or keep it as it is; a name is given only to a new one. */
+export function makeDevice(
+  ctx: Context,
+  tx: Tx,
+  device: { userId: string; deviceId: string; displayName?: string | undefined },
+): Promise<void> {
+  return upsertDevice(tx, {
+    user_id: device.userId,
+    device_id: device.deviceId,
+    display_name: device.displayName ?? null,
+    created_ts: ctx.clock.now(),
+    last_seen_ts: null,
+    last_seen_ip: null,
+    last_seen_user_agent: null,
+  })
+}
+
 /**
  * Log a device in. Its earlier sessions end; what it knows of its transaction ids and its messages
  * stays.
@@ -44,24 +69,11 @@ function makeTokens(ctx: Context, wantsRefreshToken: boolean) {
 export async function openSession(
   ctx: Context,
   tx: Tx,
-  login: {
-    userId: string
-    deviceId?: string | undefined
-    displayName?: string | undefined
-    wantsRefreshToken?: boolean | undefined
-  },
+  login: { userId: string } & Partial<Device>,
 ): Promise<JsonObject> {
   const { userId } = login
   const deviceId = login.deviceId ?? randomLetters(10).toUpperCase()
-  await upsertDevice(tx, {
-    user_id: userId,
-    device_id: deviceId,
-    display_name: login.displayName ?? null,
-    created_ts: ctx.clock.now(),
-    last_seen_ts: null,
-    last_seen_ip: null,
-    last_seen_user_agent: null,
-  })
+  await makeDevice(ctx, tx, { ...login, deviceId })
   await deleteSessionsOfDevice(tx, userId, deviceId)
   const tokens = makeTokens(ctx, login.wantsRefreshToken ?? false)
   await insertSession(tx, { ...tokens.row, user_id: userId, device_id: deviceId, replaces: null })

@@ -31,27 +31,30 @@ export type AuthData = z.infer<typeof authData>
 export class UiaSessions {
   readonly #clock: Clock
   readonly #lifetimeMs: number
-  /** session id → when it ends. In order of opening, which is the order of ending. */
-  readonly #open = new Map<string, number>()
+  /** By id, in order of opening, which is the order of ending. */
+  readonly #open = new Map<string, { operation: string; endsAt: number }>()
 
   constructor(clock: Clock, lifetimeMs: number) {
     this.#clock = clock
     this.#lifetimeMs = lifetimeMs
   }
 
-  open(): string {
+  /** @param operation what is to be proven, and by whom: a session is good for nothing else */
+  open(operation: string): string {
     const now = this.#clock.now()
-    for (const [session, endsAt] of this.#open) {
+    for (const [session, { endsAt }] of this.#open) {
       if (endsAt > now) break
       this.#open.delete(session)
     }
     const session = randomToken(16)
-    this.#open.set(session, now + this.#lifetimeMs)
+    this.#open.set(session, { operation, endsAt: now + this.#lifetimeMs })
     return session
   }
 
-  isOpen(session: string): boolean {
-    return (this.#open.get(session) ?? 0) > this.#clock.now()
+  /** What a session was opened for; undefined if it is none, or has ended. */
+  operationOf(session: string): string | undefined {
+    const found = this.#open.get(session)
+    return found && found.endsAt > this.#clock.now() ? found.operation : undefined
   }
 }
 
@@ -75,19 +78,27 @@ function challenge(stage: Stage, session: string, failure: JsonObject = {}): Mat
  * and Element Call send it in their first request.
  *
  * @param userId who must give the password; not looked at for the dummy stage
+ * @param operation what for: a session that was opened for something else is refused
  * @throws 401 with `flows`, `params` and `session`, and M_FORBIDDEN after a failed attempt ·
- *   403 M_FORBIDDEN if it is another user's proof
+ *   403 M_FORBIDDEN if it is another user's proof, or the operation has changed ·
+ *   429 M_LIMIT_EXCEEDED
  */
 export async function demand(
   ctx: Context,
   stage: Stage,
   auth: AuthData,
   userId?: string,
+  operation = '',
 ): Promise<void> {
-  if (!auth?.type) throw challenge(stage, ctx.uiaSessions.open())
-  const session = auth.session || ctx.uiaSessions.open()
-  if (auth.session && !ctx.uiaSessions.isOpen(auth.session)) {
-    throw challenge(stage, ctx.uiaSessions.open(), {
+  const purpose = JSON.stringify([stage, userId, operation])
+  const openedFor = auth?.session ? ctx.uiaSessions.operationOf(auth.session) : undefined
+  if (openedFor !== undefined && openedFor !== purpose) {
+    throw forbidden('That session was opened for another operation')
+  }
+  const session = (openedFor && auth?.session) || ctx.uiaSessions.open(purpose)
+  if (!auth?.type) throw challenge(stage, session)
+  if (auth.session && openedFor === undefined) {
+    throw challenge(stage, session, {
       errcode: 'M_UNKNOWN',
       error: 'That session is unknown or has ended',
     })
@@ -101,6 +112,7 @@ export async function demand(
   if (stage === 'm.login.dummy') return
   const claimed = userIdOfLogin(auth, ctx.config.server_name)
   if (claimed !== undefined && claimed !== userId) throw forbidden('That is another user')
+  if (userId !== undefined) ctx.rateLimits.take('logins_by_account', userId)
   const user = await selectUser(ctx.db, userId ?? '')
   const isRight =
     claimed !== undefined &&

@@ -1,15 +1,16 @@
 /** Spec: Client-Server API "Device Management" */
 import { z } from 'zod'
 import type { DeviceRow } from '../../db/schema.ts'
-import { selectDevice, selectDevices } from '../../db/sessions.ts'
-import { removeDevices, renameDevice } from '../accounts/devices.ts'
+import { listDevices, removeDevices, renameDevice } from '../accounts/devices.ts'
 import { authData } from '../accounts/uia.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { deviceId, displayName, optional, shortText } from '../http/schemas.ts'
 import { notFound } from '../matrix/errors.ts'
 
-const onWire = ({ device_id, display_name }: DeviceRow) => ({
+const onWire = ({ device_id, display_name, last_seen_ts, last_seen_ip }: DeviceRow) => ({
   device_id,
+  ...(last_seen_ts === null ? {} : { last_seen_ts }),
+  ...(last_seen_ip ? { last_seen_ip } : {}),
   ...(display_name === null ? {} : { display_name }),
 })
 
@@ -21,7 +22,7 @@ const getDevices = endpoint({
   spec: 'client-server-api/#get_matrixclientv3devices',
   auth: 'user',
   async handle({ ctx, requester }) {
-    return { devices: (await selectDevices(ctx.db, requester.userId)).map(onWire) }
+    return { devices: (await listDevices(ctx, requester.userId)).map(onWire) }
   },
 })
 
@@ -32,7 +33,8 @@ const getDevice = endpoint({
   auth: 'user',
   params,
   async handle({ ctx, requester, params }) {
-    const device = await selectDevice(ctx.db, requester.userId, params.deviceId)
+    const devices = await listDevices(ctx, requester.userId)
+    const device = devices.find(({ device_id }) => device_id === params.deviceId)
     if (!device) throw notFound('There is no such device')
     return onWire(device)
   },

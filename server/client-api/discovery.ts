@@ -106,7 +106,7 @@ const getCapabilities = endpoint({
         'm.profile_fields': { enabled: true },
         'uk.tcpip.msc4133.profile_fields': { enabled: true },
         'm.3pid_changes': { enabled: false },
-        'm.get_login_token': { enabled: false },
+        'm.get_login_token': { enabled: true },
         'm.delayed_events': delayedEvents,
         'org.matrix.msc4140.delayed_events': delayedEvents,
       },

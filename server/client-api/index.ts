@@ -34,6 +34,7 @@ import { syncEndpoints } from './sync.ts'
 import { tagEndpoints } from './tags.ts'
 import { toDeviceEndpoints } from './to-device.ts'
 import { userDirectoryEndpoints } from './user-directory.ts'
+import { whoisEndpoints } from './whois.ts'
 
 export const endpoints: readonly Endpoint[] = [
   ...discoveryEndpoints,
@@ -70,5 +71,6 @@ export const endpoints: readonly Endpoint[] = [
   ...openIdEndpoints,
   ...serverKeyEndpoints,
   ...appServiceEndpoints,
+  ...whoisEndpoints,
   ...adminEndpoints,
 ]

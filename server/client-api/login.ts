@@ -2,10 +2,13 @@
 import { z } from 'zod'
 import { logInForAppService } from '../accounts/app-service-users.ts'
 import { logIn, logOut, logOutEverywhere, refresh } from '../accounts/log-in.ts'
+import { giveLoginToken, logInByJwt, logInByLoginToken } from '../accounts/log-in-by-token.ts'
+import { authData } from '../accounts/uia.ts'
 import { userIdOfLogin } from '../accounts/users.ts'
 import { tokenOf } from '../http/authenticate.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { deviceId, displayName, optional, parse } from '../http/schemas.ts'
+import type { JsonObject } from '../lib/json.ts'
 import { unknown } from '../matrix/errors.ts'
 
 const getLogin = endpoint({
@@ -13,12 +16,16 @@ const getLogin = endpoint({
   path: '/_matrix/client/v3/login',
   spec: 'client-server-api/#get_matrixclientv3login',
   auth: 'none',
-  handle: ({ ctx }) => ({
-    flows: [
+  handle({ ctx }) {
+    const flows: JsonObject[] = [
       { type: 'm.login.password' },
-      ...(ctx.appServices.all.length > 0 ? [{ type: 'm.login.application_service' }] : []),
-    ],
-  }),
+      // Without single sign-on: only for tokens that another device has got for this one.
+      { type: 'm.login.token', get_login_token: true },
+    ]
+    if (ctx.jwtKey) flows.push({ type: 'org.matrix.login.jwt' })
+    if (ctx.appServices.all.length > 0) flows.push({ type: 'm.login.application_service' })
+    return { flows }
+  },
 })
 
 const anyLogin = z.looseObject({
@@ -28,6 +35,7 @@ const anyLogin = z.looseObject({
   initial_device_display_name: optional(displayName),
   refresh_token: optional(z.boolean()),
 })
+const tokenLogin = anyLogin.extend({ token: z.string() })
 const passwordLogin = anyLogin.extend({ password: z.string() })
 
 /** What is the same for every type of login. */
@@ -51,6 +59,14 @@ const postLogin = endpoint({
         const userId = userIdOfLogin(login, ctx.config.server_name)
         return logIn(ctx, { ...deviceOf(login), userId, password: login.password })
       }
+      case 'm.login.token': {
+        const login = parse(tokenLogin, body, 'body')
+        return logInByLoginToken(ctx, login.token, deviceOf(login))
+      }
+      case 'org.matrix.login.jwt': {
+        const login = parse(tokenLogin, body, 'body')
+        return logInByJwt(ctx, login.token, deviceOf(login))
+      }
       case 'm.login.application_service': {
         const login = parse(anyLogin, body, 'body')
         const userId = userIdOfLogin(login, ctx.config.server_name)
@@ -60,6 +76,16 @@ const postLogin = endpoint({
         throw unknown(`There is no login of type ${body.type}`)
     }
   },
+})
+
+const postGetToken = endpoint({
+  method: 'POST',
+  path: '/_matrix/client/v1/login/get_token',
+  spec: 'client-server-api/#post_matrixclientv1loginget_token',
+  auth: 'user',
+  body: z.looseObject({ auth: authData }),
+  bodyOptional: true,
+  handle: ({ ctx, requester, body }) => giveLoginToken(ctx, requester, body.auth),
 })
 
 const postRefresh = endpoint({
@@ -93,4 +119,11 @@ const postLogoutAll = endpoint({
   },
 })
 
-export const loginEndpoints = [getLogin, postLogin, postRefresh, postLogout, postLogoutAll]
+export const loginEndpoints = [
+  getLogin,
+  postLogin,
+  postGetToken,
+  postRefresh,
+  postLogout,
+  postLogoutAll,
+]

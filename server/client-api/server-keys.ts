@@ -9,8 +9,7 @@ const validForMs = 86_400_000
 
 const getServerKeys = endpoint({
   method: 'GET',
-  // The second is of old, and answers the same whatever key it names.
-  path: ['/_matrix/key/v2/server', '/_matrix/key/v2/server/:keyId'],
+  path: '/_matrix/key/v2/server',
   spec: 'server-server-api/#get_matrixkeyv2server',
   auth: 'none',
   handle({ ctx }) {

@@ -3,6 +3,7 @@ import type { Request } from 'express'
 import { findRequester, type Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { missingToken } from '../matrix/errors.ts'
+import { addressOf } from './client-address.ts'
 
 /**
  * Who is asking, by bearer token or, as old clients still do, by the query parameter.
@@ -18,10 +19,15 @@ export async function authenticate(
   const token = tokenOf(request)
   if (token !== undefined) {
     const query = queryOf(request)
-    return findRequester(ctx, token, {
+    const requester = await findRequester(ctx, token, {
       userId: query.get('user_id') ?? undefined,
       deviceId: query.get('device_id') ?? query.get('org.matrix.msc3202.device_id') ?? undefined,
     })
+    ctx.lastSeen.note(requester, {
+      ip: addressOf(request),
+      userAgent: request.headers['user-agent'],
+    })
+    return requester
   }
   if (auth === 'user') throw missingToken()
   return undefined

@@ -21,7 +21,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   '/.well-known/matrix/support': ['GET'],
   // Client Authentication
   [`${v1}/auth_metadata`]: ['GET'],
-  [`${v1}/login/get_token`]: ['POST'],
   [`${v1}/register/m.login.registration_token/validity`]: ['GET'],
   [`${v3}/login/sso/redirect`]: ['GET'],
   [`${v3}/login/sso/redirect/:idpId`]: ['GET'],
@@ -105,7 +104,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/thirdparty/location/:protocol`]: ['GET'],
   [`${v3}/thirdparty/user`]: ['GET'],
   [`${v3}/thirdparty/user/:protocol`]: ['GET'],
-  [`${v3}/admin/whois/:userId`]: ['GET'],
   [`${v1}/admin/suspend/:userId`]: ['GET', 'PUT'],
   [`${v1}/admin/lock/:userId`]: ['GET', 'PUT'],
 }

@@ -148,6 +148,17 @@ describe('Identity assertion', () => {
     }
   })
 
+  test('MSC4190: the service makes a device of its user, and removes it without a password', async () => {
+    const user_id = '@_irc_virtual:hs1'
+    const path = `${v3}/devices/BRIDGED`
+    const query = { user_id }
+    await bot.ok('PUT', path, { query, body: { display_name: 'IRC' } })
+    expect((await whoami({ user_id, device_id: 'BRIDGED' })).body.device_id).toBe('BRIDGED')
+    expect(await bot.ok('GET', path, { query })).toMatchObject({ display_name: 'IRC' })
+    await bot.ok('DELETE', path, { query })
+    expect((await whoami({ user_id, device_id: 'BRIDGED' })).status).toBe(400)
+  })
+
   test('not a user of others, and not one who does not exist', async () => {
     expect(await whoami({ user_id: alice.userId })).toMatchObject(forbidden)
     expect(await whoami({ user_id: '@_irc_nobody:hs1' })).toMatchObject(forbidden)

@@ -66,7 +66,7 @@ describe('TestServerCapabilities: GET /_matrix/client/v3/capabilities', () => {
     expect(capabilities).toMatchObject({
       'm.change_password': { enabled: true },
       'm.3pid_changes': { enabled: false },
-      'm.get_login_token': { enabled: false },
+      'm.get_login_token': { enabled: true },
       'm.delayed_events': { max_delay_ms: 86_400_000, max_scheduled: 100 },
       'org.matrix.msc4140.delayed_events': { max_delay_ms: 86_400_000, max_scheduled: 100 },
     })

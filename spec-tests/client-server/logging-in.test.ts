@@ -28,7 +28,9 @@ describe('TestLogin: GET /_matrix/client/v3/login', () => {
     const { status, headers, body } = await nobody.request('GET', path)
     expect(status).toBe(200)
     expect(headers.get('content-type')).toBe('application/json')
-    expect(body).toEqual({ flows: [{ type: 'm.login.password' }] })
+    expect(body).toEqual({
+      flows: [{ type: 'm.login.password' }, { type: 'm.login.token', get_login_token: true }],
+    })
   })
 })
 

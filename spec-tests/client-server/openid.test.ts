@@ -167,10 +167,6 @@ describe('TestInboundFederationKeys: GET /_matrix/key/v2/server', () => {
     const bytes = Buffer.from(JSON.stringify(rest))
     expect(verify(null, bytes, key, Buffer.from(signature, 'base64'))).toBe(true)
   })
-
-  test('the old path that names a key answers too', async () => {
-    expect((await overTls('GET', '/_matrix/key/v2/server/ed25519:x')).body.server_name).toBe('hs1')
-  })
 })
 
 describe('The certificate and the way to it', () => {

@@ -1,0 +1,64 @@
+/**
+ * JSON Web Tokens that somebody else has signed, as proof of who wants to log in. It is Synapse's
+ * dialect (`org.matrix.login.jwt`), not the specification's.
+ */
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { type JWTPayload, jwtVerify } from 'jose'
+import { type Config, ConfigError } from '../config.ts'
+import type { Context } from '../context.ts'
+import { forbidden } from '../matrix/errors.ts'
+
+/** A secret, or a public key. */
+export type JwtKey = Uint8Array | KeyObject
+
+/** @returns undefined if logging in by JWT is switched off @throws ConfigError a key of no use */
+export function readJwtKey({ jwt }: Config): JwtKey | undefined {
+  if (jwt.key === undefined) return undefined
+  const isSecret = jwt.algorithms.map(algorithm => algorithm.startsWith('HS'))
+  if (isSecret.every(Boolean)) return new TextEncoder().encode(jwt.key)
+  // One key for both would let anybody who has the public key sign with it.
+  if (isSecret.some(Boolean)) throw new ConfigError('jwt: algorithms: HS… does not go with others')
+  try {
+    return createPublicKey(jwt.key)
+  } catch {
+    throw new ConfigError('jwt: key: is not a public key in PEM')
+  }
+}
+
+/**
+ * Check a token: signature, algorithm, and what it says of time, issuer and audience.
+ *
+ * @returns the name of the user and, if the options say where it is, the display name
+ * @throws 403 M_FORBIDDEN whatever is wrong with it
+ */
+export async function readJwt(
+  ctx: Context,
+  token: string,
+): Promise<{ username: string; displayName: string | undefined }> {
+  const { algorithms, issuer, audiences, subject_claim, display_name_claim } = ctx.config.jwt
+  const claims = await verified(ctx, token, {
+    algorithms,
+    currentDate: new Date(ctx.clock.now()),
+    ...(issuer === undefined ? {} : { issuer }),
+    ...(audiences.length === 0 ? {} : { audience: audiences }),
+  })
+  // For somebody else, as far as we know.
+  if (audiences.length === 0 && claims.aud !== undefined) throw forbidden('Unexpected audience')
+  const username = claims[subject_claim]
+  if (typeof username !== 'string') throw forbidden('The token does not say whose it is')
+  const displayName = display_name_claim === undefined ? undefined : claims[display_name_claim]
+  return { username, displayName: typeof displayName === 'string' ? displayName : undefined }
+}
+
+async function verified(
+  ctx: Context,
+  token: string,
+  options: Parameters<typeof jwtVerify>[2],
+): Promise<JWTPayload> {
+  if (!ctx.jwtKey) throw forbidden('Logging in by JWT is switched off')
+  try {
+    return (await jwtVerify(token, ctx.jwtKey, options)).payload
+  } catch {
+    throw forbidden('The token is not valid')
+  }
+}

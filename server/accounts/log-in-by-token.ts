@@ -1,0 +1,87 @@
+/** Logging in without a password: by a token of another device, or by one that others have signed. */
+import { selectUser } from '../../db/accounts.ts'
+import { deleteTicket, insertTicket } from '../../db/tickets.ts'
+import { transaction } from '../../db/transaction.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { hashSecret, randomToken } from '../lib/random.ts'
+import { forbidden, MatrixError, userDeactivated } from '../matrix/errors.ts'
+import { readJwt } from './jwt.ts'
+import type { Requester } from './requester.ts'
+import { type Device, openSession } from './sessions.ts'
+import { type AuthData, demand } from './uia.ts'
+import { createUser, userIdOfUsername } from './users.ts'
+
+/**
+ * A token with which another device logs in, once.
+ *
+ * @returns `{ login_token, expires_in_ms }`
+ * @throws 401 with `flows`, until the user's password is given · 403 M_FORBIDDEN another user's
+ * Spec: POST /login/get_token
+ */
+export async function giveLoginToken(
+  ctx: Context,
+  { userId }: Requester,
+  auth: AuthData,
+): Promise<JsonObject> {
+  await demand(ctx, 'm.login.password', auth, userId, 'get_token')
+  const token = `hgl_${randomToken(32)}`
+  const lifetimeMs = ctx.config.login_token_lifetime_ms
+  await transaction(ctx.db, tx =>
+    insertTicket(tx, {
+      ticket_hash: hashSecret(token),
+      kind: 'login',
+      user_id: userId,
+      expires_ts: ctx.clock.now() + lifetimeMs,
+    }),
+  )
+  return { login_token: token, expires_in_ms: lifetimeMs }
+}
+
+/**
+ * @returns as `openSession`
+ * @throws 403 M_FORBIDDEN the token is none, has expired or has been used · 403 M_USER_DEACTIVATED
+ * Spec: POST /login, `m.login.token`
+ */
+export function logInByLoginToken(
+  ctx: Context,
+  token: string,
+  device: Device,
+): Promise<JsonObject> {
+  return transaction(ctx.db, async tx => {
+    const ticket = await deleteTicket(tx, 'login', hashSecret(token))
+    const isGood = ticket !== undefined && ticket.expires_ts > ctx.clock.now()
+    if (!isGood) throw forbidden('That login token is unknown, used, or has expired')
+    const user = await selectUser(tx, ticket.user_id)
+    if (user?.deactivated_ts !== null) throw userDeactivated()
+    return openSession(ctx, tx, { ...device, userId: ticket.user_id })
+  })
+}
+
+/**
+ * Log in the user whom the token names; one who is not here yet is made.
+ *
+ * @returns as `openSession`
+ * @throws 403 M_FORBIDDEN · 403 M_USER_DEACTIVATED · 400 M_EXCLUSIVE
+ */
+export async function logInByJwt(ctx: Context, token: string, device: Device): Promise<JsonObject> {
+  const { username, displayName } = await readJwt(ctx, token)
+  const userId = userIdOfSubject(ctx, username)
+  return transaction(ctx.db, async tx => {
+    const user = await selectUser(tx, userId)
+    if (user && user.deactivated_ts !== null) throw userDeactivated()
+    if (!user) {
+      ctx.appServices.assertMayMakeUser(userId, undefined)
+      await createUser(ctx, tx, { userId, passwordHash: null, displayname: displayName })
+    }
+    return openSession(ctx, tx, { ...device, userId })
+  })
+}
+
+function userIdOfSubject(ctx: Context, username: string): string {
+  try {
+    return userIdOfUsername(username, ctx.config.server_name)
+  } catch (error) {
+    throw error instanceof MatrixError ? forbidden(error.message) : error
+  }
+}
