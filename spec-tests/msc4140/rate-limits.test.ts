@@ -1,3 +1,4 @@
+import { TestAppService } from '../support/app-service.ts'
 import { type Answer, type Client, delayedEvents } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -25,9 +26,12 @@ describe('limits that are small', () => {
   let server: TestServer
   let alice: Client
   let room: string
+  let bridge: TestAppService
   beforeAll(async () => {
+    bridge = await TestAppService.start('bridge')
     server = await startServer({
       config: {
+        app_service_config_files: [bridge.file],
         trusted_proxies: ['loopback'],
         rate_limits: {
           messages: { per_second: 0.5, burst_count: 5 },
@@ -45,7 +49,10 @@ describe('limits that are small', () => {
     alice = await server.user('alice')
     room = await alice.createRoom({ preset: 'public_chat' })
   })
-  afterAll(() => server.stop())
+  afterAll(async () => {
+    await server.stop()
+    await bridge.stop()
+  })
 
   const schedule = (txnId: string, user = alice) =>
     user.request('PUT', user.roomPath(room, 'delayed_event', 'm.test', txnId), {
@@ -206,6 +213,24 @@ describe('limits that are small', () => {
       await server.advance(2_000)
       expect((await send()).status).toBe(200)
       expect(await alice.scheduled()).toEqual([])
+    })
+
+    test('an application service with rate_limited: false is not counted, then or before', async () => {
+      const bot = server.anonymous()
+      bot.userId = '@_bridge_bot:hs1'
+      bot.token = bridge.asToken
+      await bot.join(room)
+      for (let n = 0; n < 12; n++) expect((await schedule(`a${n}`, bot)).status).toBe(200)
+      const [first] = await bot.scheduled()
+      for (let n = 0; n < 10; n++) {
+        const path = `${stable}/${first?.delay_id}/restart`
+        expect((await bot.request('POST', path)).status).toBe(200)
+        expect((await bot.request('GET', delayedEvents)).status).toBe(200)
+      }
+      await server.advance(hour)
+      const outcomes = (await bot.finalised()).map(item => item.outcome)
+      expect(outcomes).toEqual(outcomes.map(() => 'send'))
+      expect(await bot.scheduled()).toEqual([])
     })
 
     test('one user who sends much does not hold up the others', async () => {
