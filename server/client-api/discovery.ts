@@ -67,8 +67,10 @@ const getVersions = endpoint({
       'org.matrix.msc4140':
         isDelaying(ctx.config) && ctx.config.delayed_events.dialects.unstable_delay,
       'org.matrix.msc4140.stable': isDelaying(ctx.config),
+      'org.matrix.msc3266': true,
       'org.matrix.msc4143': true,
       'org.matrix.msc4222': true,
+      'org.matrix.msc4306': true,
       'org.matrix.msc4486': isDelaying(ctx.config),
       // Private receipts; threaded receipts and counts; mentions; profile fields.
       'org.matrix.msc2285.stable': true,

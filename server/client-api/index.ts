@@ -23,15 +23,18 @@ import { pushRuleEndpoints } from './push-rules.ts'
 import { receiptEndpoints } from './receipts.ts'
 import { registerEndpoints } from './register.ts'
 import { relationsEndpoints } from './relations.ts'
+import { reportEndpoints } from './reports.ts'
 import { roomCreateEndpoints } from './room-create.ts'
 import { roomDirectoryEndpoints } from './room-directory.ts'
 import { roomMembershipEndpoints } from './room-membership.ts'
 import { roomReadEndpoints } from './room-read.ts'
 import { roomSendEndpoints } from './room-send.ts'
+import { roomSummaryEndpoints } from './room-summary.ts'
 import { searchEndpoints } from './search.ts'
 import { serverKeyEndpoints } from './server-keys.ts'
 import { syncEndpoints } from './sync.ts'
 import { tagEndpoints } from './tags.ts'
+import { threadSubscriptionsEndpoints } from './thread-subscriptions.ts'
 import { toDeviceEndpoints } from './to-device.ts'
 import { userDirectoryEndpoints } from './user-directory.ts'
 import { whoisEndpoints } from './whois.ts'
@@ -45,6 +48,7 @@ export const endpoints: readonly Endpoint[] = [
   ...syncEndpoints,
   ...roomReadEndpoints,
   ...relationsEndpoints,
+  ...threadSubscriptionsEndpoints,
   ...searchEndpoints,
   ...roomSendEndpoints,
   // Before the ids, of which the names of the lists are never one.
@@ -57,10 +61,12 @@ export const endpoints: readonly Endpoint[] = [
   ...futuresListEndpoints,
   ...roomCreateEndpoints,
   ...roomDirectoryEndpoints,
+  ...roomSummaryEndpoints,
   ...roomMembershipEndpoints,
   ...profileEndpoints,
   ...userDirectoryEndpoints,
   ...receiptEndpoints,
+  ...reportEndpoints,
   ...presenceEndpoints,
   ...toDeviceEndpoints,
   ...deviceEndpoints,

@@ -3,8 +3,7 @@ import { z } from 'zod'
 import { selectJoinedRooms } from '../../db/room-state.ts'
 import { askForAlias, askForUser } from '../app-services/ask.ts'
 import { endpoint } from '../http/endpoint.ts'
-import { contentWithReason, roomId, shortText, text, userId } from '../http/schemas.ts'
-import { isRoomAlias, isRoomId } from '../matrix/ids.ts'
+import { contentWithReason, roomId, roomIdOrAlias, text, userId } from '../http/schemas.ts'
 import {
   forgetRoom,
   joinRoom,
@@ -15,10 +14,6 @@ import {
 } from '../rooms/membership.ts'
 
 const roomParams = z.object({ roomId })
-const idOrAlias = shortText.refine(
-  value => isRoomId(value) || isRoomAlias(value),
-  'is neither a room ID nor a room alias',
-)
 
 /** The four endpoints in which one user changes another's membership. */
 function moderationEndpoint(moderation: Moderation) {
@@ -56,7 +51,7 @@ export const roomMembershipEndpoints = [
     path: '/_matrix/client/v3/join/:roomIdOrAlias',
     spec: 'client-server-api/#post_matrixclientv3joinroomidoralias',
     auth: 'user',
-    params: z.object({ roomIdOrAlias: idOrAlias }),
+    params: z.object({ roomIdOrAlias }),
     // Handed on whole: what a client adds goes into the membership event.
     body: contentWithReason,
     bodyOptional: true,
@@ -82,7 +77,7 @@ export const roomMembershipEndpoints = [
     path: '/_matrix/client/v3/knock/:roomIdOrAlias',
     spec: 'client-server-api/#post_matrixclientv3knockroomidoralias',
     auth: 'user',
-    params: z.object({ roomIdOrAlias: idOrAlias }),
+    params: z.object({ roomIdOrAlias }),
     body: contentWithReason,
     bodyOptional: true,
     async handle({ ctx, requester, params, body }) {

@@ -4,7 +4,7 @@ import { endpoint } from '../http/endpoint.ts'
 import { eventId, eventType, queryInteger, roomId, shortText, text } from '../http/schemas.ts'
 import type { JsonValue } from '../lib/json.ts'
 import { readJoinedMembers, readMembers, readState, readStateEvent } from '../rooms/read-state.ts'
-import { readContext, readEvent, readMessages } from '../rooms/timeline.ts'
+import { findEventByTime, readContext, readEvent, readMessages } from '../rooms/timeline.ts'
 import { roomEventFilterOf } from './sync.ts'
 
 const roomParams = z.object({ roomId })
@@ -39,6 +39,20 @@ export const roomReadEndpoints = [
       return wire(
         await readContext(ctx, requester, { roomId, eventId, limit: query.limit, filter }),
       )
+    },
+  }),
+  endpoint({
+    method: 'GET',
+    path: [
+      '/_matrix/client/v1/rooms/:roomId/timestamp_to_event',
+      '/_matrix/client/unstable/org.matrix.msc3030/rooms/:roomId/timestamp_to_event',
+    ],
+    spec: 'client-server-api/#get_matrixclientv1roomsroomidtimestamp_to_event',
+    auth: 'user',
+    params: roomParams,
+    query: z.object({ ts: queryInteger, dir: z.enum(['f', 'b']) }),
+    async handle({ ctx, requester, params, query }) {
+      return findEventByTime(ctx, requester, { ...params, ...query })
     },
   }),
   endpoint({

@@ -22,6 +22,10 @@ export const roomId = shortText.refine(isRoomId, 'is not a room ID')
 export const userId = shortText.refine(isUserId, 'is not a user ID')
 export const eventId = shortText.refine(isEventId, 'is not an event ID')
 export const roomAlias = shortText.refine(isRoomAlias, 'is not a room alias')
+export const roomIdOrAlias = shortText.refine(
+  value => isRoomId(value) || isRoomAlias(value),
+  'is neither a room ID nor a room alias',
+)
 export const eventType = shortText.min(1)
 export const deviceId = shortText.min(1)
 export const displayName = shortText

@@ -43,22 +43,17 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/rooms/:roomId/read_markers`]: ['POST'],
   [`${v3}/rooms/:roomId/receipt/:receiptType/:eventId`]: ['POST'],
   [`${v3}/rooms/:roomId/typing/:userId`]: ['PUT'],
-  [`${v1}/rooms/:roomId/timestamp_to_event`]: ['GET'],
   // Rooms
   [`${v1}/rooms/:roomId/hierarchy`]: ['GET'],
-  [`${v1}/room_summary/:roomIdOrAlias`]: ['GET'],
   [`${v1}/mutual_rooms`]: ['GET'],
   [`${v3}/publicRooms`]: ['POST'],
   [`${v3}/directory/list/room/:roomId`]: ['GET', 'PUT'],
   [`${v3}/directory/list/appservice/:networkId/:roomId`]: ['PUT'],
   [`${v3}/rooms/:roomId/upgrade`]: ['POST'],
-  [`${v3}/rooms/:roomId/report`]: ['POST'],
-  [`${v3}/rooms/:roomId/report/:eventId`]: ['POST'],
   [`${v3}/user/:userId/rooms/:roomId/tags`]: ['GET'],
   [`${v3}/user/:userId/rooms/:roomId/tags/:tag`]: ['PUT', 'DELETE'],
   // User Data
   [`${v3}/user_directory/search`]: ['POST'],
-  [`${v3}/users/:userId/report`]: ['POST'],
   [`${v3}/profile/:userId`]: ['GET'],
   [`${v3}/profile/:userId/:keyName`]: ['GET', 'PUT', 'DELETE'],
   // End-to-End Encryption

@@ -173,7 +173,8 @@ function readSince(since: string | undefined) {
   return { joinedMembers: Number(match[1]), roomId: match[2] }
 }
 
-async function publicRoom(db: Db, room: RoomRow): Promise<JsonObject> {
+/** What is told of a room to those who may find it. */
+export async function publicRoom(db: Db, room: RoomRow): Promise<JsonObject> {
   const rows = await selectStateByKeys(db, room.room_id, [
     ['m.room.create', ''],
     ['m.room.name', ''],

@@ -8,7 +8,7 @@ import { selectUser } from '../../db/accounts.ts'
 import { selectStateAt, selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom, upsertForgotten } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
-import { type Tx, transaction } from '../../db/transaction.ts'
+import { type Db, type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
@@ -55,7 +55,7 @@ async function profileOf(tx: Tx, userId: string, membership: Membership): Promis
   }
 }
 
-async function membershipIn(tx: Tx, roomId: string, userId: string): Promise<string | undefined> {
+async function membershipIn(tx: Db, roomId: string, userId: string): Promise<string | undefined> {
   const [row] = await selectStateByKeys(tx, roomId, [['m.room.member', userId]])
   const membership = row && parsePdu(row).content.membership
   return typeof membership === 'string' ? membership : undefined
@@ -139,7 +139,8 @@ async function findVoucher(tx: Tx, room: LockedRoom, userId: string): Promise<st
   throw forbidden('Nobody in the room may let you in')
 }
 
-async function isInOneOf(tx: Tx, allow: unknown[], userId: string): Promise<boolean> {
+/** Whether the user is in one of the rooms that an `allow` of restricted join rules names. */
+export async function isInOneOf(tx: Db, allow: unknown[], userId: string): Promise<boolean> {
   for (const condition of allow) {
     if (!isJsonObject(condition) || condition.type !== 'm.room_membership') continue
     if (typeof condition.room_id !== 'string' || condition.room_id.includes('\0')) continue

@@ -1,5 +1,5 @@
 /** Reading a room's past: skeleton → what the user may see → client form. */
-import { selectEvent, selectTimeline } from '../../db/events.ts'
+import { selectEvent, selectEventByTime, selectTimeline } from '../../db/events.ts'
 import { selectStateAt } from '../../db/room-state.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Requester } from '../accounts/requester.ts'
@@ -126,6 +126,25 @@ export async function findReadable(
     throw notFound('There is no such event, or it is not for you to see')
   }
   return { row, sight }
+}
+
+/**
+ * The event that is nearest to a moment: the first at or after it, or the last at or before it.
+ *
+ * @throws 403 M_FORBIDDEN · 404 M_NOT_FOUND there is none on that side that the user may read
+ * Spec: GET /rooms/{roomId}/timestamp_to_event
+ */
+export async function findEventByTime(
+  ctx: Context,
+  requester: Requester,
+  request: { roomId: string; ts: number; dir: 'f' | 'b' },
+): Promise<{ event_id: string; origin_server_ts: number }> {
+  const { roomId, ts, dir } = request
+  const { ranges } = await lookInto(ctx.db, roomId, requester.userId, ctx.positions.latest())
+  const direction = dir === 'f' ? 'forwards' : 'backwards'
+  const row = await selectEventByTime(ctx.db, { roomId, ranges, ts, direction })
+  if (!row) throw notFound(`There is no event ${dir === 'f' ? 'after' : 'before'} that time`)
+  return { event_id: row.event_id, origin_server_ts: row.origin_server_ts }
 }
 
 /**

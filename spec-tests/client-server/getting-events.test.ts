@@ -206,6 +206,94 @@ describe('GET /_matrix/client/v3/rooms/{roomId}/context/{eventId}', () => {
   })
 })
 
+test('GET /rooms/{roomId}/context/{eventId}: the filter, and of the members those who speak', async () => {
+  const charlie = await server.user('charlie')
+  const room = await alice.createRoom({ preset: 'public_chat' })
+  for (const user of [bob, charlie]) await user.join(room)
+  await alice.send(room, 'org.example', { body: 'passed over' })
+  await bob.say(room, 'before')
+  const eventId = await alice.say(room, 'here')
+  await alice.send(room, 'org.example', { body: 'passed over' })
+  await bob.say(room, 'after')
+  const filter = JSON.stringify({ types: ['m.room.message'], lazy_load_members: true })
+  const path = alice.roomPath(room, 'context', eventId)
+  const context = await alice.ok('GET', path, { query: { filter } })
+  expect(bodies(context.events_before)).toEqual(['before'])
+  expect(context.events_before).toHaveLength(1)
+  expect(bodies(context.events_after)).toEqual(['after'])
+  const members = context.state.filter((event: WireEvent) => event.type === 'm.room.member')
+  expect(members.map((event: WireEvent) => event.state_key)).toEqual([alice.userId, bob.userId])
+})
+
+describe('TestJumpToDateEndpoint: GET /_matrix/client/v1/rooms/{roomId}/timestamp_to_event', () => {
+  const path = (room: string, prefix = 'v1') =>
+    alice.roomPath(room, 'timestamp_to_event').replace('/v3/', `/${prefix}/`)
+  const near = (user: Client, room: string, ts: number, dir: string) =>
+    user.ok('GET', path(room), { query: { ts, dir } })
+  const expectNone = async (room: string, ts: number, dir: string) => {
+    const { status, errcode } = await refusal(near(alice, room, ts, dir))
+    expect({ status, errcode }).toEqual({ status: 404, errcode: 'M_NOT_FOUND' })
+  }
+
+  test('finds the next event after a time, and the last before it', async () => {
+    const room = await alice.createRoom()
+    await server.advance(1_000)
+    const before = server.now()
+    const first = await alice.say(room, 'first')
+    await server.advance(1_000)
+    const second = await alice.say(room, 'second')
+    const at = { event_id: second, origin_server_ts: before + 1_000 }
+    expect(await near(alice, room, before + 1, 'f')).toEqual(at)
+    expect(await near(alice, room, before + 1_000, 'f')).toEqual(at)
+    expect(await near(alice, room, before + 5_000, 'b')).toEqual(at)
+    expect(await near(alice, room, before + 999, 'b')).toMatchObject({ event_id: first })
+    const unstable = path(room, 'unstable/org.matrix.msc3030')
+    const query = { ts: before + 1, dir: 'f' }
+    expect(await alice.ok('GET', unstable, { query })).toEqual(at)
+  })
+
+  test('finds nothing before the earliest, and nothing after the latest', async () => {
+    const room = await alice.createRoom()
+    await expectNone(room, server.now() - 1, 'b')
+    await expectNone(room, server.now() + 1, 'f')
+  })
+
+  test('of several at the same time the nearest: the first forwards, the last backwards', async () => {
+    const room = await alice.createRoom()
+    await server.advance(1_000)
+    const ids = await sayAll(room, 3)
+    expect(await near(alice, room, server.now(), 'f')).toMatchObject({ event_id: ids[0] })
+    expect(await near(alice, room, server.now(), 'b')).toMatchObject({ event_id: ids[2] })
+  })
+
+  test.each(['private_chat', 'public_chat'])('of a %s one is not in: 403', async preset => {
+    const room = await alice.createRoom({ preset })
+    const { status, errcode } = await refusal(near(bob, room, 0, 'f'))
+    expect({ status, errcode }).toEqual({ status: 403, errcode: 'M_FORBIDDEN' })
+  })
+
+  test('an event before one joined is not found where it may not be read', async () => {
+    const content = { history_visibility: 'joined' }
+    const initial_state = [{ type: 'm.room.history_visibility', content }]
+    const room = await alice.createRoom({ preset: 'public_chat', initial_state })
+    await server.advance(1_000)
+    const ts = server.now()
+    const hidden = await alice.say(room, 'hidden')
+    await server.advance(1_000)
+    await bob.join(room)
+    expect(await near(alice, room, ts, 'f')).toMatchObject({ event_id: hidden })
+    expect(await near(bob, room, ts, 'f')).toMatchObject({ origin_server_ts: server.now() })
+  })
+
+  test.each([{ dir: 'f' }, { ts: 1 }, { ts: 'x', dir: 'f' }, { ts: 1, dir: 'x' }])(
+    '%j is 400',
+    async query => {
+      const room = await alice.createRoom()
+      expect(await refusal(alice.ok('GET', path(room), { query }))).toMatchObject({ status: 400 })
+    },
+  )
+})
+
 describe('TestLeftRoomFixture: what a departed user may read of a room', () => {
   let room: string
   let afterLeaving: string

@@ -350,3 +350,85 @@ describe('PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId} with a 
     await react(alice, room, root, '+1')
   })
 })
+
+describe('TestThreadSubscriptions: …/rooms/{roomId}/thread/{eventId}/subscription (MSC4306)', () => {
+  const path = (room: string, root: string) =>
+    alice
+      .roomPath(room, 'thread', root, 'subscription')
+      .replace('/v3/', '/unstable/io.element.msc4306/')
+  const subscribe = (room: string, root: string, automatic?: string) =>
+    alice.ok('PUT', path(room, root), {
+      body: automatic === undefined ? {} : { automatic },
+    })
+  const unsubscribe = (room: string, root: string) => alice.ok('DELETE', path(room, root))
+  const subscription = (room: string, root: string) => alice.ok('GET', path(room, root))
+  const expectRefused = async (promise: Promise<unknown>, status: number, errcode: string) => {
+    const failed = await refusal(promise)
+    expect([failed.status, failed.errcode]).toEqual([status, errcode])
+  }
+  let room: string
+  let root: string
+  beforeEach(async () => {
+    room = await publicRoom()
+    root = await alice.say(room, 'root')
+  })
+
+  test('can subscribe to and unsubscribe from a thread', async () => {
+    expect(await subscribe(room, root)).toEqual({})
+    expect(await subscription(room, root)).toEqual({ automatic: false })
+    await server.restart()
+    expect(await subscription(room, root)).toEqual({ automatic: false })
+    expect(await unsubscribe(room, root)).toEqual({})
+    await expectRefused(subscription(room, root), 404, 'M_NOT_FOUND')
+  })
+
+  test('cannot use the root, or an event of another thread, as cause of an automatic one', async () => {
+    const notInThread = 'IO.ELEMENT.MSC4306.M_NOT_IN_THREAD'
+    await expectRefused(subscribe(room, root, root), 400, notInThread)
+    const other = await reply(alice, room, await alice.say(room, 'another root'))
+    await expectRefused(subscribe(room, root, other), 400, notInThread)
+    await expectRefused(subscribe(room, root, '$unknown'), 400, notInThread)
+  })
+
+  test('an automatic subscription is overwritten by one by hand, and not the other way', async () => {
+    const cause = await reply(bob, room, root)
+    await subscribe(room, root, cause)
+    expect(await subscription(room, root)).toEqual({ automatic: true })
+    await subscribe(room, root)
+    expect(await subscription(room, root)).toEqual({ automatic: false })
+    await subscribe(room, root, cause)
+    expect(await subscription(room, root)).toEqual({ automatic: false })
+  })
+
+  test('unsubscribing succeeds even with no subscription', async () => {
+    expect(await unsubscribe(room, root)).toEqual({})
+  })
+
+  test('threads that do not exist, or are hidden, are 404', async () => {
+    const hidden = await bob.createRoom()
+    const unseen = await bob.say(hidden, 'root')
+    for (const [where, what] of [
+      [room, '$notathread:example.org'],
+      [hidden, unseen],
+    ] as const) {
+      await expectRefused(subscribe(where, what), 404, 'M_NOT_FOUND')
+      await expectRefused(subscription(where, what), 404, 'M_NOT_FOUND')
+      await expectRefused(unsubscribe(where, what), 404, 'M_NOT_FOUND')
+    }
+  })
+
+  test('what came before one unsubscribed is no cause to subscribe again', async () => {
+    const first = await reply(bob, room, root)
+    await subscribe(room, root, first)
+    const second = await reply(bob, room, root)
+    await unsubscribe(room, root)
+    const third = await reply(bob, room, root)
+    const conflict = 'IO.ELEMENT.MSC4306.M_CONFLICTING_UNSUBSCRIPTION'
+    for (const cause of [first, second]) {
+      await expectRefused(subscribe(room, root, cause), 409, conflict)
+      await expectRefused(subscription(room, root), 404, 'M_NOT_FOUND')
+    }
+    await subscribe(room, root, third)
+    expect(await subscription(room, root)).toEqual({ automatic: true })
+  })
+})

@@ -132,6 +132,7 @@ export class GoodRequests {
     if (template.endsWith('/search')) {
       return { search_categories: { room_events: { search_term: 'hello' } } }
     }
+    if (template.includes('/report')) return { reason: 'none' }
     if (template.includes('/presence/')) return { presence: 'online' }
     if (template.includes('/sendToDevice/')) return { messages: {} }
     if (template.endsWith('/delete_devices')) return { devices: [] }

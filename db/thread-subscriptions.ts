@@ -1,0 +1,33 @@
+/** Which threads users want to hear of (MSC4306). */
+import type { ThreadSubscriptionRow } from './schema.ts'
+import type { Db, Tx } from './transaction.ts'
+
+/** Also of a thread that the user has unsubscribed from. */
+export async function selectThreadSubscription(
+  db: Db,
+  userId: string,
+  rootEventId: string,
+): Promise<ThreadSubscriptionRow | undefined> {
+  return db.q
+    .selectFrom('thread_subscriptions')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .where('root_event_id', '=', rootEventId)
+    .executeTakeFirst()
+}
+
+export async function upsertThreadSubscription(
+  tx: Tx,
+  subscription: ThreadSubscriptionRow,
+): Promise<void> {
+  const { position, is_subscribed, is_automatic } = subscription
+  await tx.q
+    .insertInto('thread_subscriptions')
+    .values(subscription)
+    .onConflict(conflict =>
+      conflict
+        .columns(['user_id', 'root_event_id'])
+        .doUpdateSet({ position, is_subscribed, is_automatic }),
+    )
+    .execute()
+}

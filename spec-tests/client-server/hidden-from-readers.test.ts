@@ -1,0 +1,254 @@
+/**
+ * Nothing of a room may be seen by somebody who may not see it, whichever way they look.
+ *
+ * Rooms of every history visibility go through the same stages, and in each stage everything that
+ * can be said carries a mark of that stage. Readers of every membership then ask every GET endpoint
+ * that the server has, and every POST that only reads, about every event; a mark that they may not
+ * see must not be in any answer. A new endpoint is asked as well, without anything to be done here;
+ * a new POST that only reads belongs into `readingPosts`.
+ */
+import type { Answer, Client } from '../support/client.ts'
+import { allEndpoints, startServer, type TestServer } from '../support/server.ts'
+import type { Json, JsonObject } from '../support/wire.ts'
+
+let server: TestServer
+let alice: Client
+beforeAll(async () => {
+  server = await startServer()
+  alice = await server.user('alice')
+})
+afterAll(() => server.stop())
+
+const enc = encodeURIComponent
+/** 0 before the invites, 1 while invited, 2 while joined, 3 after the departure. */
+const stages = ['0', '1', '2', '3'] as const
+const visibilities = ['world_readable', 'shared', 'invited', 'joined'] as const
+const readers = ['stranger', 'invited', 'joined', 'left', 'forgotten', 'back', 'banned'] as const
+type Visibility = (typeof visibilities)[number]
+type Reader = (typeof readers)[number]
+
+/** The stages whose messages each may read, by the rules of the specification. */
+const readable: Record<Visibility, Partial<Record<Reader, string>>> = {
+  world_readable: {
+    stranger: '0123',
+    invited: '0123',
+    joined: '0123',
+    left: '0123',
+    forgotten: '0123',
+    back: '0123',
+    banned: '0123',
+  },
+  shared: { joined: '0123', left: '012', back: '0123', banned: '012' },
+  invited: { invited: '123', joined: '123', left: '12', back: '12', banned: '12' },
+  joined: { joined: '23', left: '2', back: '2', banned: '2' },
+}
+
+/**
+ * The stages whose state each may see: of every event that they may read, and as it stood at any
+ * time at which they were in the room. Who came in, in stage 2, found the state of stage 1; who is
+ * back, that of stage 3.
+ */
+const visibleState: Record<Visibility, Partial<Record<Reader, string>>> = {
+  world_readable: readable.world_readable,
+  shared: readable.shared,
+  invited: { invited: '123', joined: '0123', left: '012', back: '0123', banned: '012' },
+  joined: { joined: '123', left: '12', back: '123', banned: '12' },
+}
+
+type Kind = 'message' | 'reason' | 'state'
+/** Found by a search as well: a word. */
+const markOf = (kind: Kind, stage: string) => `${kind}mark${stage}`
+
+interface Story {
+  room: string
+  users: Record<Reader, Client>
+  eventIds: string[]
+}
+
+async function tell(visibility: Visibility): Promise<Story> {
+  const content = { history_visibility: visibility }
+  const room = await alice.createRoom({
+    preset: 'public_chat',
+    initial_state: [{ type: 'm.room.history_visibility', content }],
+  })
+  const users = {} as Record<Reader, Client>
+  for (const reader of readers) users[reader] = await server.user(reader)
+  const doomed = [await alice.say(room, 'doomed'), await alice.say(room, 'doomed as well')]
+  const root = await alice.say(room, 'root')
+  const eventIds = [...doomed, root]
+  const say = async (stage: string) => {
+    const mark = markOf('message', stage)
+    const text = { msgtype: 'm.text', body: mark }
+    const related = (rel_type: string, parent: string) =>
+      alice.send(room, 'm.room.message', {
+        ...text,
+        'm.new_content': text,
+        'm.relates_to': { rel_type, event_id: parent },
+      })
+    await alice.say(room, mark)
+    await related('m.replace', root)
+    await related('m.reference', root)
+    eventIds.push(
+      await alice.setState(room, 'org.example', '', { mark: markOf('state', stage) }),
+      await related('m.thread', root),
+    )
+    const reason = markOf('reason', stage)
+    if (stage === '0' || stage === '3') {
+      await alice.redact(room, String(doomed[stage === '0' ? 0 : 1]), { reason })
+    }
+    await server.advance(1_000)
+  }
+  await say('0')
+  for (const reader of readers) {
+    if (reader !== 'stranger') await alice.invite(room, users[reader].userId)
+  }
+  await say('1')
+  const members = readers.filter(reader => reader !== 'stranger' && reader !== 'invited')
+  for (const reader of members) await users[reader].join(room)
+  await say('2')
+  for (const reader of ['left', 'forgotten', 'back'] as const) await users[reader].leave(room)
+  await users.forgotten.forget(room)
+  await alice.ban(room, users.banned.userId)
+  await say('3')
+  await users.back.join(room)
+  return { room, users, eventIds }
+}
+
+/** Parameters that are neither the room nor an event. */
+const parameters: Record<string, string> = {
+  eventType: 'org.example',
+  type: 'org.example',
+  relType: 'm.thread',
+  stateKey: '',
+}
+
+const inRoomEvents = (room: string, extra: JsonObject = {}) => ({
+  search_categories: {
+    room_events: {
+      search_term: [...stages].map(stage => markOf('message', stage)).join(' or '),
+      filter: { rooms: [room], limit: 100 },
+      event_context: { before_limit: 20, after_limit: 20, include_profile: true },
+      include_state: true,
+      ...extra,
+    },
+  },
+})
+
+/** POSTs that only read: their bodies. */
+const readingPosts: Record<string, (room: string) => Json> = {
+  '/_matrix/client/v3/search': room => inRoomEvents(room),
+}
+
+/** What is asked of an endpoint beside its path, to see as much as can be seen. */
+const queries: Record<string, Record<string, string | number | boolean>[]> = {
+  messages: [
+    { dir: 'b', limit: 100 },
+    { dir: 'f', limit: 100, filter: '{"lazy_load_members":true}' },
+  ],
+  context: [{ limit: 100, filter: '{"lazy_load_members":true}' }, { limit: 1 }],
+  relations: [{ limit: 100, recurse: true }],
+  timestamp_to_event: [{ ts: 0, dir: 'f' }],
+  sync: [
+    { filter: '{"room":{"include_leave":true,"timeline":{"limit":1}}}' },
+    { filter: '{"room":{"include_leave":true,"timeline":{"limit":100}}}' },
+    { full_state: true, use_state_after: true },
+  ],
+}
+
+interface Question {
+  method: string
+  path: string
+  body?: Json
+}
+
+/** Everything that can be asked about the room. */
+function questionsAbout({ room, eventIds }: Story, userId: string): Question[] {
+  return allEndpoints().flatMap(({ method, paths }) =>
+    paths.flatMap(template => {
+      const body = readingPosts[template]?.(room)
+      if (method !== 'GET' && body === undefined) return []
+      const names = [...template.matchAll(/:(\w+)/g)].map(match => match[1] ?? '')
+      const events = names.includes('eventId') ? eventIds : ['']
+      const shapes = template.includes('{') ? [template, template.replace(/\{.*/, '')] : [template]
+      return shapes.flatMap(shape =>
+        events.map(eventId => ({
+          method,
+          ...(body === undefined ? {} : { body }),
+          path: shape.replace(/[{}]/g, '').replace(/:(\w+)/g, (_, name: string) => {
+            const own = { roomId: room, roomIdOrAlias: room, eventId, userId }
+            return enc({ ...parameters, ...own }[name] ?? 'x')
+          }),
+        })),
+      )
+    }),
+  )
+}
+
+async function ask(user: Client, { method, path, body }: Question): Promise<Answer[]> {
+  const [, asked] = Object.entries(queries).find(([name]) => path.includes(`/${name}`)) ?? []
+  const answers: Answer[] = []
+  for (const query of asked ?? [{}]) {
+    answers.push(await user.request(method, path, { query, body }))
+  }
+  return answers
+}
+
+/** In an answer, but not the words that one has searched for oneself. */
+const marksIn = ({ body }: Answer): string[] => {
+  const text = JSON.stringify(body, (key, value: unknown) => (key === 'highlights' ? [] : value))
+  return [...new Set(text.match(/(message|reason|state)mark\d/g) ?? [])]
+}
+
+function allowedMarks(visibility: Visibility, reader: Reader): string[] {
+  const messages = [...(readable[visibility][reader] ?? '')]
+  const state = [...(visibleState[visibility][reader] ?? '')]
+  return [
+    ...messages.flatMap(stage => [markOf('message', stage), markOf('reason', stage)]),
+    ...state.map(stage => markOf('state', stage)),
+  ]
+}
+
+describe.each(visibilities)('history_visibility %s', visibility => {
+  let story: Story
+  beforeAll(async () => {
+    story = await tell(visibility)
+  })
+
+  test.each(readers)(
+    'somebody %s sees what they may, and nothing else, on any path',
+    async reader => {
+      const user = story.users[reader]
+      const allowed = new Set(allowedMarks(visibility, reader))
+      const seen = new Set<string>()
+      for (const question of questionsAbout(story, user.userId)) {
+        for (const answer of await ask(user, question)) {
+          expect([question.path, answer.status]).not.toEqual([question.path, 500])
+          const marks = marksIn(answer)
+          for (const mark of marks) seen.add(mark)
+          const leaked = marks.filter(mark => !allowed.has(mark))
+          expect({ ...question, leaked }).toEqual({ ...question, leaked: [] })
+        }
+      }
+      // To see nothing at all would be no art.
+      for (const stage of readable[visibility][reader] ?? '') {
+        if (reader === 'forgotten') continue
+        expect([...seen]).toContain(markOf('message', stage))
+      }
+    },
+  )
+})
+
+test('the paths on which a member sees something are known', async () => {
+  const story = await tell('shared')
+  const seeing = new Set<string>()
+  for (const question of questionsAbout(story, story.users.joined.userId)) {
+    const answers = await ask(story.users.joined, question)
+    const name = /\/(rooms\/[^/]*\/)?(\w+)[^/]*(\/|$)/.exec(question.path.slice(17))?.[2]
+    if (answers.some(answer => marksIn(answer).length > 0)) seeing.add(String(name))
+  }
+  expect([...seeing]).toEqual(
+    expect.arrayContaining([
+      ...['sync', 'event', 'context', 'messages', 'state', 'relations', 'threads', 'search'],
+    ]),
+  )
+})
