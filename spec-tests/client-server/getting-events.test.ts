@@ -1,6 +1,6 @@
 import { type Client, refusal } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import type { WireEvent } from '../support/wire.ts'
+import type { JsonObject, WireEvent } from '../support/wire.ts'
 
 let server: TestServer
 let alice: Client
@@ -176,6 +176,34 @@ describe('GET /_matrix/client/v3/rooms/{roomId}/messages', () => {
     const failed = await refusal(alice.messages(room, { dir: 'b', ...query }))
     expect({ status: failed.status, errcode: failed.errcode }).toEqual({ status: 400, errcode })
   })
+})
+
+test('TestFilterMessagesByRelType: GET /rooms/{roomId}/messages (MSC3874)', async () => {
+  const room = await alice.createRoom()
+  const root = await alice.say(room, 'Message without a relation')
+  const relate = (rel_type: string) =>
+    alice.send(room, 'm.room.message', {
+      msgtype: 'm.text',
+      body: rel_type,
+      'm.relates_to': { event_id: root, rel_type },
+    })
+  for (const relType of ['m.reference', 'io.matrix.reaction']) await relate(relType)
+  const found = async (filter: JsonObject) => {
+    const query = { dir: 'f', limit: 100, filter: JSON.stringify(filter) }
+    return bodies((await alice.messages(room, query)).chunk)
+  }
+  for (const prefix of ['', 'org.matrix.msc3874.']) {
+    const [only, not] = [`${prefix}rel_types`, `${prefix}not_rel_types`]
+    expect(await found({ [only]: ['m.reference'] })).toEqual(['m.reference'])
+    expect(await found({ [only]: ['m.reference', 'io.matrix.reaction'] })).toEqual([
+      'm.reference',
+      'io.matrix.reaction',
+    ])
+    expect(await found({ [not]: ['m.reference'] })).toEqual([
+      'Message without a relation',
+      'io.matrix.reaction',
+    ])
+  }
 })
 
 test('GET /rooms/{roomId}/messages: with `limit` 0 one stays where one is', async () => {

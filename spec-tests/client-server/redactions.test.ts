@@ -28,6 +28,15 @@ const contentOf = async (room: string, eventId: string) =>
   (await charlie.event(room, eventId)).content
 
 describe('PUT /rooms/{roomId}/redact/{eventId}/{txnId}', () => {
+  test('TestRedact: nothing is left of the content, for another member either', async () => {
+    const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    await bob.join(room)
+    const eventId = await alice.say(room, 'Original content')
+    await alice.redact(room, eventId, { reason: 'reasons...' })
+    expect((await bob.event(room, eventId)).content).toEqual({})
+  })
+
   test('everybody may redact what they said themselves', async () => {
     const room = await threeInARoom()
     const said = await bob.say(room, 'oops')

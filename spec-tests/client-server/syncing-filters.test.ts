@@ -48,6 +48,28 @@ describe('TestSyncFilter: /_matrix/client/v3/user/{userId}/filter', () => {
   })
 })
 
+describe('TestFilter: POST /_matrix/client/v3/user/{userId}/filter, malformed', () => {
+  test.each([
+    { presence: 'not_a_dictionary' },
+    { room: { timeline: 'not_a_dictionary' } },
+    { room: { state: 'not_a_dictionary' } },
+    { room: { ephemeral: 'not_a_dictionary' } },
+    { room: { account_data: 'not_a_dictionary' } },
+    { room: { timeline: { rooms: 'not_a_list' } } },
+    { room: { timeline: { not_rooms: 'not_a_list' } } },
+    { room: { timeline: { senders: 'not_a_list' } } },
+    { room: { timeline: { not_senders: 'not_a_list' } } },
+    { room: { timeline: { types: 'not_a_list' } } },
+    { room: { timeline: { not_types: 'not_a_list' } } },
+    { room: { timeline: { types: [1] } } },
+    { room: { timeline: { rooms: ['not_a_room_id'] } } },
+    { room: { timeline: { senders: ['not_a_sender_id'] } } },
+  ])('%j is 400', async filter => {
+    const failed = await refusal(alice.saveFilter(filter))
+    expect([failed.status, failed.errcode]).toEqual([400, 'M_BAD_JSON'])
+  })
+})
+
 describe('GET /_matrix/client/v3/sync?filter=', () => {
   let room: string
   let since: string
