@@ -3,17 +3,21 @@ import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Kysely, PostgresDialect, type PostgresPool } from 'kysely'
+import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient } from 'kysely'
 import type pg from 'pg'
 import { copyTemplate, DatabaseUnavailable, holdDataDir, publish } from './data-dir.ts'
 import { migrate } from './migrate.ts'
-import { pglitePool } from './pglite-pool.ts'
+import { PgliteConnection } from './pglite-pool.ts'
+import { PgliteSocket } from './pglite-socket.ts'
 import type { Schema } from './schema.ts'
+import type { SharedPglite } from './shared-pglite.ts'
 import { assertOutsideTransaction, type Pool } from './transaction.ts'
 
 export { DatabaseUnavailable } from './data-dir.ts'
 
 export interface DatabaseOptions {
+  /** An embedded database that others in this process use, too; instead of all the rest. */
+  shared?: { database: SharedPglite; schema: string } | undefined
   /** A PostgreSQL server, version 14 or later. Without it, PGlite in `dataDir`. */
   url?: string | undefined
   /** The PostgreSQL schema to live in; made where it is missing. */
@@ -46,18 +50,45 @@ export const templateDir = fileURLToPath(
 
 /** @throws DatabaseUnavailable with one line that says what is wrong */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  return options.url ? openPostgres(options.url, options) : openPglite(options.dataDir)
+  const { shared, url, dataDir } = options
+  if (shared) return shared.database.open(shared.schema)
+  return url ? openPostgres(url, options) : openPglite(dataDir)
 }
 
-function kyselyOn(pool: PostgresPool): Kysely<Schema> {
+export function kyselyOn(pool: PostgresPool): Kysely<Schema> {
   const guarded: PostgresPool = {
-    connect() {
+    async connect() {
       assertOutsideTransaction()
-      return pool.connect()
+      const client = await pool.connect()
+      return {
+        query: (text: string, values: readonly unknown[]) =>
+          (client as unknown as pg.PoolClient).query(statement(text, values)),
+        release: () => client.release(),
+      } as unknown as PostgresPoolClient
     },
     end: () => pool.end(),
   }
   return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: guarded }) })
+}
+
+/** The statements that have a name under which PostgreSQL keeps them, parsed and planned. */
+const names = new Map<string, string>()
+/** Some statements are as long as their input; of those there may be any number. */
+const mostNames = 1_000
+
+function statement(text: string, values: readonly unknown[]): pg.QueryConfig {
+  if (values.length === 0) return { text }
+  const name = names.get(text) ?? (names.size < mostNames ? `s${names.size}` : undefined)
+  if (name !== undefined) names.set(text, name)
+  return { text, values: [...values], ...(name === undefined ? {} : { name }) }
+}
+
+/** How the driver reads what PostgreSQL sends. */
+function typesOf(driver: typeof pg): pg.CustomTypesConfig {
+  return {
+    getTypeParser: (oid, format) =>
+      oid === int8 ? Number : driver.types.getTypeParser(oid, format as 'text'),
+  }
 }
 
 async function openPglite(dataDir: string): Promise<Database> {
@@ -70,8 +101,8 @@ async function openPglite(dataDir: string): Promise<Database> {
       await initialisePglite(unfinished)
       await publish(unfinished, databaseDir)
     }
-    const { pglite, lost, lose } = await startPglite(databaseDir)
-    const q = kyselyOn(withCheckpoints(pglitePool(pglite)))
+    const { connection, lost, lose } = await startPglite(databaseDir)
+    const q = kyselyOn(connection.pool())
     await migrate(q)
     return {
       q,
@@ -81,6 +112,7 @@ async function openPglite(dataDir: string): Promise<Database> {
       lose,
       async close() {
         await q.destroy()
+        await connection.close()
         release()
       },
     }
@@ -92,20 +124,18 @@ async function openPglite(dataDir: string): Promise<Database> {
 
 /** Make a migrated database in a folder that does not exist yet; takes seconds. */
 export async function initialisePglite(databaseDir: string): Promise<void> {
-  const { pglite } = await startPglite(databaseDir)
-  const q = kyselyOn(pglitePool(pglite))
-  await migrate(q)
-  await q.destroy()
+  const { connection } = await startPglite(databaseDir)
+  await migrate(kyselyOn(connection.pool()))
+  await connection.close()
 }
 
 /** Start PGlite on a folder. When PostgreSQL gives up, it says why only on its standard error. */
-async function startPglite(databaseDir: string) {
+export async function startPglite(databaseDir: string) {
   const { PGlite } = await import('@electric-sql/pglite')
   let lastWords: string | undefined
   const { lost, lose } = loss()
   try {
     const pglite = await PGlite.create(databaseDir, {
-      parsers: { [int8]: Number },
       // The log in pieces of 1 MB, not 16: a small server should be small, and quick to copy.
       initDbStartParams: ['--wal-segsize=1'],
       onStderr(line) {
@@ -114,26 +144,14 @@ async function startPglite(databaseDir: string) {
         return true
       },
     })
-    return { pglite, lost, lose }
+    const { default: driver } = await import('pg')
+    const stream = () => new PgliteSocket(pglite)
+    const client = new driver.Client({ stream, types: typesOf(driver) })
+    client.on('error', lose)
+    await client.connect()
+    return { connection: new PgliteConnection(pglite, client), lost, lose }
   } catch (error) {
     throw lastWords === undefined ? error : new Error(lastWords)
-  }
-}
-
-/** A moment's work every few seconds of full load. */
-const usesPerCheckpoint = 5_000
-
-/** Nobody in PGlite writes checkpoints: without ours, its log would grow until the process ends. */
-function withCheckpoints(pool: PostgresPool): PostgresPool {
-  let uses = 0
-  return {
-    async connect() {
-      const client = await pool.connect()
-      uses += 1
-      if (uses % usesPerCheckpoint === 0) await client.query('CHECKPOINT', [])
-      return client
-    },
-    end: () => pool.end(),
   }
 }
 
@@ -145,10 +163,7 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
     connectionString: url,
     keepAlive: true,
     options: `-c search_path=${schema}`,
-    types: {
-      getTypeParser: (oid, format) =>
-        oid === int8 ? Number : driver.types.getTypeParser(oid, format as 'text'),
-    },
+    types: typesOf(driver),
   }
   const { lost, lose } = loss()
   // One connection for as long as we live: it holds the lock that says "this database is taken".

@@ -1,38 +1,72 @@
 /**
- * PGlite, PostgreSQL inside this process, as a pool of one connection.
+ * PGlite, PostgreSQL inside this process, as pools of one connection.
  *
  * kysely's PostgresDialect asks its pool for no more than this. Whoever gets the connection keeps
  * it until `release`; the others queue up in order.
  */
 import type { PGlite } from '@electric-sql/pglite'
 import type { PostgresPool, PostgresPoolClient } from 'kysely'
+import type pg from 'pg'
 
-export function pglitePool(pglite: PGlite): PostgresPool {
-  let tail: Promise<void> = Promise.resolve()
+/** A moment's work every few seconds of full load. */
+const usesPerCheckpoint = 5_000
+/** The tables' sizes are looked at after as many uses, and again each time that they have doubled. */
+const usesBeforeAnalyze = 1_000
 
-  return {
-    async connect() {
-      let release: () => void = () => undefined
-      const before = tail
-      tail = new Promise(resolve => {
-        release = resolve
-      })
-      await before
-      return {
-        async query(sql: string, parameters: readonly unknown[]) {
-          const result = await pglite.query(sql, [...parameters])
-          return {
-            command: sql.trimStart().slice(0, 6).toUpperCase(),
-            rowCount: result.affectedRows || result.rows.length,
-            rows: result.rows,
-          }
-        },
-        release,
-      } as PostgresPoolClient
-    },
-    async end() {
-      await tail
-      await pglite.close()
-    },
+/** The one connection of a PGlite, in turns. */
+export class PgliteConnection {
+  readonly #pglite: PGlite
+  readonly #client: pg.Client
+  #tail: Promise<void> = Promise.resolve()
+  #schema: string | undefined
+  #uses = 0
+  #analyzeAt = usesBeforeAnalyze
+
+  constructor(pglite: PGlite, client: pg.Client) {
+    this.#pglite = pglite
+    this.#client = client
+  }
+
+  /** A pool that works in this schema; without one, wherever PostgreSQL does by default. */
+  pool(schema?: string): PostgresPool {
+    return { connect: () => this.#take(schema), end: async () => undefined }
+  }
+
+  /** Wait for whoever has it, and close. */
+  async close(): Promise<void> {
+    await this.#tail
+    await this.#pglite.close()
+  }
+
+  async #take(schema: string | undefined): Promise<PostgresPoolClient> {
+    let release: () => void = () => undefined
+    const before = this.#tail
+    this.#tail = new Promise(resolve => {
+      release = resolve
+    })
+    await before
+    try {
+      await this.#prepare(schema)
+    } catch (error) {
+      release()
+      throw error
+    }
+    const query = this.#client.query.bind(this.#client)
+    return { query, release } as unknown as PostgresPoolClient
+  }
+
+  async #prepare(schema: string | undefined): Promise<void> {
+    this.#uses += 1
+    // PGlite has no background workers. Without checkpoints its log would grow until the process
+    // ends; without looking at the tables, plans made for empty ones would stay.
+    if (this.#uses % usesPerCheckpoint === 0) await this.#client.query('CHECKPOINT')
+    if (this.#uses >= this.#analyzeAt) {
+      this.#analyzeAt *= 2
+      await this.#client.query('ANALYZE')
+    }
+    if (schema === undefined || schema === this.#schema) return
+    this.#schema = undefined
+    await this.#client.query(`SET search_path TO "${schema.replaceAll('"', '""')}"`)
+    this.#schema = schema
   }
 }

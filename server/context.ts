@@ -1,6 +1,6 @@
 /** The long-lived things, each built once, bottom up, and stopped in reverse. */
 import { countAllScheduled } from '../db/delayed-events.ts'
-import { type Database, openDatabase } from '../db/open.ts'
+import { type Database, type DatabaseOptions, openDatabase } from '../db/open.ts'
 import { loadIdentity } from './accounts/identity.ts'
 import { type JwtKey, readJwtKey } from './accounts/jwt.ts'
 import { LastSeen } from './accounts/last-seen.ts'
@@ -63,19 +63,21 @@ export interface RunningContext extends Context {
  */
 export async function createContext(
   config: Config,
-  given: { clock?: Clock; log?: Log } = {},
+  given: { clock?: Clock; log?: Log; database?: DatabaseOptions } = {},
 ): Promise<RunningContext> {
   const clock = given.clock ?? systemClock
   const log = given.log ?? makeLog(config.log_level)
   const { app_service_config_files: files, server_name: serverName } = config
   const appServices = new AppServices(readRegistrations(files, serverName))
   const jwtKey = readJwtKey(config)
-  const db = await openDatabase({
-    url: config.database_url,
-    schema: config.database_schema,
-    maxConnections: config.database_connections,
-    dataDir: config.data_dir,
-  })
+  const db = await openDatabase(
+    given.database ?? {
+      url: config.database_url,
+      schema: config.database_schema,
+      maxConnections: config.database_connections,
+      dataDir: config.data_dir,
+    },
+  )
   try {
     const signingKey = await loadIdentity(db, config.server_name)
     const notifier = new Notifier(clock)
