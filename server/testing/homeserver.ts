@@ -1,5 +1,4 @@
 /** A real homeserver inside a test: HTTP on a free port, a private database, a clock to hold. */
-import { setImmediate } from 'node:timers/promises'
 import { countRows } from '../../db/testing.ts'
 import { endpoints } from '../client-api/index.ts'
 import { parseConfig } from '../config.ts'
@@ -135,11 +134,6 @@ export class Homeserver {
   /** How many requests are held in a long poll. */
   waiting(): number {
     return this.#context?.notifier.waiting() ?? 0
-  }
-
-  /** Until that many requests are held in a long poll. */
-  async untilWaiting(count: number): Promise<void> {
-    while (this.waiting() !== count) await setImmediate()
   }
 
   /** How many rows each table has: what is refused must leave them as they were. */

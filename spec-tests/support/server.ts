@@ -2,6 +2,7 @@
  * A real server for a test file: HTTP on a free port, a real database, and a clock that the test
  * holds. A schema of its own on PGlite, or, with HOURGLASS_TEST_DATABASE_URL, on that PostgreSQL.
  */
+import { setImmediate } from 'node:timers/promises'
 import type * as testing from '../../server/testing/index.ts'
 import { Client } from './client.ts'
 
@@ -65,8 +66,8 @@ export class TestServer {
   }
 
   /** Until that many requests are held in a long poll. */
-  untilWaiting(count: number): Promise<void> {
-    return this.#homeserver.untilWaiting(count)
+  async untilWaiting(count: number): Promise<void> {
+    while (this.waiting() !== count) await setImmediate()
   }
 
   /** How many rows each table has: what is refused must leave them as they were. */
