@@ -40,9 +40,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/events/:eventId`]: ['GET'],
   [`${v3}/initialSync`]: ['GET'],
   [`${v3}/rooms/:roomId/initialSync`]: ['GET'],
-  [`${v3}/rooms/:roomId/read_markers`]: ['POST'],
-  [`${v3}/rooms/:roomId/receipt/:receiptType/:eventId`]: ['POST'],
-  [`${v3}/rooms/:roomId/typing/:userId`]: ['PUT'],
   // Rooms
   [`${v1}/rooms/:roomId/hierarchy`]: ['GET'],
   [`${v1}/mutual_rooms`]: ['GET'],
@@ -50,12 +47,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/directory/list/room/:roomId`]: ['GET', 'PUT'],
   [`${v3}/directory/list/appservice/:networkId/:roomId`]: ['PUT'],
   [`${v3}/rooms/:roomId/upgrade`]: ['POST'],
-  [`${v3}/user/:userId/rooms/:roomId/tags`]: ['GET'],
-  [`${v3}/user/:userId/rooms/:roomId/tags/:tag`]: ['PUT', 'DELETE'],
-  // User Data
-  [`${v3}/user_directory/search`]: ['POST'],
-  [`${v3}/profile/:userId`]: ['GET'],
-  [`${v3}/profile/:userId/:keyName`]: ['GET', 'PUT', 'DELETE'],
   // End-to-End Encryption
   [`${v3}/keys/upload`]: ['POST'],
   [`${v3}/keys/query`]: ['POST'],
@@ -84,13 +75,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v1}/media/download/:serverName/:mediaId`]: ['GET'],
   [`${v1}/media/download/:serverName/:mediaId/:fileName`]: ['GET'],
   [`${v1}/media/thumbnail/:serverName/:mediaId`]: ['GET'],
-  // Push Notifications
-  [`${v3}/pushers`]: ['GET'],
-  [`${v3}/pushers/set`]: ['POST'],
-  [`${v3}/notifications`]: ['GET'],
-  [`${v3}/pushrules/global/:kind/:ruleId`]: ['GET', 'PUT', 'DELETE'],
-  [`${v3}/pushrules/global/:kind/:ruleId/actions`]: ['GET', 'PUT'],
-  [`${v3}/pushrules/global/:kind/:ruleId/enabled`]: ['GET', 'PUT'],
   // Other modules
   [`${v3}/voip/turnServer`]: ['GET'],
   [`${v3}/thirdparty/protocols`]: ['GET'],
