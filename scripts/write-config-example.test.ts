@@ -3,9 +3,22 @@ import { parse } from 'yaml'
 import { configSchema, parseConfig } from '../server/config.ts'
 import { configExample } from './write-config-example.ts'
 
+/** The options that are groups of options, at any depth: name, and the names of those in it. */
+function sectionsOf(shape: object): { name: string; options: string[]; hasDefaults: boolean }[] {
+  return Object.entries(shape).flatMap(([name, schema]) => {
+    const inner = 'unwrap' in schema ? schema.unwrap() : schema
+    if (!('shape' in inner)) return []
+    const hasDefaults = Object.keys(schema.parse(undefined)).length > 0
+    return [{ name, options: Object.keys(inner.shape), hasDefaults }, ...sectionsOf(inner.shape)]
+  })
+}
+const sections = sectionsOf(configSchema.shape)
+
 /** Set every option that has a default. In prose, one space stands behind the #. */
-const uncommented = (yaml: string) =>
-  yaml.replace(/^#(( {2})?\w+: \S|(delayed_events|rate_limits):)/gm, '$1')
+const uncommented = (yaml: string) => {
+  const names = sections.filter(one => one.hasDefaults).map(({ name }) => name)
+  return yaml.replace(new RegExp(`^#((  )*\\w+: \\S| *(${names.join('|')}):)`, 'gm'), '$1')
+}
 
 describe('config.example.yaml', () => {
   test('is what server/config.ts says', () => {
@@ -18,19 +31,17 @@ describe('config.example.yaml', () => {
 
   test('uncommented, sets everything to its default', () => {
     const options = parse(uncommented(configExample()))
-    expect(options).toEqual(parseConfig({}, ''))
+    const empty = sections.filter(one => !one.hasDefaults).map(({ name }) => [name, {}])
+    expect({ ...Object.fromEntries(empty), ...options }).toEqual(parseConfig({}, ''))
     expect(parseConfig(options, 'example')).toEqual(parseConfig({}, ''))
   })
 
   test('names every option', () => {
-    const { delayed_events, rate_limits, ...others } = configSchema.shape
-    for (const name of Object.keys(others)) {
+    for (const name of Object.keys(configSchema.shape)) {
       expect(configExample()).toMatch(new RegExp(`^#${name}:`, 'm'))
     }
-    for (const section of [delayed_events, rate_limits]) {
-      for (const name of Object.keys(section.unwrap().shape)) {
-        expect(configExample()).toMatch(new RegExp(`^# {2}${name}:`, 'm'))
-      }
+    for (const name of sections.flatMap(({ options }) => options)) {
+      expect(configExample()).toMatch(new RegExp(`\\b${name}:`, 'm'))
     }
   })
 })

@@ -1,6 +1,6 @@
 /**
  * What runs inside the server process (`node --import`), before the server itself. It stands between
- * the server and its two database drivers: it counts statements, kills the process where it was
+ * the server and its database driver: it counts statements, kills the process where it was
  * ordered to, and, for the self-test, breaks statements. The server does not know that it is there.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
@@ -27,7 +27,7 @@ interface Walk {
 }
 
 const given = JSON.parse(process.env.TORTURE ?? '{}') as Instructions
-const { engine, sabotage } = given
+const { sabotage } = given
 let { order, trace = false } = given
 const broken: Sabotage | undefined = sabotage === undefined ? undefined : sabotages[sabotage]
 let leftToPass = order?.nth ?? 0
@@ -110,23 +110,34 @@ async function step(sql: string, run: Run): Promise<unknown> {
   return result
 }
 
-type Query = (this: object, sql: unknown, ...rest: unknown[]) => unknown
+type Query = (this: object, statement: unknown, ...rest: unknown[]) => unknown
 
-/** @param prototype of a driver's client, whose `query` takes the statement's text first */
+/** What the driver takes instead of a text: with parameters, and prepared under a name. */
+interface Statement {
+  text: string
+  name?: string
+}
+
+/** @param prototype of the driver's client, which both engines have */
 function standBefore(prototype: { query: unknown }): void {
   const original = prototype.query as Query
-  const replacement: Query = function (sql, ...rest) {
+  const replacement: Query = function (statement, ...rest) {
     const asksForCallback = rest.some(argument => typeof argument === 'function')
-    if (typeof sql !== 'string' || asksForCallback) return original.call(this, sql, ...rest)
-    return step(sql, async (text, parameters) =>
-      original.call(this, text, ...(parameters === 'same' ? rest : [])),
-    )
+    const text = typeof statement === 'string' ? statement : (statement as Statement).text
+    if (typeof text !== 'string' || asksForCallback) return original.call(this, statement, ...rest)
+    return step(text, async (given, parameters) => {
+      if (parameters === 'none') return original.call(this, given)
+      if (given === text) return original.call(this, statement, ...rest)
+      if (typeof statement === 'string') return original.call(this, given, ...rest)
+      // Under its name another text is known.
+      const { name: _, ...unnamed } = statement as Statement
+      return original.call(this, { ...unnamed, text: given }, ...rest)
+    })
   }
   Object.defineProperty(prototype, 'query', { value: replacement, writable: true })
 }
 
-if (engine === 'postgres') standBefore((await import('pg')).default.Client.prototype)
-else standBefore((await import('@electric-sql/pglite')).PGlite.prototype)
+standBefore((await import('pg')).default.Client.prototype)
 
 const emit = Server.prototype.emit as (this: Server, ...args: unknown[]) => boolean
 Server.prototype.emit = function (this: Server, ...args: unknown[]) {

@@ -19,7 +19,8 @@ export interface Sabotage {
   commitsAfter?: (sql: string) => boolean
 }
 
-const isClaim = (sql: string) => /^update "delayed_events" set "status" = .* returning/is.test(sql)
+const isClaim = (sql: string) =>
+  /^update "delayed_events" set "status" = .* returning \*/is.test(sql)
 
 export const sabotages: Record<string, Sabotage> = {
   'sent-twice': {
@@ -52,7 +53,7 @@ export const sabotages: Record<string, Sabotage> = {
     what: 'a cancellation is answered and not done',
     expected: 'untrue',
     rewrite: sql =>
-      /^update "delayed_events" set "status" = (?!.* returning)(?!.*"error")/is.test(sql)
+      /^update "delayed_events" set "status" = (?!.* returning \*)(?!.*"error")/is.test(sql)
         ? sql.replace(/set "status" = (\$\d+)/i, `set "status" = left($1, 0) || 'scheduled'`)
         : sql,
   },
