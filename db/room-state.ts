@@ -280,6 +280,23 @@ export async function selectJoinedMembersAt(db: Db, roomId: string, at: number):
   return rows.map(row => row.state_key)
 }
 
+/** The membership events of who is banned from the room now. */
+export async function selectBans(db: Db, roomId: string): Promise<EventRow[]> {
+  return (
+    db.q
+      .selectFrom('room_state')
+      .innerJoin('events', 'events.event_id', 'room_state.event_id')
+      .selectAll('events')
+      .where('room_state.room_id', '=', roomId)
+      .where('room_state.until_position', 'is', null)
+      // With the `leave` beside it this is a partial index, and the departed are few.
+      .where(sql<boolean>`room_state.membership IN ('leave', 'ban')`)
+      .where('room_state.membership', '=', 'ban')
+      .orderBy('room_state.position')
+      .execute()
+  )
+}
+
 /** The guests of this server who are in the room. */
 export async function selectGuestsIn(db: Db, roomId: string): Promise<string[]> {
   const rows = await db.q

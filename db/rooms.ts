@@ -154,6 +154,24 @@ export async function deleteAlias(tx: Tx, alias: string): Promise<void> {
   await tx.q.deleteFrom('room_aliases').where('room_alias', '=', alias).execute()
 }
 
+/** All aliases of one room lead to another from now on. */
+export async function moveAliases(tx: Tx, fromRoomId: string, toRoomId: string): Promise<void> {
+  await tx.q
+    .updateTable('room_aliases')
+    .set({ room_id: toRoomId })
+    .where('room_id', '=', fromRoomId)
+    .execute()
+}
+
+/** Whether the room is listed in the public room directory. */
+export async function updateIsPublic(tx: Tx, roomId: string, isPublic: boolean): Promise<void> {
+  await tx.q
+    .updateTable('rooms')
+    .set({ is_public: isPublic })
+    .where('room_id', '=', roomId)
+    .execute()
+}
+
 /** @param upTo position, inclusive: what comes later the user will hear of again */
 export async function upsertForgotten(
   tx: Tx,

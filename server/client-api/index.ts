@@ -30,6 +30,7 @@ import { roomMembershipEndpoints } from './room-membership.ts'
 import { roomReadEndpoints } from './room-read.ts'
 import { roomSendEndpoints } from './room-send.ts'
 import { roomSummaryEndpoints } from './room-summary.ts'
+import { roomUpgradeEndpoints } from './room-upgrade.ts'
 import { searchEndpoints } from './search.ts'
 import { serverKeyEndpoints } from './server-keys.ts'
 import { syncEndpoints } from './sync.ts'
@@ -60,6 +61,7 @@ export const endpoints: readonly Endpoint[] = [
   ...futuresManagingEndpoints,
   ...futuresListEndpoints,
   ...roomCreateEndpoints,
+  ...roomUpgradeEndpoints,
   ...roomDirectoryEndpoints,
   ...roomSummaryEndpoints,
   ...roomMembershipEndpoints,

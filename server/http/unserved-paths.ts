@@ -46,7 +46,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/publicRooms`]: ['POST'],
   [`${v3}/directory/list/room/:roomId`]: ['GET', 'PUT'],
   [`${v3}/directory/list/appservice/:networkId/:roomId`]: ['PUT'],
-  [`${v3}/rooms/:roomId/upgrade`]: ['POST'],
   // End-to-End Encryption
   [`${v3}/keys/upload`]: ['POST'],
   [`${v3}/keys/query`]: ['POST'],

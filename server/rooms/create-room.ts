@@ -4,12 +4,11 @@
  *
  * Spec: POST /createRoom
  */
-import { insertAlias, insertRoom, type LockedRoom } from '../../db/rooms.ts'
+import { insertAlias, type LockedRoom } from '../../db/rooms.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
-import { randomLetters } from '../lib/random.ts'
 import {
   badJson,
   invalidParam,
@@ -21,8 +20,8 @@ import {
 import { isRoomAlias, isUserId } from '../matrix/ids.ts'
 import { type RoomVersion, roomVersions } from '../matrix/room-versions.ts'
 import { appendEvent } from './append-event.ts'
-import { buildEvent } from './build-event.ts'
 import { setMembership } from './membership.ts'
+import { additionalCreators, insertNewRoom } from './new-room.ts'
 import { assertStateContent } from './send-event.ts'
 
 export type Preset = 'private_chat' | 'public_chat' | 'trusted_private_chat'
@@ -106,7 +105,7 @@ async function create(
   const preset = presets[presetName]
   const trusted = presetName === 'trusted_private_chat' ? request.invite : []
   const content = createContent(request, creator, trusted, version)
-  const room = await insertWithCreateEvent(ctx, tx, creator, content, {
+  const room = await insertNewRoom(ctx, tx, creator, content, {
     version,
     isPublic: request.visibility === 'public',
   })
@@ -139,53 +138,9 @@ function createContent(
   if (!version.privilegedCreators) return content
 
   const { additional_creators: given = [] } = content
-  if (!Array.isArray(given)) throw badJson('additional_creators is not a list')
-  const others = [...given, ...trusted]
-  for (const other of others) {
-    if (typeof other !== 'string') throw badJson('additional_creators has something else than IDs')
-    if (!isUserId(other)) throw invalidParam(`${other} is not a user ID`)
-  }
   delete content.additional_creators
-  const additional = [...new Set(others)].filter(other => other !== creator)
-  return additional.length === 0 ? content : { ...content, additional_creators: additional }
-}
-
-/**
- * The room's row and its first event. From version 12 on the room's id is the hash of that event;
- * two rooms made alike in one millisecond would be one, so the second is a millisecond younger.
- */
-async function insertWithCreateEvent(
-  ctx: Context,
-  tx: Tx,
-  creator: string,
-  content: JsonObject,
-  given: { version: RoomVersion; isPublic: boolean },
-): Promise<LockedRoom> {
-  const { version, isPublic } = given
-  for (let originServerTs = ctx.clock.now(); ; originServerTs++) {
-    const draft = { type: 'm.room.create', stateKey: '', sender: creator, content, originServerTs }
-    const roomId = version.roomIdIsCreateHash
-      ? roomIdOf(ctx, draft, version)
-      : `!${randomLetters(18)}:${ctx.config.server_name}`
-    const room = await insertRoom(tx, { roomId, version: version.id, isPublic })
-    if (!room) continue
-    await appendEvent(ctx, tx, room, draft)
-    return room
-  }
-}
-
-function roomIdOf(
-  ctx: Context,
-  draft: Parameters<typeof buildEvent>[2],
-  version: RoomVersion,
-): string {
-  const nowhere = { room_id: '', last_event_id: null, last_event_hash: null, last_depth: 0 }
-  const { eventId } = buildEvent(ctx, nowhere, draft, {
-    version,
-    citedEvents: [],
-    now: ctx.clock.now(),
-  })
-  return `!${eventId.slice(1)}`
+  if (!Array.isArray(given)) throw badJson('additional_creators is not a list')
+  return { ...content, ...additionalCreators(creator, [...given, ...trusted]) }
 }
 
 /** Power levels, alias, preset, `initial_state`, name and topic: in the specification's order. */
@@ -234,7 +189,7 @@ async function initialEvents(
 }
 
 /** @param trusted who starts at level 100; from version 12 on they are creators and have no entry */
-function defaultPowerLevels(versionId: string, trusted: string[]): JsonObject {
+export function defaultPowerLevels(versionId: string, trusted: string[]): JsonObject {
   const isPrivileged = roomVersions.get(versionId)?.privilegedCreators ?? false
   return {
     users: isPrivileged ? {} : Object.fromEntries(trusted.map(userId => [userId, 100])),

@@ -16,6 +16,7 @@ import { forbidden, notFound, unknown } from '../matrix/errors.ts'
 import { actionLevel, powerLevelOf } from '../matrix/power-levels.ts'
 import { appendEvent } from './append-event.ts'
 import { resolveRoom } from './directory.ts'
+import { followUpgrade } from './follow-upgrade.ts'
 import { lockKnownRoom } from './send-event.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined } from './visibility.ts'
@@ -69,13 +70,13 @@ async function membershipIn(tx: Db, roomId: string, userId: string): Promise<str
  * @throws 404 M_NOT_FOUND no such room · 403 M_FORBIDDEN
  * Spec: POST /join/{roomIdOrAlias}
  */
-export function joinRoom(
+export async function joinRoom(
   ctx: Context,
   requester: Requester,
   roomIdOrAlias: string,
   extra: JsonObject,
 ): Promise<string> {
-  return transaction(ctx.db, async tx => {
+  const joined = await transaction(ctx.db, async tx => {
     const roomId = await resolveRoom(tx, roomIdOrAlias)
     const room = await lockRoom(tx, roomId)
     if (!room) throw notFound('There is no such room')
@@ -93,6 +94,8 @@ export function joinRoom(
     })
     return roomId
   })
+  await followUpgrade(ctx, requester.userId, joined)
+  return joined
 }
 
 /**

@@ -15,6 +15,7 @@ import { isUserId } from '../matrix/ids.ts'
 import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { appendEvent } from './append-event.ts'
 import { checkAliasEvent } from './directory.ts'
+import { followTombstone } from './follow-upgrade.ts'
 import { assertNoLifetime } from './lifetime.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined, notInRoom } from './visibility.ts'
@@ -114,12 +115,12 @@ export interface StateDraft {
  * @throws 403 M_FORBIDDEN · 400 M_BAD_JSON, M_INVALID_PARAM, M_BAD_ALIAS · 413 M_TOO_LARGE
  * Spec: PUT /rooms/{roomId}/state/{eventType}/{stateKey}
  */
-export function sendState(
+export async function sendState(
   ctx: Context,
   requester: Requester,
   draft: StateDraft,
 ): Promise<EventRow> {
-  return transaction(ctx.db, async tx => {
+  const sent = await transaction(ctx.db, async tx => {
     const room = await lockKnownRoom(tx, draft.roomId)
     await assertMaySetState(tx, requester, draft)
     // One that is to be sticky is sent again, so that it is sticky for longer.
@@ -127,6 +128,8 @@ export function sendState(
     const same = isSticky ? undefined : await findSame(tx, room, requester.userId, draft)
     return same ?? appendState(ctx, tx, room, requester, draft)
   })
+  if (draft.type === 'm.room.tombstone') await followTombstone(ctx, requester.userId, draft.roomId)
+  return sent
 }
 
 /** As {@link sendState}, inside the caller's transaction, and always with an event of its own. */

@@ -117,6 +117,7 @@ export class GoodRequests {
     if (template.endsWith('/directory/room/:roomAlias')) {
       return { room_id: this.#idFor('roomId') }
     }
+    if (last === 'upgrade') return { new_version: '11' }
     if (template.endsWith('/login')) {
       const identifier = { type: 'm.id.user', user: 'nobody' }
       return { type: 'm.login.password', identifier, password: 'wrong' }
