@@ -31,6 +31,8 @@ export interface Schema {
   receipts: ReceiptRow
   push_rules: PushRulesRow
   pushers: PusherRow
+  media: MediaRow
+  url_previews: UrlPreviewRow
 }
 
 /** One row: who we are. Written once, at the first start. */
@@ -363,4 +365,26 @@ export interface PusherRow {
   created_ts: number
   /** Position: everything up to here (inclusive) has been pushed, or needed no push. */
   pushed_up_to: number
+}
+
+/** An uploaded file, or an id to upload one to. The bytes are in media/files.ts. */
+export interface MediaRow {
+  media_id: string
+  user_id: string
+  created_ts: number
+  /** When it goes: an id to which nothing has been uploaded, or a preview's picture. Null: stays. */
+  expires_ts: number | null
+  /** As it was said at the upload. Null: not yet uploaded. */
+  content_type: string | null
+  file_name: string | null
+  /** Null: not yet uploaded. */
+  size_bytes: number | null
+}
+
+/** What a web page says of itself, for as long as it is not asked again. */
+export interface UrlPreviewRow {
+  url_hash: string
+  /** JSON. */
+  preview: string
+  expires_ts: number
 }

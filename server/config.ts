@@ -92,7 +92,8 @@ export const configSchema = z.strictObject({
     .min(1)
     .default('./data')
     .describe(
-      'Where the embedded database keeps its files, and tls the certificate that it makes.',
+      'Where the embedded database keeps its files, media the uploaded ones, and tls the certificate ' +
+        'that it makes.',
     ),
   database_url: z
     .string()
@@ -297,6 +298,47 @@ export const configSchema = z.strictObject({
       'How often something may be done: burst_count times at once, then per_second times a second. ' +
         'per_second: 0 switches a limit off. What is refused is 429 with Retry-After.',
     ),
+  media: z
+    .strictObject({
+      dir: z
+        .string()
+        .min(1)
+        .optional()
+        .describe(
+          'Where uploaded files and their thumbnails are kept. Default: media in data_dir.',
+        ),
+      max_upload_bytes: z
+        .int()
+        .min(1)
+        .default(104_857_600)
+        .describe('Largest file that may be uploaded.'),
+      max_image_pixels: z
+        .int()
+        .min(1)
+        .default(33_554_432)
+        .describe(
+          'Of larger images, all frames counted, no thumbnails are made: a small file can be a ' +
+            'picture that fills the memory.',
+        ),
+      pending_upload_lifetime_ms: durationMs
+        .min(1)
+        .default(86_400_000)
+        .describe('How long something can be uploaded to an id of /_matrix/media/v1/create.'),
+      max_pending_uploads_per_user: z
+        .int()
+        .min(1)
+        .default(100)
+        .describe('How many such ids a user may have to which nothing has been uploaded.'),
+      legacy_downloads: z
+        .boolean()
+        .default(true)
+        .describe(
+          'May files be downloaded from /_matrix/media/v3, where no token is asked for? Clients ' +
+            'of before Matrix 1.11, matrix-bot-sdk and Complement do.',
+        ),
+    })
+    .prefault({})
+    .describe('Uploaded files.'),
   metrics_allowed_from: ranges
     .default(['loopback'])
     .describe(

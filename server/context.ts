@@ -1,4 +1,5 @@
 /** The long-lived things, each built once, bottom up, and stopped in reverse. */
+import { join } from 'node:path'
 import { countAllScheduled } from '../db/delayed-events.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../db/open.ts'
 import { loadIdentity } from './accounts/identity.ts'
@@ -18,6 +19,8 @@ import { type Clock, systemClock } from './lib/clock.ts'
 import { type Log, makeLog } from './lib/log.ts'
 import { Sweeper } from './lib/sweeper.ts'
 import type { SigningKey } from './matrix/signing.ts'
+import { pruneMedia } from './media/expiry.ts'
+import { MediaFiles } from './media/files.ts'
 import { Metrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
 import { UnreadCounts } from './rooms/unread-counts.ts'
@@ -47,6 +50,7 @@ export interface Context {
   readonly unread: UnreadCounts
   readonly pushDelivery: PushDelivery
   readonly lastSeen: LastSeen
+  readonly mediaFiles: MediaFiles
   /** Undefined: nobody logs in by JWT. */
   readonly jwtKey: JwtKey | undefined
 }
@@ -107,11 +111,17 @@ export async function createContext(
       unread: new UnreadCounts(),
       pushDelivery: new PushDelivery(),
       lastSeen: new LastSeen(clock, db),
+      mediaFiles: await MediaFiles.start(config.media.dir ?? join(config.data_dir, 'media')),
       jwtKey,
     }
     await context.pushDelivery.start(context)
     await scheduler.start(context)
-    context.sweeper.start([pruneFinalised(context), pruneAnswers(context), pruneTickets(context)])
+    context.sweeper.start([
+      pruneFinalised(context),
+      pruneAnswers(context),
+      pruneTickets(context),
+      pruneMedia(context),
+    ])
     const transactions = await Transactions.start(context)
 
     let stopping: Promise<void> | undefined

@@ -10,6 +10,7 @@ import { rateLimits } from './0012_rate_limits.ts'
 import { profilesReceiptsPush } from './0014_profiles_receipts_push.ts'
 import { sessions } from './0015_sessions.ts'
 import { reading } from './0016_reading.ts'
+import { media } from './0019_media.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -22,4 +23,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0014_profiles_receipts_push': profilesReceiptsPush,
   '0015_sessions': sessions,
   '0016_reading': reading,
+  '0019_media': media,
 }

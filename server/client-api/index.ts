@@ -15,6 +15,7 @@ import { futuresListEndpoints } from './futures-lists.ts'
 import { futuresManagingEndpoints } from './futures-managing.ts'
 import { futuresSchedulingEndpoints } from './futures-scheduling.ts'
 import { loginEndpoints } from './login.ts'
+import { mediaEndpoints } from './media.ts'
 import { openIdEndpoints } from './openid.ts'
 import { presenceEndpoints } from './presence.ts'
 import { profileEndpoints } from './profile.ts'
@@ -74,6 +75,7 @@ export const endpoints: readonly Endpoint[] = [
   ...deviceEndpoints,
   ...accountDataEndpoints,
   ...tagEndpoints,
+  ...mediaEndpoints,
   ...pushEndpoints,
   ...pushRuleEndpoints,
   ...openIdEndpoints,

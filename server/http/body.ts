@@ -9,7 +9,7 @@ import {
   type JsonObject,
   type JsonValue,
 } from '../lib/json.ts'
-import { badJson, notJson } from '../matrix/errors.ts'
+import { badJson, notJson, tooLarge, unknown } from '../matrix/errors.ts'
 
 /** Deeper than any event or request has reason to be; what walks JSON by recursion is safe. */
 const maxDepth = 200
@@ -61,4 +61,29 @@ function readBytes(ctx: Context, request: Request, response: Response): Promise<
       else resolve(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0))
     })
   })
+}
+
+/**
+ * A body that is not JSON, as it comes.
+ *
+ * @throws 413 M_TOO_LARGE it says that it is longer than `maxBytes`; whoever reads counts as well
+ */
+export function bytesOf(request: Request, maxBytes: number): AsyncIterable<Uint8Array> {
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) {
+    throw tooLarge(`The body is larger than ${maxBytes} bytes`)
+  }
+  return read(request)
+}
+
+/** Also whoever stops half-way wants to answer, so the connection is not closed then. */
+async function* read(request: Request): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk
+  } catch (error) {
+    if (request.complete) throw error
+    throw unknown('The body is shorter than its Content-Length')
+  } finally {
+    // The rest is thrown away, so that the client gets to reading.
+    request.resume()
+  }
 }

@@ -34,6 +34,7 @@ export interface Call<A extends Auth, P, Q, B> {
   body: B
   /** Ends when the client hangs up or the server stops. */
   signal: AbortSignal
+  /** Also a stream, for the rare body that is not JSON: it is read by nobody else then. */
   request: Request
   /**
    * Run `action` in a transaction together with storing its answer, so that the same request again
@@ -51,7 +52,21 @@ export class TextAnswer {
   }
 }
 
-type Answer = JsonValue | TextAnswer
+/** A file on disk, which is streamed: whole, or the range that is asked for. */
+export class FileAnswer {
+  readonly folder: string
+  /** Relative to the folder. */
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(folder: string, path: string, headers: Readonly<Record<string, string>>) {
+    this.folder = folder
+    this.path = path
+    this.headers = headers
+  }
+}
+
+type Answer = JsonValue | TextAnswer | FileAnswer
 
 interface Declaration<
   A extends Auth,
@@ -158,6 +173,7 @@ export function endpoint<
     run: ctx => async (request, response) => {
       const result = await answer(ctx, request, response)
       if (result instanceof TextAnswer) sendBytes(response, 200, 'text/plain', result.text)
+      else if (result instanceof FileAnswer) await sendFile(response, result)
       else sendJson(response, 200, result)
     },
   }
@@ -177,6 +193,17 @@ function sendBytes(response: Response, status: number, contentType: string, text
   const bytes = Buffer.from(text)
   response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': bytes.length })
   response.end(response.req.method === 'HEAD' ? undefined : bytes)
+}
+
+/** Rejects if nothing has been sent; a client that hangs up on the way has what it wanted. */
+function sendFile(response: Response, { folder, path, headers }: FileAnswer): Promise<void> {
+  const options = { root: folder, headers, cacheControl: false, lastModified: false }
+  return new Promise((resolve, reject) => {
+    response.sendFile(path, options, error => {
+      if (error && !response.destroyed) reject(error)
+      else resolve()
+    })
+  })
 }
 
 /** The query as an object; of a parameter that is repeated and should not be, the first counts. */

@@ -2,7 +2,15 @@
 import type { ErrorRequestHandler } from 'express'
 import type { Context } from '../context.ts'
 import { randomToken } from '../lib/random.ts'
-import { badJson, invalidParam, MatrixError, notJson, tooLarge, unknown } from '../matrix/errors.ts'
+import {
+  badJson,
+  invalidParam,
+  MatrixError,
+  notFound,
+  notJson,
+  tooLarge,
+  unknown,
+} from '../matrix/errors.ts'
 import { sendJson } from './endpoint.ts'
 
 export function errorHandler(ctx: Context): ErrorRequestHandler {
@@ -33,7 +41,11 @@ export function errorHandler(ctx: Context): ErrorRequestHandler {
 }
 
 /** What express and its body reader throw, in the protocol's words. */
-function refusalOf(error: { type?: string; status?: number }): MatrixError | undefined {
+function refusalOf(error: {
+  type?: string
+  status?: number
+  code?: string
+}): MatrixError | undefined {
   switch (error.type) {
     case 'entity.too.large':
       return tooLarge('The body is too large')
@@ -45,6 +57,8 @@ function refusalOf(error: { type?: string; status?: number }): MatrixError | und
     default:
   }
   if (error instanceof URIError) return invalidParam('The path is not percent-encoded UTF-8')
+  if (error.status === 416) return unknown('The file has no such range', 416)
+  if (error.code === 'ENOENT') return notFound('That file is gone')
   // A broken gzip stream, for instance: the client's doing, in express's numbering.
   if (error.status && error.status >= 400 && error.status < 500) return notJson()
   return undefined

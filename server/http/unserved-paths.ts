@@ -61,18 +61,9 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   '/_matrix/key/v2/query': ['POST'],
   '/_matrix/key/v2/query/:serverName': ['GET'],
   // Content Repository
-  '/_matrix/media/v1/create': ['POST'],
-  [`${media}/upload`]: ['POST'],
-  [`${media}/upload/:serverName/:mediaId`]: ['PUT'],
-  [`${media}/config`]: ['GET'],
   [`${media}/preview_url`]: ['GET'],
-  [`${media}/download/:serverName/:mediaId`]: ['GET'],
-  [`${media}/download/:serverName/:mediaId/:fileName`]: ['GET'],
   [`${media}/thumbnail/:serverName/:mediaId`]: ['GET'],
-  [`${v1}/media/config`]: ['GET'],
   [`${v1}/media/preview_url`]: ['GET'],
-  [`${v1}/media/download/:serverName/:mediaId`]: ['GET'],
-  [`${v1}/media/download/:serverName/:mediaId/:fileName`]: ['GET'],
   [`${v1}/media/thumbnail/:serverName/:mediaId`]: ['GET'],
   // Other modules
   [`${v3}/voip/turnServer`]: ['GET'],

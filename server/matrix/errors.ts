@@ -102,6 +102,14 @@ export const guestAccessForbidden = (message: string) =>
 export const userDeactivated = () =>
   new MatrixError(403, 'M_USER_DEACTIVATED', 'This account has been deactivated')
 
+/** 504 M_NOT_YET_UPLOADED */
+export const notYetUploaded = () =>
+  new MatrixError(504, 'M_NOT_YET_UPLOADED', 'Nothing has been uploaded there yet')
+
+/** 409 M_CANNOT_OVERWRITE_MEDIA */
+export const cannotOverwriteMedia = () =>
+  new MatrixError(409, 'M_CANNOT_OVERWRITE_MEDIA', 'Something has been uploaded there already')
+
 /** 400 M_UNKNOWN: a refusal for which the specification has no better word. */
 export const unknown = (message: string, status = 400) =>
   new MatrixError(status, 'M_UNKNOWN', message)

@@ -13,6 +13,8 @@ interface Waiter {
 export const allRoomsTopic = 'rooms'
 export const roomTopic = (roomId: string) => `room:${roomId}`
 export const userTopic = (userId: string) => `user:${userId}`
+/** Only ever published at 1: a file is uploaded once. */
+export const mediaTopic = (mediaId: string) => `media:${mediaId}`
 
 /** The room that a topic stands for; undefined if it stands for something else. */
 export function roomOfTopic(topic: string): string | undefined {

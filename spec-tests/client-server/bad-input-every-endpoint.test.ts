@@ -122,7 +122,7 @@ describe('Every path has no method but its own: 405 M_UNRECOGNIZED, before authe
 
 describe('Every parameter of every path', () => {
   /** Whatever is said of them, these may be anything that is not too long and can be kept. */
-  const areFree = /^(eventType|type|relType|txnId|stateKey|tag|ruleId|keyName)$/
+  const areFree = /^(eventType|type|relType|txnId|stateKey|tag|ruleId|keyName|fileName)$/
   const areRefusedAnyway = /NUL|broken|half a|300 bytes/
   /** A list, one level up; a room of which this server has not heard yet. */
   const mayBeFine = [

@@ -161,6 +161,19 @@ export class Client {
     return [`${v3}/rooms/${enc(roomId)}`, ...parts.map(enc)].join('/')
   }
 
+  /** Upload a file. @returns its media id */
+  async upload(
+    bytes: Uint8Array,
+    given: { contentType?: string; fileName?: string } = {},
+  ): Promise<string> {
+    const { content_uri } = await this.ok('POST', '/_matrix/media/v3/upload', {
+      body: bytes,
+      query: { filename: given.fileName },
+      headers: { 'Content-Type': given.contentType ?? 'application/octet-stream' },
+    })
+    return String(content_uri).replace('mxc://hs1/', '')
+  }
+
   nextTransactionId(): string {
     this.#transactions += 1
     return String(this.#transactions)

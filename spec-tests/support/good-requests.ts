@@ -1,5 +1,6 @@
 /** For every endpoint a request that is in order, to be spoilt in one place by a test. */
 import type { Client } from './client.ts'
+import { picture } from './pictures.ts'
 import type { RawRequest } from './raw-http.ts'
 import type { allEndpoints, TestServer } from './server.ts'
 import type { JsonObject } from './wire.ts'
@@ -82,6 +83,8 @@ export class GoodRequests {
       eventId: await alice.say(roomId, 'hello'),
       filterId: filter_id,
       deviceId: alice.deviceId,
+      serverName: 'hs1',
+      mediaId: await alice.upload(picture(2, 2), { contentType: 'image/png' }),
       eventType: 'm.test',
       type: 'm.test',
       stateKey: '',

@@ -29,10 +29,9 @@ export function complaintAbout(answer: RawAnswer): string | undefined {
   for (const [name, pattern] of Object.entries(corsHeaders)) {
     if (!pattern.test(String(headers[name]))) return `${name}: ${headers[name]}`
   }
-  const isText = status === 200 && headers['content-type'] === 'text/plain'
-  if (headers['content-type'] !== 'application/json' && !isText) {
-    return `Content-Type: ${headers['content-type']}`
-  }
+  const contentType = String(headers['content-type'])
+  const isFile = status === 200 && ['text/plain', 'image/png'].includes(contentType)
+  if (contentType !== 'application/json' && !isFile) return `Content-Type: ${contentType}`
   if (status >= 200 && status < 300) return undefined
   if (status < 400 || status > 499) return `status ${status} ${answer.text}`
   const isChallenge = status === 401 && Array.isArray(body.flows)
