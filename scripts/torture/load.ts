@@ -106,8 +106,10 @@ const byQuery = (name: string): Way => ({
   }),
 })
 
+const unstableQuery = byQuery('org.matrix.msc4140.delay')
+
 const ways: readonly Way[] = [
-  byQuery('org.matrix.msc4140.delay'),
+  unstableQuery,
   byQuery('delay'),
   {
     isRepeatable: true,
@@ -143,6 +145,14 @@ async function ask(
   } catch (error) {
     if ((error as Error).name === 'TimeoutError') throw error
   }
+}
+
+/** A delayed state event in the dialect in which everything can happen to it. */
+export async function scheduleState(room: Room, mark: string, delayMs: number): Promise<Entry> {
+  const entry: Entry = { mark, kind: 'state', delayMs, asked: [] }
+  const { path, ...options } = unstableQuery.request(room.id, entry)
+  await ask(room.alice, entry, 'schedule', 'PUT', path, options)
+  return entry
 }
 
 const wasAnswered = (entry: Entry) => entry.asked.at(-1)?.status !== undefined

@@ -27,7 +27,8 @@ export async function look(
   return { timeline: await readTimeline(room, from), shown, records, stillScheduled, lives }
 }
 
-async function waitUntilQuiet(room: Room): Promise<ReadonlySet<string>> {
+/** @returns the ids of those that are still scheduled when patience ends */
+export async function waitUntilQuiet(room: Room): Promise<ReadonlySet<string>> {
   const until = Date.now() + patienceMs
   for (;;) {
     const scheduled = await room.alice.scheduled()
@@ -38,7 +39,7 @@ async function waitUntilQuiet(room: Room): Promise<ReadonlySet<string>> {
   }
 }
 
-async function lookUp({ alice }: Room, delayId: string): Promise<JsonObject | undefined> {
+export async function lookUp({ alice }: Room, delayId: string): Promise<JsonObject | undefined> {
   const { status, body } = await alice.request(
     'GET',
     `/_matrix/client/v1/delayed_events/${delayId}`,
@@ -46,7 +47,7 @@ async function lookUp({ alice }: Room, delayId: string): Promise<JsonObject | un
   return status === 200 ? body : undefined
 }
 
-async function readTimeline(room: Room, from: string): Promise<WireEvent[]> {
+export async function readTimeline(room: Room, from: string): Promise<WireEvent[]> {
   const timeline: WireEvent[] = []
   for (let next: string | undefined = from; next !== undefined; ) {
     const page = await room.alice.messages(room.id, { dir: 'f', from: next, limit: 100 })

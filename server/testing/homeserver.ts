@@ -3,6 +3,7 @@ import { countRows } from '../../db/testing.ts'
 import { endpoints } from '../client-api/index.ts'
 import { parseConfig } from '../config.ts'
 import { createContext, type RunningContext } from '../context.ts'
+import { Scheduler } from '../delayed-events/scheduler.ts'
 import { makeApp } from '../http/app.ts'
 import { type Listening, listen } from '../http/listen.ts'
 import { loadCertificate } from '../http/tls.ts'
@@ -28,6 +29,7 @@ export class Homeserver {
   readonly #clock: VirtualClock | undefined
   #context: RunningContext | undefined
   #listening: Listening[] = []
+  #secondScheduler: Scheduler | undefined
 
   private constructor(options: HomeserverOptions, storage: Storage) {
     this.#options = options
@@ -100,7 +102,16 @@ export class Homeserver {
     const closed = Promise.all(this.#listening.map(one => one.close()))
     this.#context?.notifier.stop()
     await closed
+    await this.#secondScheduler?.stop()
+    this.#secondScheduler = undefined
     await this.#context?.stop()
+  }
+
+  /** A second scheduler for what is scheduled now, as if another process had the same database. */
+  async wakeSecondScheduler(): Promise<void> {
+    if (!this.#context) throw new Error('the server is not running')
+    this.#secondScheduler ??= new Scheduler()
+    await this.#secondScheduler.start(this.#context)
   }
 
   /** Stop for good, and remove the data. Fails if the server has left a timer or a waiter behind. */

@@ -1,4 +1,5 @@
 import type { Client } from '../support/client.ts'
+import { runScript } from '../support/scripts.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject, WireEvent } from '../support/wire.ts'
 
@@ -169,4 +170,14 @@ describe('many delayed events at once', () => {
       if (act === 'send') expect(isOk).toBe(true)
     }
   })
+})
+
+describe("npm run races, in its short form: all pairs on the machine's own clock", () => {
+  test('each contest has one outcome, and everybody is told the truth', async () => {
+    const { exitCode, stdout } = await runScript('races', ['--rounds', '20'])
+    expect({ exitCode, stdout }).toEqual({
+      exitCode: 0,
+      stdout: expect.stringContaining('all held'),
+    })
+  }, 300_000)
 })

@@ -40,6 +40,11 @@ export class TestServer {
     return this.#homeserver.restart(downMs)
   }
 
+  /** A second scheduler for what is scheduled now, as if another process had the same database. */
+  wakeSecondScheduler(): Promise<void> {
+    return this.#homeserver.wakeSecondScheduler()
+  }
+
   /** Stop for good, and remove the data. Fails if the server has left a timer or a waiter behind. */
   stop(): Promise<void> {
     return this.#homeserver.stop()
