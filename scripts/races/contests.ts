@@ -23,8 +23,9 @@ export const pairs: readonly Pair[] = contestants.flatMap((one, i) =>
 /** Long enough for all of a heat to be scheduled before the first is due. */
 const untilDueMs = 150
 const longMs = 3_600_000
-/** How far apart two contestants may start. */
+/** How far apart two contestants may start. What is due in a heat is sent one after the other. */
 const jitterMs = 2
+const fireJitterMs = 40
 
 export interface Tally {
   pair: Pair
@@ -113,7 +114,7 @@ async function contest(
   if (hasFire) await sleep(Math.max(0, dueAt - Date.now() - jitterMs))
   await Promise.all(
     (random.chance(0.5) ? requests : requests.toReversed()).map(async what => {
-      const ms = random.between(0, hasFire ? 2 * jitterMs : jitterMs)
+      const ms = random.between(0, hasFire ? fireJitterMs : jitterMs)
       if (ms > 0) await sleep(ms)
       await act(room, entry, what, random)
     }),
