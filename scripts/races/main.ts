@@ -10,6 +10,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
+import * as testing from '../../server/testing/index.ts'
 import { startServer } from '../../spec-tests/support/server.ts'
 import { seeded } from '../torture/random.ts'
 import { heat, makeRooms, newTally, pairs, type Tally } from './contests.ts'
@@ -34,6 +35,8 @@ log(`${rounds} contests of each pair on ${url ? 'PostgreSQL' : 'PGlite'}, seed $
 log('| pair              | contests |  sent | cancelled |  done | too late | broken |')
 log('|-------------------|---------:|------:|----------:|------:|---------:|-------:|')
 
+// Where jest is, its environment does this.
+globalThis.hourglass = testing
 const server = await startServer({ realTime: true })
 const tallies: Tally[] = []
 try {
@@ -46,6 +49,7 @@ try {
   }
 } finally {
   await server.stop()
+  await testing.stopSharedDatabase()
 }
 
 const breaches = tallies.flatMap(tally => tally.breaches)
