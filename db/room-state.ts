@@ -232,6 +232,22 @@ export async function selectMembership(
     .executeTakeFirst()
 }
 
+/** room id → the user's current membership, of those rooms where they ever had one. */
+export async function selectMemberships(
+  db: Db,
+  userId: string,
+  roomIds: readonly string[],
+): Promise<Map<string, string>> {
+  if (roomIds.length === 0) return new Map()
+  const rows = await memberships(db)
+    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
+    .where('type', '=', 'm.room.member')
+    .where('state_key', '=', userId)
+    .where('until_position', 'is', null)
+    .execute()
+  return new Map(rows.map(row => [row.room_id, row.membership]))
+}
+
 /**
  * The memberships of a user, in all rooms, that held at any moment in [after, upTo]: that at
  * `after` and each later one. Oldest first.

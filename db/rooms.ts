@@ -86,30 +86,34 @@ export async function selectRooms(db: Db, roomIds: readonly string[]): Promise<R
     .execute()
 }
 
-/** Largest rooms first; `after` (exclusive) is the last room of the page before. */
+/** Where a room stands in the directory. */
+export interface PublicRoomPlace {
+  joinedMembers: number
+  roomId: string
+}
+
+/** From a place (exclusive) down the directory, largest rooms first; or up, smallest first. */
 export async function selectPublicRooms(
   db: Db,
-  page: { limit: number; after?: { joinedMembers: number; roomId: string } | undefined },
+  page: { limit: number; place: PublicRoomPlace | undefined; direction: 'down' | 'up' },
 ): Promise<RoomRow[]> {
-  const { after } = page
+  const { place, direction, limit } = page
+  const isDown = direction === 'down'
+  // One comparison of rows, so that the index is entered at the place: hence the sign.
+  const beyond = isDown ? sql.raw('>') : sql.raw('<')
   return db.q
     .selectFrom('rooms')
     .selectAll()
     .where('is_public', '=', true)
-    .$if(after !== undefined, query =>
-      query.where(({ eb, or, and }) =>
-        or([
-          eb('joined_members', '<', after?.joinedMembers ?? 0),
-          and([
-            eb('joined_members', '=', after?.joinedMembers ?? 0),
-            eb('room_id', '>', after?.roomId ?? ''),
-          ]),
-        ]),
+    .$if(place !== undefined, query =>
+      query.where(
+        sql<boolean>`(-joined_members, room_id) ${beyond}
+          (${-(place?.joinedMembers ?? 0)}::int, ${place?.roomId ?? ''}::text)`,
       ),
     )
-    .orderBy('joined_members', 'desc')
-    .orderBy('room_id')
-    .limit(page.limit)
+    .orderBy(sql`-joined_members`, isDown ? 'asc' : 'desc')
+    .orderBy('room_id', isDown ? 'asc' : 'desc')
+    .limit(limit)
     .execute()
 }
 

@@ -10,6 +10,7 @@ import { rateLimits } from './0012_rate_limits.ts'
 import { profilesReceiptsPush } from './0014_profiles_receipts_push.ts'
 import { sessions } from './0015_sessions.ts'
 import { reading } from './0016_reading.ts'
+import { roomDirectory } from './0018_room_directory.ts'
 import { media } from './0019_media.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
@@ -23,5 +24,6 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0014_profiles_receipts_push': profilesReceiptsPush,
   '0015_sessions': sessions,
   '0016_reading': reading,
+  '0018_room_directory': roomDirectory,
   '0019_media': media,
 }

@@ -34,6 +34,7 @@ import { roomSummaryEndpoints } from './room-summary.ts'
 import { roomUpgradeEndpoints } from './room-upgrade.ts'
 import { searchEndpoints } from './search.ts'
 import { serverKeyEndpoints } from './server-keys.ts'
+import { spaceEndpoints } from './spaces.ts'
 import { syncEndpoints } from './sync.ts'
 import { tagEndpoints } from './tags.ts'
 import { threadSubscriptionsEndpoints } from './thread-subscriptions.ts'
@@ -65,6 +66,7 @@ export const endpoints: readonly Endpoint[] = [
   ...roomUpgradeEndpoints,
   ...roomDirectoryEndpoints,
   ...roomSummaryEndpoints,
+  ...spaceEndpoints,
   ...roomMembershipEndpoints,
   ...profileEndpoints,
   ...userDirectoryEndpoints,

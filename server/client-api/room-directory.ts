@@ -1,17 +1,15 @@
 /** Client-Server API "Room aliases", "Published room directory". */
 import { z } from 'zod'
 import { askForAlias } from '../app-services/ask.ts'
+import type { Context } from '../context.ts'
 import { endpoint } from '../http/endpoint.ts'
-import { queryInteger, roomAlias, roomId, text } from '../http/schemas.ts'
-import {
-  createAlias,
-  listAliases,
-  listPublicRooms,
-  removeAlias,
-  resolveRoom,
-} from '../rooms/directory.ts'
+import { optional, queryInteger, roomAlias, roomId, text } from '../http/schemas.ts'
+import { notFound } from '../matrix/errors.ts'
+import { createAlias, listAliases, removeAlias, resolveRoom } from '../rooms/directory.ts'
+import { listPublicRooms, publishRoom, readIsPublished } from '../rooms/public-rooms.ts'
 
 const aliasPath = '/_matrix/client/v3/directory/room/:roomAlias'
+const listPath = '/_matrix/client/v3/directory/list/room/:roomId'
 const aliasParams = z.object({ roomAlias })
 
 export const roomDirectoryEndpoints = [
@@ -62,10 +60,77 @@ export const roomDirectoryEndpoints = [
   }),
   endpoint({
     method: 'GET',
+    path: listPath,
+    spec: 'client-server-api/#get_matrixclientv3directorylistroomroomid',
+    auth: 'none',
+    params: z.object({ roomId }),
+    async handle({ ctx, params }) {
+      const isPublished = await readIsPublished(ctx, params.roomId)
+      return { visibility: isPublished ? 'public' : 'private' }
+    },
+  }),
+  endpoint({
+    method: 'PUT',
+    path: listPath,
+    spec: 'client-server-api/#put_matrixclientv3directorylistroomroomid',
+    auth: 'user',
+    params: z.object({ roomId }),
+    bodyOptional: true,
+    body: z.looseObject({ visibility: z.enum(['public', 'private']).default('public') }),
+    async handle({ ctx, requester, params, body }) {
+      const isPublic = body.visibility === 'public'
+      await publishRoom(ctx, requester, { roomId: params.roomId, isPublic })
+      return {}
+    },
+  }),
+  endpoint({
+    method: 'GET',
     path: '/_matrix/client/v3/publicRooms',
     spec: 'client-server-api/#get_matrixclientv3publicrooms',
     auth: 'none',
-    query: z.object({ limit: queryInteger.optional(), since: text.optional() }),
-    handle: ({ ctx, query }) => listPublicRooms(ctx, query),
+    query: z.object({
+      limit: queryInteger.optional(),
+      since: text.optional(),
+      server: text.optional(),
+    }),
+    handle({ ctx, query }) {
+      assertOurs(ctx, query.server)
+      return listPublicRooms(ctx, query)
+    },
+  }),
+  endpoint({
+    method: 'POST',
+    path: '/_matrix/client/v3/publicRooms',
+    spec: 'client-server-api/#post_matrixclientv3publicrooms',
+    auth: 'user',
+    query: z.object({ server: text.optional() }),
+    bodyOptional: true,
+    body: z.looseObject({
+      limit: optional(z.int().min(0)),
+      since: optional(text),
+      filter: optional(
+        z.looseObject({
+          generic_search_term: optional(text),
+          room_types: optional(z.array(text.nullable())),
+        }),
+      ),
+    }),
+    handle({ ctx, query, body }) {
+      assertOurs(ctx, query.server)
+      const { limit, since, filter } = body
+      return listPublicRooms(ctx, {
+        limit,
+        since,
+        searchTerm: filter?.generic_search_term || undefined,
+        roomTypes: filter?.room_types,
+      })
+    },
   }),
 ]
+
+/** Without federation there are no other lists to ask for. */
+function assertOurs(ctx: Context, server: string | undefined): void {
+  if (server !== undefined && server !== '' && server !== ctx.config.server_name) {
+    throw notFound(`The room list of ${server} cannot be reached from here`)
+  }
+}

@@ -41,10 +41,7 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/initialSync`]: ['GET'],
   [`${v3}/rooms/:roomId/initialSync`]: ['GET'],
   // Rooms
-  [`${v1}/rooms/:roomId/hierarchy`]: ['GET'],
   [`${v1}/mutual_rooms`]: ['GET'],
-  [`${v3}/publicRooms`]: ['POST'],
-  [`${v3}/directory/list/room/:roomId`]: ['GET', 'PUT'],
   [`${v3}/directory/list/appservice/:networkId/:roomId`]: ['PUT'],
   // End-to-End Encryption
   [`${v3}/keys/upload`]: ['POST'],

@@ -1,16 +1,15 @@
-/** Aliases and the public room list. */
+/** Aliases. */
 
 import { selectStateByKeys } from '../../db/room-state.ts'
 import {
-  countPublicRooms,
   deleteAlias,
   insertAlias,
+  type LockedRoom,
+  lockRoom,
   selectAlias,
   selectAliasesOf,
-  selectPublicRooms,
   selectRoom,
 } from '../../db/rooms.ts'
-import type { RoomRow } from '../../db/schema.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
@@ -18,6 +17,7 @@ import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { forbidden, invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
 import { domainOf, isRoomAlias } from '../matrix/ids.ts'
 import { powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
+import { appendEvents } from './append-event.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined } from './visibility.ts'
 
@@ -69,19 +69,43 @@ export function createAlias(
  * Spec: DELETE /directory/room/{roomAlias}
  */
 export function removeAlias(ctx: Context, requester: Requester, roomAlias: string): Promise<void> {
+  const { userId } = requester
   return transaction(ctx.db, async tx => {
     ctx.appServices.assertMayManageAlias(roomAlias, requester.appService)
-    const alias = await selectAlias(tx, roomAlias)
-    if (!alias) throw notFound('There is no such alias')
-    if (alias.creator !== requester.userId && !requester.appService) {
-      const { level, required } = await levelsForAliases(tx, alias.room_id, requester.userId)
-      if (level < required) throw forbidden('The alias was made by somebody else')
+    const known = await selectAlias(tx, roomAlias)
+    // Locked first: nobody makes it the canonical alias while it goes. Then looked at again.
+    const room = known && (await lockRoom(tx, known.room_id))
+    const alias = room && (await selectAlias(tx, roomAlias))
+    if (!alias || alias.room_id !== room.room_id) throw notFound('There is no such alias')
+    if (alias.creator !== userId && !requester.appService) {
+      const isPermitted = await mayNameRoom(tx, alias.room_id, userId)
+      if (!isPermitted) throw forbidden('The alias was made by somebody else')
     }
     await deleteAlias(tx, roomAlias)
+    await forgetCanonicalAlias(ctx, tx, room, { sender: userId, roomAlias })
   })
 }
 
-async function levelsForAliases(tx: Tx, roomId: string, userId: string) {
+/** The room is no longer called by an alias that is gone, if who removes it may say so. */
+async function forgetCanonicalAlias(
+  ctx: Context,
+  tx: Tx,
+  room: LockedRoom,
+  { sender, roomAlias }: { sender: string; roomAlias: string },
+): Promise<void> {
+  const type = 'm.room.canonical_alias'
+  const [row] = await selectStateByKeys(tx, room.room_id, [[type, '']])
+  const { alias, alt_aliases: others, ...content } = row ? parsePdu(row).content : {}
+  const named = Array.isArray(others) ? others : []
+  if (alias !== roomAlias && !named.includes(roomAlias)) return
+  const kept = named.filter(other => other !== roomAlias)
+  if (alias !== undefined && alias !== roomAlias) content.alias = alias
+  if (kept.length > 0) content.alt_aliases = kept
+  await appendEvents(ctx, tx, [{ room, draft: { type, stateKey: '', sender, content } }])
+}
+
+/** Whether the user is in the room and may set its canonical alias. */
+export async function mayNameRoom(tx: Tx, roomId: string, userId: string): Promise<boolean> {
   const rows = await selectStateByKeys(tx, roomId, [
     ['m.room.create', ''],
     ['m.room.power_levels', ''],
@@ -89,22 +113,16 @@ async function levelsForAliases(tx: Tx, roomId: string, userId: string) {
   ])
   const event = (type: string) => {
     const row = rows.find(candidate => candidate.type === type)
-    return row && parsePdu(row)
+    return row && { ...parsePdu(row), event_id: row.event_id }
   }
-  const create = event('m.room.create')
-  const powerLevels = event('m.room.power_levels')
+  const [create, powerLevels] = [event('m.room.create'), event('m.room.power_levels')]
   const isJoined = event('m.room.member')?.content.membership === 'join'
   const room = await selectRoom(tx, roomId)
-  if (!room || !create || !isJoined) return { level: -1, required: 0 }
+  if (!room || !create || !isJoined) return false
   const version = versionOf(room)
-  return {
-    level: powerLevelOf(userId, create, powerLevels, version),
-    required: requiredLevel(
-      { type: 'm.room.canonical_alias', state_key: '' },
-      powerLevels,
-      version,
-    ),
-  }
+  const naming = { type: 'm.room.canonical_alias', state_key: '' }
+  const level = powerLevelOf(userId, create, powerLevels, version)
+  return level >= requiredLevel(naming, powerLevels, version)
 }
 
 /**
@@ -138,70 +156,4 @@ export async function listAliases(
 ): Promise<string[]> {
   await assertJoined(ctx.db, roomId, requester.userId)
   return (await selectAliasesOf(ctx.db, roomId)).map(row => row.room_alias)
-}
-
-const defaultPageSize = 100
-
-/**
- * A page of the public room list, largest rooms first.
- *
- * @param page `since` is the `next_batch` of the page before
- * @throws 400 M_INVALID_PARAM a `since` that is none
- * Spec: GET /publicRooms
- */
-export async function listPublicRooms(
-  ctx: Context,
-  page: { limit?: number | undefined; since?: string | undefined },
-): Promise<JsonObject> {
-  const limit = Math.min(page.limit ?? defaultPageSize, 1_000)
-  const rooms = await selectPublicRooms(ctx.db, { limit: limit + 1, after: readSince(page.since) })
-  const shown = rooms.slice(0, limit)
-  const last = shown.at(-1)
-  return {
-    chunk: await Promise.all(shown.map(room => publicRoom(ctx.db, room))),
-    total_room_count_estimate: await countPublicRooms(ctx.db),
-    ...(rooms.length > limit && last
-      ? { next_batch: `p${last.joined_members}_${last.room_id}` }
-      : {}),
-  }
-}
-
-function readSince(since: string | undefined) {
-  if (since === undefined) return undefined
-  const match = /^p(\d{1,9})_(!.+)$/.exec(since)
-  if (!match?.[2]) throw invalidParam('since is not a next_batch of this list')
-  return { joinedMembers: Number(match[1]), roomId: match[2] }
-}
-
-/** What is told of a room to those who may find it. */
-export async function publicRoom(db: Db, room: RoomRow): Promise<JsonObject> {
-  const rows = await selectStateByKeys(db, room.room_id, [
-    ['m.room.create', ''],
-    ['m.room.name', ''],
-    ['m.room.topic', ''],
-    ['m.room.avatar', ''],
-    ['m.room.canonical_alias', ''],
-    ['m.room.join_rules', ''],
-    ['m.room.history_visibility', ''],
-    ['m.room.guest_access', ''],
-  ])
-  const content = (type: string) => {
-    const row = rows.find(candidate => candidate.type === type)
-    return row ? parsePdu(row).content : {}
-  }
-  const texts: [string, JsonValue | undefined][] = [
-    ['name', content('m.room.name').name],
-    ['topic', content('m.room.topic').topic],
-    ['avatar_url', content('m.room.avatar').url],
-    ['canonical_alias', content('m.room.canonical_alias').alias],
-    ['join_rule', content('m.room.join_rules').join_rule],
-    ['room_type', content('m.room.create').type],
-  ]
-  return {
-    room_id: room.room_id,
-    num_joined_members: room.joined_members,
-    world_readable: content('m.room.history_visibility').history_visibility === 'world_readable',
-    guest_can_join: content('m.room.guest_access').guest_access === 'can_join',
-    ...Object.fromEntries(texts.filter(([, value]) => typeof value === 'string' && value !== '')),
-  } as JsonObject
 }
