@@ -21,6 +21,7 @@ import { Sweeper } from './lib/sweeper.ts'
 import type { SigningKey } from './matrix/signing.ts'
 import { pruneMedia } from './media/expiry.ts'
 import { MediaFiles } from './media/files.ts'
+import { Images } from './media/images.ts'
 import { Metrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
 import { UnreadCounts } from './rooms/unread-counts.ts'
@@ -51,6 +52,7 @@ export interface Context {
   readonly pushDelivery: PushDelivery
   readonly lastSeen: LastSeen
   readonly mediaFiles: MediaFiles
+  readonly images: Images
   /** Undefined: nobody logs in by JWT. */
   readonly jwtKey: JwtKey | undefined
 }
@@ -112,6 +114,7 @@ export async function createContext(
       pushDelivery: new PushDelivery(),
       lastSeen: new LastSeen(clock, db),
       mediaFiles: await MediaFiles.start(config.media.dir ?? join(config.data_dir, 'media')),
+      images: new Images(config.media.max_image_pixels),
       jwtKey,
     }
     await context.pushDelivery.start(context)

@@ -16,6 +16,7 @@ import { futuresManagingEndpoints } from './futures-managing.ts'
 import { futuresSchedulingEndpoints } from './futures-scheduling.ts'
 import { loginEndpoints } from './login.ts'
 import { mediaEndpoints } from './media.ts'
+import { thumbnailEndpoints } from './media-thumbnails.ts'
 import { openIdEndpoints } from './openid.ts'
 import { presenceEndpoints } from './presence.ts'
 import { profileEndpoints } from './profile.ts'
@@ -78,6 +79,7 @@ export const endpoints: readonly Endpoint[] = [
   ...accountDataEndpoints,
   ...tagEndpoints,
   ...mediaEndpoints,
+  ...thumbnailEndpoints,
   ...pushEndpoints,
   ...pushRuleEndpoints,
   ...openIdEndpoints,

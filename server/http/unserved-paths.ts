@@ -59,9 +59,7 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   '/_matrix/key/v2/query/:serverName': ['GET'],
   // Content Repository
   [`${media}/preview_url`]: ['GET'],
-  [`${media}/thumbnail/:serverName/:mediaId`]: ['GET'],
   [`${v1}/media/preview_url`]: ['GET'],
-  [`${v1}/media/thumbnail/:serverName/:mediaId`]: ['GET'],
   // Other modules
   [`${v3}/voip/turnServer`]: ['GET'],
   [`${v3}/thirdparty/protocols`]: ['GET'],

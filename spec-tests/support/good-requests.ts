@@ -160,8 +160,9 @@ export class GoodRequests {
     return {}
   }
 
-  /** What there is to say in the query, of MSC4140's Futures. */
+  /** What there is to say in the query: most of it of MSC4140's Futures. */
   static #queryOf(template: string): string {
+    if (template.includes('/thumbnail/')) return '?width=32&height=32'
     const isFuture = /(send|state)_future\/|\/v1\/rooms\/:roomId\/(send|state)\//.test(template)
     return isFuture ? '?future_timeout=86400000' : ''
   }

@@ -1,0 +1,144 @@
+import type { Client } from '../support/client.ts'
+import { bomb, picture, sizeOfPng } from '../support/pictures.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+
+const bases = ['/_matrix/media/v3', '/_matrix/client/v1/media']
+
+let server: TestServer
+let alice: Client
+beforeAll(async () => {
+  server = await startServer({ config: { media: { max_image_pixels: 1_000_000 } } })
+  alice = await server.user('alice')
+})
+afterAll(() => server.stop())
+
+async function thumbnail(mediaId: string, query: string, base = bases[1]) {
+  const response = await fetch(`${server.baseUrl}${base}/thumbnail/hs1/${mediaId}?${query}`, {
+    headers: { Authorization: `Bearer ${alice.token}` },
+  })
+  const bytes = Buffer.from(await response.arrayBuffer())
+  return { status: response.status, headers: response.headers, bytes }
+}
+
+const uploadPicture = (width: number, height: number) =>
+  alice.upload(picture(width, height), { contentType: 'image/png', fileName: 'test.png' })
+const sizeOf = async (mediaId: string, query: string) => {
+  const { width, height } = sizeOfPng((await thumbnail(mediaId, query)).bytes)
+  return `${width}x${height}`
+}
+
+describe('TestLocalPngThumbnail: GET …/thumbnail/{serverName}/{mediaId}', () => {
+  test.each(bases)('from %s', async base => {
+    const mediaId = await uploadPicture(600, 400)
+    const query = 'width=32&height=32&method=scale'
+    const { status, headers, bytes } = await thumbnail(mediaId, query, base)
+    expect([status, headers.get('Content-Type')]).toEqual([200, 'image/png'])
+    expect(sizeOfPng(bytes)).toEqual({ width: 48, height: 32 })
+    expect(headers.get('Content-Disposition')).toBe('inline; filename="thumbnail.png"')
+    expect(headers.get('Content-Security-Policy')).toMatch(/^sandbox;/)
+  })
+
+  test('without a token, only the old one is given', async () => {
+    const mediaId = await uploadPicture(600, 400)
+    const statuses = bases.map(async base => {
+      const path = `${base}/thumbnail/hs1/${mediaId}`
+      const query = { width: 32, height: 32 }
+      return (await server.anonymous().request('GET', path, { query })).status
+    })
+    expect(await Promise.all(statuses)).toEqual([200, 401])
+  })
+})
+
+describe('"Servers must never return thumbnails smaller than the requested dimensions"', () => {
+  test.each([
+    ['width=32&height=32&method=crop', '32x32'],
+    ['width=100&height=50&method=crop', '100x50'],
+    ['width=100&height=50&method=scale', '100x67'],
+    ['width=50&height=100', '150x100'],
+    // Nor larger than it is: a crop then has the proportions that are asked for.
+    ['width=1200&height=200&method=crop', '600x100'],
+    ['width=599&height=399&method=scale', '599x399'],
+  ])('600x400 with %s is %s', async (query, size) => {
+    expect(await sizeOf(await uploadPicture(600, 400), query)).toBe(size)
+  })
+
+  test.each(['width=600&height=400&method=crop', 'width=800&height=600', 'width=601&height=1'])(
+    'what is no larger is returned as it is: %s',
+    async query => {
+      const mediaId = await uploadPicture(600, 400)
+      const { headers, bytes } = await thumbnail(mediaId, query)
+      expect(bytes.equals(picture(600, 400))).toBe(true)
+      expect(headers.get('Content-Disposition')).toBe('inline; filename="test.png"')
+    },
+  )
+})
+
+test('many who want the same get the same', async () => {
+  const mediaId = await uploadPicture(600, 400)
+  const wanted = Array.from({ length: 10 }, () => thumbnail(mediaId, 'width=96&height=96'))
+  const [first, ...others] = (await Promise.all(wanted)).map(({ bytes }) => bytes.toString('hex'))
+  expect(new Set(others)).toEqual(new Set([first]))
+})
+
+test('of one picture, many sizes can be had', async () => {
+  const mediaId = await uploadPicture(200, 200)
+  for (let side = 50; side < 90; side++) {
+    expect(await sizeOf(mediaId, `width=${side}&height=${side}`)).toBe(`${side}x${side}`)
+  }
+})
+
+describe('animated', () => {
+  /** Two frames of 64 by 48, red and blue. */
+  const gif = Buffer.from(
+    'R0lGODlhQAAwAIAAAExpcf8AACH/C05FVFNDQVBFMi4wAwEAAAAh+QQFCgAAACwAAAAAQAAwAAACOYyPqcvtD6OctNqLs968+w+G4kiW5omm6sq27gvH8kzX9o3n+s73/g8MCofEovGITCqXzKbzCY0mCwAh+QQFCgAAACwAAAAAQAAwAIBMaXEAAP8COYyPqcvtD6OctNqLs968+w+G4kiW5omm6sq27gvH8kzX9o3n+s73/g8MCofEovGITCqXzKbzCY0mCwA7',
+    'base64',
+  )
+
+  test.each([
+    ['width=16&height=16&animated=true', 'image/webp', true],
+    ['width=16&height=16&animated=false', 'image/png', false],
+    ['width=16&height=16', 'image/png', false],
+    // It is no larger than that, but it "MUST NOT" move.
+    ['width=64&height=48&animated=false', 'image/png', false],
+    ['width=64&height=48&animated=true', 'image/gif', true],
+  ])('%s gives %s', async (query, contentType, moves) => {
+    const mediaId = await alice.upload(gif, { contentType: 'image/gif' })
+    const { headers, bytes } = await thumbnail(mediaId, query)
+    expect(headers.get('Content-Type')).toBe(contentType)
+    expect(bytes.includes('ANIM') || bytes.includes('NETSCAPE2.0')).toBe(moves)
+  })
+
+  test('what is cut off on the way is refused', async () => {
+    const mediaId = await alice.upload(gif.subarray(0, 60), { contentType: 'image/gif' })
+    const { status } = await thumbnail(mediaId, 'width=16&height=16&animated=true')
+    expect(status).toBe(400)
+  })
+})
+
+describe('What the server cannot thumbnail', () => {
+  test.each([
+    ['text', Buffer.from('hello')],
+    ['nothing', Buffer.alloc(0)],
+    ['SVG', Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="99" height="99"/>')],
+    ['half a picture', picture(600, 400).subarray(0, 2_000)],
+  ])('%s is 400 M_UNKNOWN', async (_, bytes) => {
+    const mediaId = await alice.upload(bytes, { contentType: 'image/png' })
+    const path = `${bases[1]}/thumbnail/hs1/${mediaId}`
+    const answer = await alice.request('GET', path, { query: { width: 32, height: 32 } })
+    expect(answer).toMatchObject({ status: 400, body: { errcode: 'M_UNKNOWN' } })
+  })
+
+  test('a small file that is an enormous picture is 413 M_TOO_LARGE', async () => {
+    const mediaId = await alice.upload(bomb(30_000, 30_000), { contentType: 'image/png' })
+    const path = `${bases[1]}/thumbnail/hs1/${mediaId}`
+    const answer = await alice.request('GET', path, { query: { width: 32, height: 32 } })
+    expect(answer).toMatchObject({ status: 413, body: { errcode: 'M_TOO_LARGE' } })
+  })
+
+  test.each(['width=32', 'width=0&height=1', 'width=-1&height=1', 'width=1&height=1&method=x'])(
+    '%s makes no sense: 400',
+    async query => {
+      expect((await thumbnail(await uploadPicture(9, 9), query)).status).toBe(400)
+    },
+  )
+})
