@@ -69,6 +69,7 @@ const getVersions = endpoint({
       'org.matrix.msc4140.stable': isDelaying(ctx.config),
       'org.matrix.msc3266': true,
       'org.matrix.msc4143': true,
+      'org.matrix.msc4155': true,
       'org.matrix.msc4222': true,
       'org.matrix.msc4306': true,
       'org.matrix.msc4486': isDelaying(ctx.config),
@@ -100,7 +101,12 @@ const getCapabilities = endpoint({
       capabilities: {
         'm.room_versions': {
           default: ctx.config.default_room_version,
-          available: Object.fromEntries([...roomVersions.keys()].map(id => [id, 'stable'])),
+          available: Object.fromEntries(
+            [...roomVersions.values()].map(({ id, isStable }) => [
+              id,
+              isStable ? 'stable' : 'unstable',
+            ]),
+          ),
         },
         'm.change_password': { enabled: true },
         'm.set_displayname': { enabled: true },

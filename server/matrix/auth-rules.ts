@@ -18,6 +18,7 @@ import {
 } from './auth-rules-terms.ts'
 import type { AuthEvent, StateLookup } from './event.ts'
 import { domainOf, isUserId } from './ids.ts'
+import { ownerOf } from './owned-state.ts'
 import { actionLevel, powerLevelOf, requiredLevel } from './power-levels.ts'
 import { type RoomVersion, roomVersions } from './room-versions.ts'
 
@@ -69,9 +70,16 @@ export function isAllowed(
   // v11 7: the required power level is greater than the sender's → reject.
   const required = requiredLevel(event, powerLevels, version)
   if (required > senderLevel) return tooLow(senderLevel, required, `send ${event.type}`)
-  // v11 8: a state_key that starts with @ and is not the sender → reject.
-  if (event.state_key?.startsWith('@') && event.state_key !== event.sender) {
-    return refuse(`${event.sender} may not set the state of ${event.state_key}`)
+  const owner = ownerUnder(event, version)
+  // MSC3757 8.1.1 and 8.1.2: no user ID before the first _, or too much behind it → reject.
+  if (owner === undefined) return refuse(`${event.state_key} does not begin with a user ID`)
+  if (owner !== event.sender) {
+    // v11 8: a state_key that starts with @ and is not the sender → reject.
+    // MSC3757 8.1.3: … and the sender does not stand above whom it begins with → reject.
+    const ownerLevel = powerLevelOf(owner, create, powerLevels, version)
+    if (!version.ownedState || senderLevel <= ownerLevel) {
+      return refuse(`${event.sender} may not set the state of ${owner}`)
+    }
   }
   // v11 9: m.room.power_levels.
   if (event.type === 'm.room.power_levels') return powerLevelsAllowed(event, room)
@@ -81,6 +89,12 @@ export function isAllowed(
   }
   // v11 10: otherwise, allow.
   return allow
+}
+
+/** Whose an event is by its state key, or else its sender's; undefined if that cannot be read. */
+function ownerUnder(event: AuthEvent, version: RoomVersion): string | undefined {
+  if (!event.state_key?.startsWith('@')) return event.sender
+  return version.ownedState ? ownerOf(event.state_key) : event.state_key
 }
 
 function createAllowed(event: AuthEvent, state: StateLookup, version: RoomVersion): Verdict {

@@ -10,6 +10,8 @@ import type { RoomVersion } from './room-versions.ts'
 
 export const maxEventBytes = 65_536
 const maxKeyBytes = 255
+/** MSC3757: of a key that begins with its owner, who has 255 of them, too. */
+const maxOwnedKeyBytes = 511
 const maxPrevEvents = 20
 const maxAuthEvents = 10
 
@@ -28,9 +30,9 @@ export function assertEventFormat(pdu: Pdu, version: RoomVersion): void {
   for (const key of limitedKeys) {
     const value = pdu[key]
     if (value === undefined) continue
-    if (Buffer.byteLength(value) > maxKeyBytes) {
-      throw tooLarge(`${key} is longer than ${maxKeyBytes} bytes`)
-    }
+    const isOwned = version.ownedState && key === 'state_key' && value.startsWith('@')
+    const most = isOwned ? maxOwnedKeyBytes : maxKeyBytes
+    if (Buffer.byteLength(value) > most) throw tooLarge(`${key} is longer than ${most} bytes`)
     if (value.includes('\0')) throw badJson(`${key} contains NUL`)
   }
 

@@ -3,12 +3,14 @@ import { redact } from './redact.ts'
 import { type RoomVersion, roomVersions } from './room-versions.ts'
 
 const versions = [...roomVersions.values()]
-const since = (first: number) => (version: RoomVersion) => Number(version.id) >= first
+/** A version of a proposal ends in the number of the one that it stands on. */
+const numberOf = ({ id }: RoomVersion) => Number(id.split('.').at(-1))
+const since = (first: number) => (version: RoomVersion) => numberOf(version) >= first
 
 /** Room versions a member survives in; everything not listed goes in all of them. */
 type Survival = [key: string, (version: RoomVersion) => boolean]
 const always = () => true
-const until = (last: number) => (version: RoomVersion) => Number(version.id) <= last
+const until = (last: number) => (version: RoomVersion) => numberOf(version) <= last
 
 const topLevel: Survival[] = [
   ['event_id', always],

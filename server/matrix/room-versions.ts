@@ -1,12 +1,14 @@
 /**
  * Room versions as one table: version → flags. Nothing else in the server compares version numbers.
  *
- * Spec: "Room Versions", /rooms/v1 … /rooms/v12.
+ * Spec: "Room Versions", /rooms/v1 … /rooms/v12; MSC3757.
  */
 
 export interface RoomVersion {
   /** As it stands in `m.room.create`. */
   id: string
+  /** Of the specification, and not of a proposal. */
+  isStable: boolean
   /** v1, v2: ids are chosen by the server (`$opaque:domain`); later ones are the reference hash. */
   eventIdFormat: 'opaque' | 'base64' | 'base64url'
   /** v1 to v5 accept any JSON number; v6 on demands canonical JSON. */
@@ -37,10 +39,13 @@ export interface RoomVersion {
   privilegedCreators: boolean
   /** v12 on: the room id is the hash of the create event (MSC4291). */
   roomIdIsCreateHash: boolean
+  /** MSC3757: state keys may begin with their owner's id, whom only users above them overrule. */
+  ownedState: boolean
 }
 
 const v1: RoomVersion = {
   id: '1',
+  isStable: true,
   eventIdFormat: 'opaque',
   strictCanonicalJson: false,
   specialCasesAliases: true,
@@ -56,6 +61,7 @@ const v1: RoomVersion = {
   creatorInContent: true,
   privilegedCreators: false,
   roomIdIsCreateHash: false,
+  ownedState: false,
 }
 const v2: RoomVersion = { ...v1, id: '2' }
 const v3: RoomVersion = { ...v2, id: '3', eventIdFormat: 'base64', authorisesRedactions: false }
@@ -90,7 +96,13 @@ const v12: RoomVersion = {
   roomIdIsCreateHash: true,
 }
 
+const msc3757 = { isStable: false, ownedState: true }
+const owned10: RoomVersion = { ...v10, ...msc3757, id: 'org.matrix.msc3757.10' }
+const owned11: RoomVersion = { ...v11, ...msc3757, id: 'org.matrix.msc3757.11' }
+
+const all = [v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, owned10, owned11]
+
 /** Every room version that can be created here, by id. */
 export const roomVersions: ReadonlyMap<string, RoomVersion> = new Map(
-  [v1, v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12].map(version => [version.id, version]),
+  all.map(version => [version.id, version]),
 )

@@ -20,6 +20,7 @@ import {
 import { isRoomAlias, isUserId } from '../matrix/ids.ts'
 import { type RoomVersion, roomVersions } from '../matrix/room-versions.ts'
 import { appendEvent } from './append-event.ts'
+import { assertMayInvite } from './invite-filter.ts'
 import { setMembership } from './membership.ts'
 import { additionalCreators, insertNewRoom } from './new-room.ts'
 import { assertStateContent } from './send-event.ts'
@@ -83,6 +84,7 @@ export async function createRoom(
   if (request.invite.length > maxInitialEvents) throw invalidParam('Too many are invited at once')
   for (const invitee of request.invite) {
     if (!isUserId(invitee)) throw invalidParam(`${invitee} is not a user ID`)
+    await assertMayInvite(ctx.db, requester.userId, invitee)
   }
   try {
     return await transaction(ctx.db, tx => create(ctx, tx, requester.userId, request, version))

@@ -17,6 +17,7 @@ import { actionLevel, powerLevelOf } from '../matrix/power-levels.ts'
 import { appendEvent } from './append-event.ts'
 import { resolveRoom } from './directory.ts'
 import { followUpgrade } from './follow-upgrade.ts'
+import { assertMayInvite } from './invite-filter.ts'
 import { lockKnownRoom } from './send-event.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined } from './visibility.ts'
@@ -237,6 +238,7 @@ export function moderate(
     if (from && !from.includes(current)) {
       throw forbidden(`The membership of ${target} is ${current}`)
     }
+    if (membership === 'invite') await assertMayInvite(tx, requester.userId, target)
     const extra = reasonContent(reason)
     await setMembership(ctx, tx, room, { sender: requester.userId, target, membership, extra })
   })

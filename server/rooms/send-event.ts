@@ -12,10 +12,12 @@ import { canonicalEventJson } from '../matrix/canonical-json.ts'
 import { badJson, invalidParam, notFound } from '../matrix/errors.ts'
 import { assertEventFormat } from '../matrix/event-format.ts'
 import { isUserId } from '../matrix/ids.ts'
+import { ownerOf } from '../matrix/owned-state.ts'
 import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { appendEvent } from './append-event.ts'
 import { checkAliasEvent } from './directory.ts'
 import { followTombstone } from './follow-upgrade.ts'
+import { assertMayInvite } from './invite-filter.ts'
 import { assertNoLifetime } from './lifetime.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined, notInRoom } from './visibility.ts'
@@ -157,6 +159,8 @@ async function appendState(
   draft: StateDraft,
 ): Promise<EventRow> {
   await assertStateContent(tx, room, draft)
+  const isInvite = draft.type === 'm.room.member' && draft.content.membership === 'invite'
+  if (isInvite) await assertMayInvite(tx, requester.userId, draft.stateKey)
   return appendEvent(ctx, tx, room, {
     type: draft.type,
     stateKey: draft.stateKey,
@@ -186,6 +190,10 @@ async function findSame(
   const current = find(draft.type, draft.stateKey)
   if (current?.sender !== sender || current.redacted_by !== null) return undefined
   const version = versionOf(room)
+  // Whether one may overrule the owner is for the rules to say.
+  if (version.ownedState && !draft.stateKey.startsWith(sender) && draft.stateKey.startsWith('@')) {
+    return undefined
+  }
   const [before, after] = [parsePdu(current).content, draft.content]
   if (canonicalEventJson(before, version) !== canonicalEventJson(after, version)) return undefined
 
@@ -219,6 +227,7 @@ export async function assertStateContent(tx: Tx, room: RoomRow, draft: StateDraf
     throw invalidParam('A room has one create event, and it is there already')
   }
   if (draft.type === 'm.room.member') assertMember(draft)
+  else assertOwner(room, draft)
   if (draft.type === 'm.room.power_levels') await assertPowerLevels(tx, room, draft.content)
   if (draft.type === 'm.room.canonical_alias') await checkAliasEvent(tx, room.room_id, draft)
 }
@@ -227,6 +236,12 @@ export async function assertStateContent(tx: Tx, room: RoomRow, draft: StateDraf
 function assertMember({ stateKey, content }: StateDraft): void {
   if (typeof content.membership !== 'string') throw badJson('membership is missing, or no string')
   if (!isUserId(stateKey)) throw invalidParam('The state key of a membership must be a user ID')
+}
+
+/** MSC3757. The rules would answer 403. @throws 400 M_BAD_JSON */
+function assertOwner(room: RoomRow, { stateKey }: StateDraft): void {
+  if (!versionOf(room).ownedState || !stateKey.startsWith('@')) return
+  if (ownerOf(stateKey) === undefined) throw badJson(`${stateKey} does not begin with a user ID`)
 }
 
 /** v12: creators outrank everybody and may not stand in `users`. The rules would answer 403. */

@@ -6,6 +6,7 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { matchesRoom } from '../matrix/filter.ts'
+import { selectInvitePermission } from '../rooms/invite-filter.ts'
 import { accountDataSection } from './account-data-section.ts'
 import { deviceListsSection } from './device-lists-section.ts'
 import { ephemeralSection } from './ephemeral-section.ts'
@@ -92,7 +93,10 @@ export async function buildSync(
         },
       ])
     } else if (now.membership === 'invite') {
-      const isWanted = isNews && !ignored.has(now.sender)
+      const isWanted =
+        isNews &&
+        !ignored.has(now.sender) &&
+        (await selectInvitePermission(ctx.db, requester.userId, now.sender)) === 'allow'
       if (isWanted) rooms.invite.push([roomId, await invitedRoom(ctx, now)])
     } else if (now.membership === 'knock') {
       if (isNews) rooms.knock.push([roomId, await knockedRoom(ctx, now)])

@@ -2,7 +2,7 @@
 
 import { selectEvents } from '../../db/events.ts'
 import { selectOwnReceipts } from '../../db/receipts.ts'
-import { selectMembershipsBetween } from '../../db/room-state.ts'
+import { type MembershipRow, selectMembershipsBetween } from '../../db/room-state.ts'
 import {
   type RuledRow,
   selectLatestForRules,
@@ -13,6 +13,7 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { actionsFor, isHighlight, isNotifying } from '../matrix/push-evaluation.ts'
+import { selectInvitePermission } from '../rooms/invite-filter.ts'
 import { presentEvents } from '../rooms/present-event.ts'
 import { readMarks, unreadAfter } from '../rooms/read-marks.ts'
 import {
@@ -54,8 +55,12 @@ export async function pushesBetween(
     wanted.filter(row => row.membership === 'join').map(row => row.room_id),
   )
   // Of a room that they are invited to, the invite and nothing else.
-  const invites = wanted.filter(
-    row => row.membership === 'invite' && row.position > after && row.position <= upTo,
+  const invites = await wantedInvites(
+    ctx,
+    userId,
+    wanted.filter(
+      row => row.membership === 'invite' && row.position > after && row.position <= upTo,
+    ),
   )
   const rooms = [
     ...joins.map(join => ({
@@ -71,6 +76,20 @@ export async function pushesBetween(
     pushes: await notifying(ctx, userId, rows),
     upTo: last && rows.length === pageSize ? last.position : upTo,
   }
+}
+
+/** Those that the user has not chosen not to hear of (MSC4155). */
+async function wantedInvites(
+  ctx: Context,
+  userId: string,
+  invites: readonly MembershipRow[],
+): Promise<MembershipRow[]> {
+  const shown: MembershipRow[] = []
+  for (const invite of invites) {
+    const permission = await selectInvitePermission(ctx.db, userId, invite.sender)
+    if (permission === 'allow') shown.push(invite)
+  }
+  return shown
 }
 
 async function notifying(
