@@ -47,7 +47,7 @@ module.exports = {
     },
     only('lib-has-never-heard-of-matrix', 'Tools import tools.', '^server/lib/', [
       '^server/lib/',
-      '^node_modules/pino/',
+      '^node_modules/(pino|ipaddr\\.js)/',
     ]),
     {
       name: 'sql-stays-in-db',

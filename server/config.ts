@@ -339,6 +339,27 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Uploaded files.'),
+  url_previews: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('May users have web pages looked at for them?'),
+      allow_private_addresses: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Also look at pages in private networks and on this machine, for Complement and tests: ' +
+            'every user can then ask for what only this machine can reach.',
+        ),
+      max_bytes: z.int().min(1).default(10_485_760).describe('Largest picture that is fetched.'),
+      timeout_ms: durationMs
+        .min(1)
+        .default(10_000)
+        .describe('How long a page and its picture may take together.'),
+      cached_ms: durationMs
+        .default(3_600_000)
+        .describe('How long a page is not asked again. Its picture is kept for a day longer.'),
+    })
+    .prefault({})
+    .describe('Previews of web pages.'),
   metrics_allowed_from: ranges
     .default(['loopback'])
     .describe(

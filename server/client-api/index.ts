@@ -16,6 +16,7 @@ import { futuresManagingEndpoints } from './futures-managing.ts'
 import { futuresSchedulingEndpoints } from './futures-scheduling.ts'
 import { loginEndpoints } from './login.ts'
 import { mediaEndpoints } from './media.ts'
+import { previewEndpoints } from './media-previews.ts'
 import { thumbnailEndpoints } from './media-thumbnails.ts'
 import { openIdEndpoints } from './openid.ts'
 import { presenceEndpoints } from './presence.ts'
@@ -80,6 +81,7 @@ export const endpoints: readonly Endpoint[] = [
   ...tagEndpoints,
   ...mediaEndpoints,
   ...thumbnailEndpoints,
+  ...previewEndpoints,
   ...pushEndpoints,
   ...pushRuleEndpoints,
   ...openIdEndpoints,

@@ -13,7 +13,6 @@ import type { Method } from './endpoint.ts'
 
 const v1 = '/_matrix/client/v1'
 const v3 = '/_matrix/client/v3'
-const media = '/_matrix/media/v3'
 
 export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   // Server Discovery
@@ -57,9 +56,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/room_keys/keys/:roomId/:sessionId`]: ['GET', 'PUT', 'DELETE'],
   '/_matrix/key/v2/query': ['POST'],
   '/_matrix/key/v2/query/:serverName': ['GET'],
-  // Content Repository
-  [`${media}/preview_url`]: ['GET'],
-  [`${v1}/media/preview_url`]: ['GET'],
   // Other modules
   [`${v3}/voip/turnServer`]: ['GET'],
   [`${v3}/thirdparty/protocols`]: ['GET'],

@@ -163,6 +163,7 @@ export class GoodRequests {
   /** What there is to say in the query: most of it of MSC4140's Futures. */
   static #queryOf(template: string): string {
     if (template.includes('/thumbnail/')) return '?width=32&height=32'
+    if (template.endsWith('/preview_url')) return '?url=http://127.0.0.1/'
     const isFuture = /(send|state)_future\/|\/v1\/rooms\/:roomId\/(send|state)\//.test(template)
     return isFuture ? '?future_timeout=86400000' : ''
   }
