@@ -51,6 +51,20 @@ export async function selectAccountDataBetween(
     .execute()
 }
 
+/** What the user keeps under one type, in each room, and globally. */
+export async function selectAccountDataOfType(
+  db: Db,
+  userId: string,
+  type: string,
+): Promise<Pick<AccountDataRow, 'room_id' | 'content'>[]> {
+  return db.q
+    .selectFrom('account_data')
+    .select(['room_id', 'content'])
+    .where('user_id', '=', userId)
+    .where('type', '=', type)
+    .execute()
+}
+
 /** All that the user has. */
 export async function deleteAccountData(tx: Tx, userId: string): Promise<void> {
   await tx.q.deleteFrom('account_data').where('user_id', '=', userId).execute()

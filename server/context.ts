@@ -27,6 +27,7 @@ import { RateLimits } from './rate-limits.ts'
 import { UnreadCounts } from './rooms/unread-counts.ts'
 import { Notifier } from './stream/notifier.ts'
 import { StreamClock } from './stream/stream-clock.ts'
+import { SlidingConnections } from './sync/sliding/connections.ts'
 import { Presence } from './user-data/presence.ts'
 import { PushDelivery } from './user-data/push-delivery.ts'
 import { Typing } from './user-data/typing.ts'
@@ -48,6 +49,7 @@ export interface Context {
   readonly presence: Presence
   readonly appServices: AppServices
   readonly typing: Typing
+  readonly slidingConnections: SlidingConnections
   readonly unread: UnreadCounts
   readonly pushDelivery: PushDelivery
   readonly lastSeen: LastSeen
@@ -110,6 +112,7 @@ export async function createContext(
       presence: new Presence(clock, positions),
       appServices,
       typing: new Typing(clock, positions),
+      slidingConnections: new SlidingConnections(clock),
       unread: new UnreadCounts(),
       pushDelivery: new PushDelivery(),
       lastSeen: new LastSeen(clock, db),

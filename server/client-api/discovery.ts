@@ -72,6 +72,7 @@ const getVersions = endpoint({
       'org.matrix.msc4155': true,
       'org.matrix.msc4222': true,
       'org.matrix.msc4306': true,
+      'org.matrix.simplified_msc3575': true,
       'org.matrix.msc4486': isDelaying(ctx.config),
       // Private receipts; threaded receipts and counts; mentions; profile fields.
       'org.matrix.msc2285.stable': true,

@@ -36,6 +36,7 @@ import { roomSummaryEndpoints } from './room-summary.ts'
 import { roomUpgradeEndpoints } from './room-upgrade.ts'
 import { searchEndpoints } from './search.ts'
 import { serverKeyEndpoints } from './server-keys.ts'
+import { slidingSyncEndpoints } from './sliding-sync.ts'
 import { spaceEndpoints } from './spaces.ts'
 import { syncEndpoints } from './sync.ts'
 import { tagEndpoints } from './tags.ts'
@@ -51,6 +52,7 @@ export const endpoints: readonly Endpoint[] = [
   ...accountEndpoints,
   ...filterEndpoints,
   ...syncEndpoints,
+  ...slidingSyncEndpoints,
   ...roomReadEndpoints,
   ...relationsEndpoints,
   ...threadSubscriptionsEndpoints,

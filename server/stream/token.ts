@@ -4,7 +4,8 @@
  *
  * `s12`: everything up to position 12, inclusive; `next_batch` of `/sync`. `t7_12`: the place in a
  * timeline just after position 7, as it was seen by somebody who had synced up to 12; `prev_batch`
- * of `/sync`, `start` and `end` of `/messages`. Either can be given wherever a token is asked for.
+ * of `/sync`, `start` and `end` of `/messages`. `p3_12`: `s12` as a connection of sliding sync holds
+ * it, the third that was given out. Any can be given wherever a token is asked for.
  */
 import { invalidParam } from '../matrix/errors.ts'
 
@@ -17,6 +18,8 @@ export interface Token {
 
 export const formatSyncToken = (position: number) => `s${position}`
 
+export const formatConnectionToken = (count: number, position: number) => `p${count}_${position}`
+
 export const formatTimelineToken = (position: number, snapshot: number) =>
   `t${position}_${snapshot}`
 
@@ -25,7 +28,7 @@ export const formatTimelineToken = (position: number, snapshot: number) =>
  * @throws 400 M_INVALID_PARAM this server cannot have given it out
  */
 export function parseToken(token: string, latest: number): Token {
-  const match = /^(?:s(\d{1,15})|t(\d{1,15})_(\d{1,15}))$/.exec(token)
+  const match = /^(?:(?:s|p\d{1,15}_)(\d{1,15})|t(\d{1,15})_(\d{1,15}))$/.exec(token)
   const position = Number(match?.[1] ?? match?.[2])
   const snapshot = Number(match?.[1] ?? match?.[3])
   if (!match || position > latest || snapshot > latest) {

@@ -152,7 +152,7 @@ async function addUnread(
 }
 
 /** Every room that the user has or had to do with, with what changed in the window. */
-async function roomChanges(
+export async function roomChanges(
   ctx: Context,
   userId: string,
   { since, upTo }: Window,

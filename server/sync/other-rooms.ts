@@ -15,7 +15,8 @@ export async function knockedRoom(ctx: Context, knock: MembershipRow): Promise<J
   return { knock_state: { events: await strippedState(ctx, knock) } }
 }
 
-async function strippedState(ctx: Context, member: MembershipRow): Promise<JsonValue[]> {
+/** The state of the room as it was at this invite or knock, the user's own membership last. */
+export async function strippedState(ctx: Context, member: MembershipRow): Promise<JsonValue[]> {
   const rows = await selectStateAt(ctx.db, member.room_id, member.position, {
     types: [...strippedStateTypes, 'm.room.member'],
     members: [member.state_key, member.sender],

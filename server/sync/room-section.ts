@@ -29,7 +29,7 @@ const defaultTimelineLimit = 10
 const maxTimelineLimit = 1_000
 
 /** What of a room is to be told. */
-interface Stretch {
+export interface Stretch {
   roomId: string
   /** Exclusive; undefined tells the state as a whole and the latest part of the timeline. */
   since: number | undefined
@@ -157,9 +157,9 @@ function inFormat(filter: Filter, row: EventRow, event: ClientEvent | undefined)
  * The latest events of the stretch, oldest first. Where some are hidden from the user, only those
  * after them: the state stands before the first event, and could not tell what changed in between.
  */
-async function readTimeline(
+export async function readTimeline(
   ctx: Context,
-  request: SyncRequest,
+  request: Pick<SyncRequest, 'filter'>,
   { roomId, since, upTo, isAlwaysLimited }: Stretch,
   ranges: Range[],
   ignored: ReadonlySet<string>,

@@ -42,7 +42,7 @@ export async function roomSummary(
 }
 
 /** Those who have gone stand in only where nobody else is left. */
-async function heroesOf(ctx: Context, roomId: string, userId: string): Promise<string[]> {
+export async function heroesOf(ctx: Context, roomId: string, userId: string): Promise<string[]> {
   const present = await selectHeroes(ctx.db, roomId, userId, 'present', heroCount)
   return present.length > 0 ? present : selectHeroes(ctx.db, roomId, userId, 'gone', heroCount)
 }

@@ -32,7 +32,7 @@ export interface SyncRequest {
 }
 
 /** Longer than this nobody is kept waiting; clients ask for 30 s. */
-const longestTimeoutMs = 10 * 60_000
+export const longestTimeoutMs = 10 * 60_000
 
 /**
  * Answer as soon as there is something to tell, or when the time is up.

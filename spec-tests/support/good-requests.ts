@@ -136,6 +136,10 @@ export class GoodRequests {
     if (template.endsWith('/search')) {
       return { search_categories: { room_events: { search_term: 'hello' } } }
     }
+    if (template.endsWith('simplified_msc3575/sync')) {
+      const all = { ranges: [[0, 9]], timeline_limit: 1, required_state: [['m.room.name', '']] }
+      return { lists: { all } }
+    }
     if (template.includes('/report')) return { reason: 'none' }
     if (template.includes('/presence/')) return { presence: 'online' }
     if (template.includes('/sendToDevice/')) return { messages: {} }

@@ -1,0 +1,60 @@
+/** When something last happened in rooms, as positions. */
+import { sql } from 'kysely'
+import type { Db } from './transaction.ts'
+
+/** The position of the latest event of each room at or before `upTo`. */
+export async function selectLatestPositions(
+  db: Db,
+  roomIds: readonly string[],
+  upTo: number,
+): Promise<Map<string, number>> {
+  if (roomIds.length === 0) return new Map()
+  const { rows } = await sql<{ room_id: string; position: number }>`
+    SELECT wanted.room_id, latest.position
+    FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id)
+    CROSS JOIN LATERAL (
+      SELECT position FROM events
+      WHERE events.room_id = wanted.room_id AND position <= ${upTo}
+      ORDER BY position DESC LIMIT 1
+    ) AS latest`.execute(db.q)
+  return new Map(rows.map(row => [row.room_id, row.position]))
+}
+
+/** The position of the latest event of one of these types at or before `upTo`. */
+export async function selectLatestOfTypes(
+  db: Db,
+  roomId: string,
+  types: readonly string[],
+  upTo: number,
+): Promise<number | undefined> {
+  const row = await db.q
+    .selectFrom('events')
+    .select('position')
+    .where('room_id', '=', roomId)
+    .where('position', '<=', upTo)
+    .where('type', '=', sql<string>`ANY(${[...types]}::text[])`)
+    .orderBy('position', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.position
+}
+
+/** For each room the position at which a receipt of this user last moved, at or before `upTo`. */
+export async function selectLatestReads(
+  db: Db,
+  userId: string,
+  roomIds: readonly string[],
+  upTo: number,
+): Promise<Map<string, number>> {
+  if (roomIds.length === 0) return new Map()
+  const rows = await db.q
+    .selectFrom('receipts')
+    .select('room_id')
+    .select(eb => eb.fn.max('position').as('position'))
+    .where('user_id', '=', userId)
+    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
+    .where('position', '<=', upTo)
+    .groupBy('room_id')
+    .execute()
+  return new Map(rows.map(row => [row.room_id, row.position]))
+}

@@ -1,0 +1,149 @@
+/**
+ * What each connection of sliding sync has been told, so that it is only told what is new.
+ *
+ *     (nothing) ──without pos──► told nothing
+ *     told ──answer──► told, and an answer that may or may not have arrived
+ *     … ──pos of that answer──► it has arrived: what it told counts as told
+ *     … ──pos of the answer before──► it was lost: it is forgotten, and told again
+ *     … ──any other pos──► 400 M_UNKNOWN_POS; the client begins anew
+ *
+ * Kept in memory, bounded. A connection that is forgotten costs its client one initial sync, which
+ * is what the protocol offers for it. Decision 0036.
+ *
+ * Spec: MSC4186 "Connections"
+ */
+import type { Requester } from '../../accounts/requester.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { MatrixError } from '../../matrix/errors.ts'
+import { formatConnectionToken } from '../../stream/token.ts'
+import type { RequiredState } from './required-state.ts'
+
+/** What a connection knows of a room. */
+export interface ToldRoom {
+  /** Inclusive. */
+  upTo: number
+  /** Told from its beginning at this position. */
+  firstUpTo: number
+  /** Only as an invite or a knock, from outside. */
+  isFromOutside: boolean
+  isDirect: boolean
+  /** What was asked for when the room was last in view. */
+  state: RequiredState
+  /** So many of the latest events the client surely has. */
+  latestEvents: number
+  /** Members who were told because the timeline speaks of them, and have not changed since. */
+  members: ReadonlySet<string>
+}
+
+export type ExtensionName = 'account_data' | 'receipts' | 'typing' | 'e2ee'
+
+export interface Told {
+  /** Inclusive; undefined if nothing has been told yet. */
+  upTo: number | undefined
+  rooms: ReadonlyMap<string, ToldRoom>
+  /** Up to where each extension has been told, if it was ever asked for. */
+  extensions: ReadonlyMap<ExtensionName, number>
+}
+
+/** What an answer adds to it. */
+export type News = Told & { upTo: number }
+
+interface Connection {
+  pos: string | undefined
+  upTo: number | undefined
+  rooms: Map<string, ToldRoom>
+  extensions: Map<ExtensionName, number>
+  /** The latest answer, until the client shows that it has it. */
+  answered: { pos: string; news: News } | undefined
+  /** The request that is being answered; an older one no longer counts. */
+  turn: number
+}
+
+export interface Turn {
+  key: string
+  turn: number
+  told: Told
+}
+
+/** Element X has two. Whoever was not asked for longest goes first. */
+const mostPerDevice = 10
+const mostConnections = 10_000
+
+export class SlidingConnections {
+  /** In the order of their last use. */
+  readonly #connections = new Map<string, Connection>()
+  /** From the time of the start on, so that none is given out twice, not even after a restart. */
+  #count: number
+
+  constructor(clock: Clock) {
+    this.#count = clock.now()
+  }
+
+  /**
+   * Take up a connection where the client has it, or begin it anew.
+   *
+   * @param pos undefined begins anew
+   * @throws 400 M_UNKNOWN_POS neither of the last answer nor of the one before
+   */
+  begin(requester: Requester, connId: string, pos: string | undefined): Turn {
+    const key = keyOf(requester, connId)
+    const connection = pos === undefined ? fresh() : this.#connections.get(key)
+    if (!connection) throw unknownPos()
+    if (pos !== undefined && pos === connection.answered?.pos) arrive(connection)
+    else if (pos !== connection.pos) throw unknownPos()
+    connection.turn = this.#next()
+    this.#connections.delete(key)
+    this.#connections.set(key, connection)
+    if (pos === undefined) this.#forgetOldest(requester)
+    return { key, turn: connection.turn, told: connection }
+  }
+
+  /** Keep what an answer tells. @returns its `pos` */
+  answer({ key, turn }: Turn, news: News): string {
+    const pos = formatConnectionToken(this.#next(), news.upTo)
+    const connection = this.#connections.get(key)
+    // Of two requests at once only the later is still awaited by a client that keeps to the rules.
+    if (connection?.turn === turn) connection.answered = { pos, news }
+    return pos
+  }
+
+  #next(): number {
+    this.#count += 1
+    return this.#count
+  }
+
+  #forgetOldest(requester: Requester): void {
+    const prefix = keyOf(requester, '')
+    const ofDevice = [...this.#connections.keys()].filter(key => key.startsWith(prefix))
+    for (const key of ofDevice.slice(0, -mostPerDevice)) this.#connections.delete(key)
+    for (const key of this.#connections.keys()) {
+      if (this.#connections.size <= mostConnections) break
+      this.#connections.delete(key)
+    }
+  }
+}
+
+const fresh = (): Connection => ({
+  pos: undefined,
+  upTo: undefined,
+  rooms: new Map(),
+  extensions: new Map(),
+  answered: undefined,
+  turn: 0,
+})
+
+function arrive(connection: Connection): void {
+  const { answered } = connection
+  if (!answered) return
+  connection.pos = answered.pos
+  connection.upTo = answered.news.upTo
+  for (const [roomId, room] of answered.news.rooms) connection.rooms.set(roomId, room)
+  for (const [name, upTo] of answered.news.extensions) connection.extensions.set(name, upTo)
+  connection.answered = undefined
+}
+
+const keyOf = ({ userId, deviceId }: Requester, connId: string) =>
+  `${JSON.stringify([userId, deviceId])}${connId}`
+
+const unknownPos = () =>
+  new MatrixError(400, 'M_UNKNOWN_POS', 'This connection is not known here; begin anew')

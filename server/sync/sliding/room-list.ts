@@ -1,0 +1,98 @@
+/**
+ * The rooms of a user as lists see them: who last had something happening comes first.
+ *
+ * Spec: MSC4186 "Lists"
+ */
+import { selectAccountData } from '../../../db/account-data.ts'
+import { selectLatestPositions } from '../../../db/room-activity.ts'
+import {
+  type MembershipRow,
+  selectMembershipHistory,
+  selectMembershipsBetween,
+} from '../../../db/room-state.ts'
+import { selectForgotten } from '../../../db/rooms.ts'
+import type { Context } from '../../context.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import type { Told } from './connections.ts'
+
+export interface ListedRoom {
+  roomId: string
+  /** The user's membership. */
+  now: MembershipRow
+  /** Not joined now, and never before. */
+  isFromOutside: boolean
+  /** The position of what happened last. */
+  activity: number
+  /** By the user's `m.direct`. */
+  isDirect: boolean
+}
+
+/**
+ * Rooms that the user is in, is invited to, knocks on, or was put out of. Of those that they left
+ * by themselves, which they know of, only what the connection has been told of.
+ *
+ * @param ignored whose invites are not shown
+ */
+export async function listRooms(
+  ctx: Context,
+  userId: string,
+  told: Told,
+  upTo: number,
+  ignored: ReadonlySet<string>,
+): Promise<ListedRoom[]> {
+  const memberships = await selectMembershipsBetween(ctx.db, userId, upTo, upTo)
+  const present = memberships.filter(row => !isGone(row))
+  const gone = await goneRooms(ctx, userId, told, memberships.filter(isGone))
+  const joined = present.filter(row => row.membership === 'join')
+  const activity = await selectLatestPositions(ctx.db, roomIdsOf(joined), upTo)
+  const direct = await directRooms(ctx, userId)
+  const rooms = [
+    ...present
+      .filter(row => row.membership !== 'invite' || !ignored.has(row.sender))
+      .map(now => ({ now, isFromOutside: now.membership !== 'join' })),
+    ...gone,
+  ].map(({ now, isFromOutside }) => ({
+    roomId: now.room_id,
+    now,
+    isFromOutside,
+    activity: activity.get(now.room_id) ?? now.position,
+    isDirect: direct.has(now.room_id),
+  }))
+  return rooms.sort((a, b) => b.activity - a.activity)
+}
+
+async function goneRooms(
+  ctx: Context,
+  userId: string,
+  told: Told,
+  gone: readonly MembershipRow[],
+): Promise<Pick<ListedRoom, 'now' | 'isFromOutside'>[]> {
+  const candidates = gone.filter(row => row.sender !== userId || told.rooms.has(row.room_id))
+  if (candidates.length === 0) return []
+  const history = await selectMembershipHistory(ctx.db, roomIdsOf(candidates), userId)
+  const joined = new Set(history.flatMap(row => (row.membership === 'join' ? [row.room_id] : [])))
+  const forgotten = await selectForgotten(ctx.db, userId)
+  return candidates.flatMap(now => {
+    const isFromOutside = !joined.has(now.room_id)
+    const known = told.rooms.get(now.room_id)
+    // Forgetting does not hide the departure from the user's other devices.
+    const isNews = known !== undefined && known.upTo < now.position
+    const isForgotten = (forgotten.get(now.room_id) ?? -1) >= now.position
+    const isShown = isNews || (!isForgotten && (known !== undefined || !isFromOutside))
+    return isShown ? [{ now, isFromOutside }] : []
+  })
+}
+
+/** The rooms that the user's `m.direct` names. */
+async function directRooms(ctx: Context, userId: string): Promise<Set<string>> {
+  const key = { user_id: userId, room_id: '', type: 'm.direct' }
+  const content = await selectAccountData(ctx.db, key)
+  const lists = Object.values(content === undefined ? {} : (JSON.parse(content) as JsonObject))
+  return new Set(
+    lists.flatMap(list => (Array.isArray(list) ? list : [])).filter(id => typeof id === 'string'),
+  )
+}
+
+const isGone = ({ membership }: MembershipRow) => membership === 'leave' || membership === 'ban'
+
+const roomIdsOf = (rows: readonly MembershipRow[]) => rows.map(row => row.room_id)

@@ -1,0 +1,220 @@
+/**
+ * One room of an answer, of which the user is a member or was one: all of it the first time, then
+ * what has changed.
+ *
+ * Spec: MSC4186 "RoomResult"
+ */
+import { selectLatestOfTypes } from '../../../db/room-activity.ts'
+import { hasStateChanged, selectMembersAt, selectStateAt } from '../../../db/room-state.ts'
+import { selectRoom } from '../../../db/rooms.ts'
+import type { EventRow } from '../../../db/schema.ts'
+import type { Context } from '../../context.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import { type Change, isInRanges } from '../../matrix/readable-ranges.ts'
+import { presentForSync } from '../../rooms/present-event.ts'
+import { parsePdu } from '../../rooms/stored-event.ts'
+import { viewerOf } from '../../rooms/timeline.ts'
+import { selectSight } from '../../rooms/visibility.ts'
+import { formatTimelineToken } from '../../stream/token.ts'
+import { readTimeline, type View } from '../room-section.ts'
+import { heroesOf } from '../room-summary.ts'
+import type { ToldRoom } from './connections.ts'
+import type { RoomConfig } from './request.ts'
+import type { ListedRoom } from './room-list.ts'
+import { readRequiredState } from './room-state.ts'
+
+export interface RoomTask {
+  room: ListedRoom
+  config: RoomConfig
+  /** Undefined if the connection has not been told of it. */
+  told: ToldRoom | undefined
+  /** Of the answer before; undefined if there was none. */
+  answeredUpTo: number | undefined
+  /** Inclusive. */
+  upTo: number
+}
+
+export interface RoomResult {
+  /** Undefined: there is nothing to tell after all. */
+  wire: JsonObject | undefined
+  told: ToldRoom
+  isInitial: boolean
+  timeline: readonly EventRow[]
+}
+
+/** "Proper" activity, by which clients sort. */
+const bumpingTypes = [
+  'm.room.create',
+  'm.room.message',
+  'm.room.encrypted',
+  'm.sticker',
+  'm.call.invite',
+  'm.poll.start',
+  'org.matrix.msc3381.poll.start',
+  'm.beacon_info',
+  'org.matrix.msc3672.beacon_info',
+]
+
+export async function roomResult(ctx: Context, view: View, task: RoomTask): Promise<RoomResult> {
+  const { room, config, upTo: answerUpTo } = task
+  const { roomId, now } = room
+  const { requester, ignored } = view
+  const isJoined = now.membership === 'join'
+  const upTo = isJoined ? answerUpTo : now.position
+  const sight = await selectSight(ctx.db, roomId, requester.userId, answerUpTo)
+  const { ranges } = sight
+  if (!isJoined && !isInRanges(upTo, ranges)) ranges.push({ from: upTo, upTo })
+
+  const stateUpTo = isJoined ? upTo : departureOf(sight.memberships, upTo)
+  const told = task.told && isContinued(task.told, sight.memberships, now.position)
+  const isExpanded = told !== undefined && config.timelineLimit > told.latestEvents
+  const timeline = await readTimeline(
+    ctx,
+    { filter: { room: { timeline: { limit: config.timelineLimit } } } },
+    {
+      roomId,
+      since: isExpanded ? undefined : told?.upTo,
+      upTo,
+      // A client that was in the room before must not take it for the whole past.
+      isAlwaysLimited: !told && task.told !== undefined && !task.told.isFromOutside,
+      stateUpTo,
+    },
+    ranges,
+    ignored,
+  )
+  const state = await readRequiredState(ctx, {
+    roomId,
+    wanted: config.state,
+    told,
+    upTo: stateUpTo,
+    timeline: timeline.rows,
+    isGap: timeline.isLimited && (timeline.rows[0]?.position ?? upTo) > (told?.upTo ?? 0),
+  })
+  const summary = await summaryOf(ctx, requester.userId, room, told?.upTo, stateUpTo)
+  const isDirectNews = room.isDirect !== (told?.isDirect ?? false)
+
+  const rows = [...timeline.rows, ...state.rows]
+  const events = await presentForSync(ctx.db, rows, viewerOf(ctx, requester), [sight])
+  const bumpStamp = isJoined
+    ? await selectLatestOfTypes(ctx.db, roomId, bumpingTypes, upTo)
+    : now.position
+  const start = timeline.rows[0] ? timeline.rows[0].position - 1 : upTo
+  const isLive = (row: EventRow) => row.position > (task.answeredUpTo ?? answerUpTo)
+  const wire: JsonObject = {
+    ...(told ? {} : { initial: true }),
+    ...(isExpanded ? { unstable_expanded_timeline: true } : {}),
+    ...(isDirectNews ? { is_dm: room.isDirect } : {}),
+    ...summary,
+    required_state: events.slice(timeline.rows.length) as unknown as JsonObject[],
+    timeline: events.slice(0, timeline.rows.length) as unknown as JsonObject[],
+    limited: timeline.isLimited,
+    num_live: timeline.rows.filter(isLive).length,
+    prev_batch: formatTimelineToken(start, upTo),
+    bump_stamp: bumpStamp ?? now.position,
+  }
+  const isEmpty =
+    rows.length === 0 && !timeline.isLimited && !isDirectNews && Object.keys(summary).length === 0
+  return {
+    wire: told && isEmpty ? undefined : wire,
+    isInitial: !told,
+    timeline: timeline.rows,
+    told: {
+      upTo: answerUpTo,
+      firstUpTo: told?.firstUpTo ?? answerUpTo,
+      isFromOutside: false,
+      isDirect: room.isDirect,
+      state: config.state,
+      latestEvents: latestEvents(config, timeline, isExpanded ? undefined : told),
+      members: state.members,
+    },
+  }
+}
+
+/** When the user ceased to be in the room. An invite that they declined later shows them no more. */
+function departureOf(memberships: readonly Change[], upTo: number): number {
+  const lastJoin = memberships.findLastIndex(change => change.value === 'join')
+  return memberships[lastJoin + 1]?.position ?? upTo
+}
+
+/** What the client has goes on, if it was told from within and the user has been there since. */
+function isContinued(
+  told: ToldRoom,
+  memberships: readonly Change[],
+  now: number,
+): ToldRoom | undefined {
+  const before = memberships.findLast(change => change.position <= told.upTo)
+  const between = memberships.filter(change => change.position > told.upTo && change.position < now)
+  const wasThere = [...(before ? [before] : []), ...between].every(({ value }) => value === 'join')
+  const isUnchanged = before?.position === now
+  return !told.isFromOutside && (isUnchanged || wasThere) ? told : undefined
+}
+
+/** So many of the latest events does the client have now, without a gap. */
+function latestEvents(
+  config: RoomConfig,
+  timeline: { rows: readonly EventRow[]; isLimited: boolean },
+  before: ToldRoom | undefined,
+): number {
+  // What is hidden from the user limits it, too; asking for more would bring no more.
+  const isCut = timeline.isLimited && timeline.rows.length >= config.timelineLimit
+  if (isCut) return timeline.rows.length
+  return before ? before.latestEvents + timeline.rows.length : Number.POSITIVE_INFINITY
+}
+
+/** Name, avatar, heroes and counts, where they have changed in (since, upTo]. */
+async function summaryOf(
+  ctx: Context,
+  userId: string,
+  { roomId, now }: ListedRoom,
+  since: number | undefined,
+  upTo: number,
+): Promise<JsonObject> {
+  const types = ['m.room.name', 'm.room.avatar']
+  const named = (await selectStateAt(ctx.db, roomId, upTo, { types })).filter(
+    row => row.state_key === '',
+  )
+  const told: JsonObject = {}
+  let hasName = false
+  for (const row of named) {
+    const { name, url } = parsePdu(row).content
+    const value = row.type === 'm.room.name' ? name : url
+    const isSet = typeof value === 'string' && value !== ''
+    if (row.type === 'm.room.name') hasName = isSet
+    const isNews = since === undefined ? isSet : row.position > since
+    if (isNews) told[row.type === 'm.room.name' ? 'name' : 'avatar'] = isSet ? value : null
+  }
+  // How many are there now is not for those to know who have gone.
+  if (now.membership !== 'join') return told
+  const isMemberNews =
+    since === undefined || (await hasStateChanged(ctx.db, roomId, ['m.room.member'], since, upTo))
+  if (isMemberNews) {
+    const room = await selectRoom(ctx.db, roomId)
+    told.joined_count = room?.joined_members ?? 0
+    told.invited_count = room?.invited_members ?? 0
+  }
+  if (!hasName && (isMemberNews || 'name' in told)) {
+    told.heroes = await readHeroes(ctx, roomId, userId, upTo)
+  }
+  return told
+}
+
+async function readHeroes(
+  ctx: Context,
+  roomId: string,
+  userId: string,
+  at: number,
+): Promise<JsonObject[]> {
+  const heroes = await heroesOf(ctx, roomId, userId)
+  const wanted = heroes.map(hero => ({ roomId, userId: hero, at }))
+  const members = new Map(
+    (await selectMembersAt(ctx.db, wanted)).map(row => [row.state_key, parsePdu(row).content]),
+  )
+  return heroes.map(hero => {
+    const { displayname, avatar_url } = members.get(hero) ?? {}
+    return {
+      user_id: hero,
+      ...(typeof displayname === 'string' ? { displayname } : {}),
+      ...(typeof avatar_url === 'string' ? { avatar_url } : {}),
+    }
+  })
+}

@@ -1,0 +1,48 @@
+/**
+ * The long-poll loop of simplified sliding sync. As that of `/sync`, it reads up to a settled
+ * position and waits for topics to move past that very position.
+ *
+ * Spec: MSC4186, in the form that clients speak today: decision 0037
+ */
+import type { Requester } from '../../accounts/requester.ts'
+import type { Context } from '../../context.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import { roomTopic, userTopic } from '../../stream/notifier.ts'
+import { notePresence } from '../presence-section.ts'
+import { longestTimeoutMs } from '../sync.ts'
+import { buildSlidingSync } from './build-sliding-sync.ts'
+import type { SlidingRequest } from './request.ts'
+
+/**
+ * Answer as soon as there is something to tell, or when the time is up; at once without `pos`.
+ *
+ * @param signal ends when the client hangs up
+ * @throws 400 M_UNKNOWN_POS a `pos` that is not of this connection, or no longer
+ */
+export async function slidingSync(
+  ctx: Context,
+  requester: Requester,
+  request: SlidingRequest,
+  signal: AbortSignal,
+): Promise<JsonObject> {
+  const turn = ctx.slidingConnections.begin(requester, request.connId, request.pos)
+  const { told } = turn
+  const deadline = ctx.clock.now() + Math.min(request.timeoutMs, longestTimeoutMs)
+  await notePresence(ctx, requester.userId, request.setPresence, deadline)
+  for (;;) {
+    const upTo = Math.max(ctx.positions.settled(), told.upTo ?? 0)
+    const { body, isEmpty, news, joinedRoomIds } = await buildSlidingSync(
+      ctx,
+      requester,
+      request,
+      told,
+      upTo,
+    )
+    const isDue = request.pos === undefined || ctx.clock.now() >= deadline
+    if (!isEmpty || isDue || signal.aborted || ctx.notifier.isStopped()) {
+      return { pos: ctx.slidingConnections.answer(turn, news), ...body }
+    }
+    const topics = [userTopic(requester.userId), ...joinedRoomIds.map(roomTopic)]
+    await ctx.notifier.wait(topics, upTo, deadline, signal)
+  }
+}
