@@ -7,6 +7,19 @@ export async function selectUser(db: Db, userId: string): Promise<UserRow | unde
   return db.q.selectFrom('users').selectAll().where('user_id', '=', userId).executeTakeFirst()
 }
 
+/** Those of these users that exist. */
+export async function selectUsers(
+  db: Db,
+  userIds: readonly string[],
+): Promise<Pick<UserRow, 'user_id'>[]> {
+  if (userIds.length === 0) return []
+  return db.q
+    .selectFrom('users')
+    .select('user_id')
+    .where('user_id', '=', sql<string>`ANY(${[...userIds]}::text[])`)
+    .execute()
+}
+
 export async function insertUser(tx: Tx, user: UserRow): Promise<'created' | 'taken'> {
   const { numInsertedOrUpdatedRows } = await tx.q
     .insertInto('users')

@@ -74,24 +74,59 @@ export async function updateDeviceName(
     .execute()
 }
 
-/** All that belongs to a device and to nobody else; its sessions go with the last of them. */
+/** Hold a device's row until the transaction ends. Undefined if there is no such device (any more). */
+export async function lockDevice(
+  tx: Tx,
+  userId: string,
+  deviceId: string,
+): Promise<DeviceRow | undefined> {
+  return tx.q
+    .selectFrom('devices')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .where('device_id', '=', deviceId)
+    .forUpdate()
+    .executeTakeFirst()
+}
+
+/** All that belongs to a device and to nobody else; its sessions and its keys go with the last. */
 const tablesOfDevices = ['to_device_messages', 'transaction_ids', 'devices'] as const
 
 /** MSC3890: what a device keeps with its user about its own notifications. */
 const settingsOfDevice = 'org.matrix.msc3890.local_notification_settings.'
 
-/** Those of these devices that the user has, with their sessions, messages and transaction ids. */
+/**
+ * Those of these devices that the user has, with their sessions, messages, keys and transaction
+ * ids.
+ *
+ * @returns which of them had identity keys, so that others have to hear of it
+ */
 export async function deleteDevices(
   tx: Tx,
   userId: string,
   deviceIds: readonly string[],
-): Promise<void> {
+): Promise<string[]> {
   await lockUser(tx, userId)
+  const isOneOfThem = sql<string>`ANY(${[...deviceIds]}::text[])`
+  // Whoever is publishing keys at this moment holds the row of their device.
+  await tx.q
+    .selectFrom('devices')
+    .select('device_id')
+    .where('user_id', '=', userId)
+    .where('device_id', '=', isOneOfThem)
+    .forUpdate()
+    .execute()
+  const withKeys = await tx.q
+    .deleteFrom('device_keys')
+    .where('user_id', '=', userId)
+    .where('device_id', '=', isOneOfThem)
+    .returning('device_id')
+    .execute()
   for (const table of tablesOfDevices) {
     await tx.q
       .deleteFrom(table)
       .where('user_id', '=', userId)
-      .where('device_id', '=', sql<string>`ANY(${[...deviceIds]}::text[])`)
+      .where('device_id', '=', isOneOfThem)
       .execute()
   }
   const types = deviceIds.map(deviceId => `${settingsOfDevice}${deviceId}`)
@@ -101,25 +136,15 @@ export async function deleteDevices(
     .where('room_id', '=', '')
     .where('type', '=', sql<string>`ANY(${types}::text[])`)
     .execute()
+  return withKeys.map(row => row.device_id)
 }
 
 /** As {@link deleteDevices}, all devices. @param except one to keep */
-export async function deleteAllDevices(tx: Tx, userId: string, except?: string): Promise<void> {
+export async function deleteAllDevices(tx: Tx, userId: string, except?: string): Promise<string[]> {
   await lockUser(tx, userId)
-  for (const table of tablesOfDevices) {
-    await tx.q
-      .deleteFrom(table)
-      .where('user_id', '=', userId)
-      .$if(except !== undefined, query => query.where('device_id', '!=', except ?? ''))
-      .execute()
-  }
-  await tx.q
-    .deleteFrom('account_data')
-    .where('user_id', '=', userId)
-    .where('room_id', '=', '')
-    .where('type', 'like', `${settingsOfDevice.replaceAll('_', '\\_')}%`)
-    .where('type', '!=', `${settingsOfDevice}${except ?? ''}`)
-    .execute()
+  const devices = await selectDevices(tx, userId)
+  const ids = devices.map(device => device.device_id).filter(id => id !== except)
+  return deleteDevices(tx, userId, ids)
 }
 
 export async function insertSession(tx: Tx, session: Insertable<SessionTable>): Promise<void> {

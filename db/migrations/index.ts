@@ -7,6 +7,7 @@ import { userData } from './0004_user_data.ts'
 import { lists } from './0010_lists.ts'
 import { futures } from './0011_futures.ts'
 import { rateLimits } from './0012_rate_limits.ts'
+import { encryption } from './0013_encryption.ts'
 import { profilesReceiptsPush } from './0014_profiles_receipts_push.ts'
 import { sessions } from './0015_sessions.ts'
 import { reading } from './0016_reading.ts'
@@ -21,6 +22,7 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0010_lists': lists,
   '0011_futures': futures,
   '0012_rate_limits': rateLimits,
+  '0013_encryption': encryption,
   '0014_profiles_receipts_push': profilesReceiptsPush,
   '0015_sessions': sessions,
   '0016_reading': reading,
