@@ -1,10 +1,18 @@
 /** What users do with their devices, other than logging in with one. */
+import { deleteSignaturesOfKey } from '../../db/cross-signing.ts'
 import type { DeviceRow } from '../../db/schema.ts'
-import { deleteDevices, selectDevice, selectDevices, updateDeviceName } from '../../db/sessions.ts'
-import { transaction } from '../../db/transaction.ts'
+import {
+  deleteAllDevices,
+  deleteDevices,
+  selectDevice,
+  selectDevices,
+  updateDeviceName,
+} from '../../db/sessions.ts'
+import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { forbidden, notFound } from '../matrix/errors.ts'
+import { noteDevicesChanged } from '../rooms/device-lists.ts'
 import type { Requester } from './requester.ts'
 import { makeDevice } from './sessions.ts'
 import { type AuthData, demand } from './uia.ts'
@@ -24,7 +32,10 @@ export function renameDevice(
     // MSC4190: what a service names in the name of its user, it makes.
     if (appService) await makeDevice(ctx, tx, { userId, deviceId, displayName })
     if (!(await selectDevice(tx, userId, deviceId))) throw notFound('There is no such device')
-    if (displayName !== undefined) await updateDeviceName(tx, userId, deviceId, displayName)
+    if (displayName === undefined) return
+    await updateDeviceName(tx, userId, deviceId, displayName)
+    // The name is part of what /keys/query tells.
+    await noteDevicesChanged(ctx, tx, userId)
   })
 }
 
@@ -45,7 +56,30 @@ export async function removeDevices(
     const operation = `delete ${JSON.stringify([...deviceIds].sort())}`
     await demand(ctx, 'm.login.password', auth, userId, operation)
   }
-  await transaction(ctx.db, tx => deleteDevices(tx, userId, deviceIds))
+  await transaction(ctx.db, tx => endDevices(ctx, tx, userId, deviceIds))
+}
+
+/**
+ * Devices cease to be, with all that is theirs; who tracks the user's keys hears of it. What a
+ * device has signed goes too: another one may come to have its id.
+ *
+ * @param deviceIds or all but one, or all
+ */
+export async function endDevices(
+  ctx: Context,
+  tx: Tx,
+  userId: string,
+  deviceIds: readonly string[] | { allBut: string } | 'all',
+): Promise<void> {
+  const withKeys = Array.isArray(deviceIds)
+    ? await deleteDevices(tx, userId, deviceIds)
+    : await deleteAllDevices(
+        tx,
+        userId,
+        typeof deviceIds === 'object' && 'allBut' in deviceIds ? deviceIds.allBut : undefined,
+      )
+  for (const deviceId of withKeys) await deleteSignaturesOfKey(tx, userId, deviceId)
+  if (withKeys.length > 0) await noteDevicesChanged(ctx, tx, userId)
 }
 
 /** A user's devices, oldest first, with when they were last seen, to the last request. */

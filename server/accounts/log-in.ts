@@ -1,8 +1,8 @@
 /** Coming and going: from a password to a session, from one session to the next, and out. */
-import { deleteAllDevices, deleteDevices } from '../../db/sessions.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import { endDevices } from './devices.ts'
 import type { Requester } from './requester.ts'
 import { type Device, openSession, refreshSession } from './sessions.ts'
 import { provePassword } from './users.ts'
@@ -33,10 +33,10 @@ export function refresh(ctx: Context, refreshToken: string): Promise<JsonObject>
 
 /** The device that asks ceases to be. Spec: POST /logout */
 export function logOut(ctx: Context, { userId, deviceId }: Requester): Promise<void> {
-  return transaction(ctx.db, tx => deleteDevices(tx, userId, [deviceId]))
+  return transaction(ctx.db, tx => endDevices(ctx, tx, userId, [deviceId]))
 }
 
 /** All devices of the user cease to be. Spec: POST /logout/all */
 export function logOutEverywhere(ctx: Context, { userId }: Requester): Promise<void> {
-  return transaction(ctx.db, tx => deleteAllDevices(tx, userId))
+  return transaction(ctx.db, tx => endDevices(ctx, tx, userId, 'all'))
 }

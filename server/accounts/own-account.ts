@@ -1,15 +1,17 @@
 /** What users do with their own account: a new password, and the end of it. */
 import { deleteAccountData } from '../../db/account-data.ts'
 import { lockUser, markDeactivated, updatePassword } from '../../db/accounts.ts'
+import { deleteCrossSigning } from '../../db/cross-signing.ts'
 import { cancelAllScheduled } from '../../db/delayed-events.ts'
 import { deleteFilters } from '../../db/filters.ts'
+import { deleteBackups } from '../../db/key-backup.ts'
 import { deleteProfileFields } from '../../db/profiles.ts'
 import { deletePushData } from '../../db/push.ts'
 import { selectMembershipsBetween } from '../../db/room-state.ts'
-import { deleteAllDevices } from '../../db/sessions.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { leaveRoom } from '../rooms/membership.ts'
+import { endDevices } from './devices.ts'
 import type { Requester } from './requester.ts'
 import { type AuthData, demand } from './uia.ts'
 import { hashNewPassword } from './users.ts'
@@ -29,7 +31,7 @@ export async function changePassword(
   const passwordHash = await hashNewPassword(ctx, change.password)
   await transaction(ctx.db, async tx => {
     await updatePassword(tx, userId, passwordHash)
-    if (change.logoutDevices) await deleteAllDevices(tx, userId, deviceId)
+    if (change.logoutDevices) await endDevices(ctx, tx, userId, { allBut: deviceId })
   })
 }
 
@@ -53,7 +55,9 @@ export async function deactivate(
     await lockUser(tx, userId)
     ctx.metrics.finalised(tx, await cancelAllScheduled(tx, userId, ctx.clock.now()))
     await markDeactivated(tx, userId, ctx.clock.now())
-    await deleteAllDevices(tx, userId)
+    await endDevices(ctx, tx, userId, 'all')
+    await deleteCrossSigning(tx, userId)
+    await deleteBackups(tx, userId)
     await deleteAccountData(tx, userId)
     await deleteFilters(tx, userId)
     await deletePushData(tx, userId)

@@ -1,4 +1,5 @@
 /** Sessions: a device, its access token and, if it asked for one, its refresh token. */
+import { selectCrossSigningKeys } from '../../db/cross-signing.ts'
 import {
   deleteReplacementsOf,
   deleteSessionsOfDevice,
@@ -11,7 +12,7 @@ import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomLetters, randomToken } from '../lib/random.ts'
-import { unknownToken } from '../matrix/errors.ts'
+import { forbidden, unknownToken } from '../matrix/errors.ts'
 
 /** `{ access_token, refresh_token?, expires_in_ms? }` together with what is stored of them. */
 function makeTokens(ctx: Context, wantsRefreshToken: boolean) {
@@ -64,6 +65,7 @@ export function makeDevice(
  * stays.
  *
  * @returns `{ user_id, device_id, access_token, home_server, refresh_token?, expires_in_ms? }`
+ * @throws 403 M_FORBIDDEN the device would have the id of one of the user's cross-signing keys
  * Spec: POST /login
  */
 export async function openSession(
@@ -73,6 +75,7 @@ export async function openSession(
 ): Promise<JsonObject> {
   const { userId } = login
   const deviceId = login.deviceId ?? randomLetters(10).toUpperCase()
+  await assertNotKeyId(tx, userId, deviceId)
   await makeDevice(ctx, tx, { ...login, deviceId })
   await deleteSessionsOfDevice(tx, userId, deviceId)
   const tokens = makeTokens(ctx, login.wantsRefreshToken ?? false)
@@ -112,4 +115,10 @@ export async function refreshSession(
     replaces: session.session_id,
   })
   return tokens.wire
+}
+
+/** Devices and keys are named in one namespace. Spec: Client-Server API "Cross-signing" */
+async function assertNotKeyId(tx: Tx, userId: string, deviceId: string): Promise<void> {
+  const keys = await selectCrossSigningKeys(tx, [userId])
+  if (keys.some(key => key.public_key === deviceId)) throw forbidden('That device ID is in use')
 }

@@ -63,6 +63,9 @@ const getVersions = endpoint({
   handle: ({ ctx }) => ({
     versions,
     unstable_features: {
+      // Element Web offers to set up encryption only where it finds this.
+      'org.matrix.e2e_cross_signing': true,
+      'org.matrix.msc3814': true,
       // What it makes clients do is to send a delay in the query, under its unstable name.
       'org.matrix.msc4140':
         isDelaying(ctx.config) && ctx.config.delayed_events.dialects.unstable_delay,

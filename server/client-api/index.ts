@@ -4,6 +4,8 @@ import { accountEndpoints } from './account.ts'
 import { accountDataEndpoints } from './account-data.ts'
 import { adminEndpoints } from './admin.ts'
 import { appServiceEndpoints } from './app-services.ts'
+import { crossSigningEndpoints } from './cross-signing.ts'
+import { dehydratedDeviceEndpoints } from './dehydrated-devices.ts'
 import { delayedEventsEndpoints } from './delayed-events.ts'
 import { delayedEventsListsEndpoints } from './delayed-events-lists.ts'
 import { delayedEventsUnstableEndpoints } from './delayed-events-unstable.ts'
@@ -14,6 +16,8 @@ import { filterEndpoints } from './filters.ts'
 import { futuresListEndpoints } from './futures-lists.ts'
 import { futuresManagingEndpoints } from './futures-managing.ts'
 import { futuresSchedulingEndpoints } from './futures-scheduling.ts'
+import { keyBackupEndpoints } from './key-backup.ts'
+import { keyEndpoints } from './keys.ts'
 import { loginEndpoints } from './login.ts'
 import { mediaEndpoints } from './media.ts'
 import { previewEndpoints } from './media-previews.ts'
@@ -79,6 +83,10 @@ export const endpoints: readonly Endpoint[] = [
   ...presenceEndpoints,
   ...toDeviceEndpoints,
   ...deviceEndpoints,
+  ...keyEndpoints,
+  ...crossSigningEndpoints,
+  ...keyBackupEndpoints,
+  ...dehydratedDeviceEndpoints,
   ...accountDataEndpoints,
   ...tagEndpoints,
   ...mediaEndpoints,

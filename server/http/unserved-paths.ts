@@ -42,18 +42,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   // Rooms
   [`${v1}/mutual_rooms`]: ['GET'],
   [`${v3}/directory/list/appservice/:networkId/:roomId`]: ['PUT'],
-  // End-to-End Encryption
-  [`${v3}/keys/upload`]: ['POST'],
-  [`${v3}/keys/query`]: ['POST'],
-  [`${v3}/keys/claim`]: ['POST'],
-  [`${v3}/keys/changes`]: ['GET'],
-  [`${v3}/keys/device_signing/upload`]: ['POST'],
-  [`${v3}/keys/signatures/upload`]: ['POST'],
-  [`${v3}/room_keys/version`]: ['GET', 'POST'],
-  [`${v3}/room_keys/version/:version`]: ['GET', 'PUT', 'DELETE'],
-  [`${v3}/room_keys/keys`]: ['GET', 'PUT', 'DELETE'],
-  [`${v3}/room_keys/keys/:roomId`]: ['GET', 'PUT', 'DELETE'],
-  [`${v3}/room_keys/keys/:roomId/:sessionId`]: ['GET', 'PUT', 'DELETE'],
   '/_matrix/key/v2/query': ['POST'],
   '/_matrix/key/v2/query/:serverName': ['GET'],
   // Other modules

@@ -110,6 +110,16 @@ export const notYetUploaded = () =>
 export const cannotOverwriteMedia = () =>
   new MatrixError(409, 'M_CANNOT_OVERWRITE_MEDIA', 'Something has been uploaded there already')
 
+/** 400 M_INVALID_SIGNATURE: the signature is missing, or does not fit the key or what it signs. */
+export const invalidSignature = (message: string) =>
+  new MatrixError(400, 'M_INVALID_SIGNATURE', message)
+
+/** 403 M_WRONG_ROOM_KEYS_VERSION: the key backup has been superseded by `currentVersion`. */
+export const wrongRoomKeysVersion = (currentVersion: string) =>
+  new MatrixError(403, 'M_WRONG_ROOM_KEYS_VERSION', 'That is not the current backup', {
+    current_version: currentVersion,
+  })
+
 /** 400 M_UNKNOWN: a refusal for which the specification has no better word. */
 export const unknown = (message: string, status = 400) =>
   new MatrixError(status, 'M_UNKNOWN', message)

@@ -10,6 +10,7 @@ import { selectInvitePermission } from '../rooms/invite-filter.ts'
 import { accountDataSection } from './account-data-section.ts'
 import { deviceListsSection } from './device-lists-section.ts'
 import { ephemeralSection } from './ephemeral-section.ts'
+import { keyCountsSection } from './key-counts-section.ts'
 import { invitedRoom, knockedRoom } from './other-rooms.ts'
 import { presenceSection } from './presence-section.ts'
 import { joinedRoom, leftRoom } from './room-section.ts'
@@ -125,9 +126,7 @@ export async function buildSync(
       presence: { events: presence },
       to_device: { events: toDevice },
       device_lists: { changed: deviceLists.changed, left: deviceLists.left },
-      // In every answer: matrix-js-sdk reads its absence as zero. There are no keys here yet.
-      device_one_time_keys_count: { signed_curve25519: 0 },
-      device_unused_fallback_key_types: [],
+      ...(await keyCountsSection(ctx, requester)),
       rooms: Object.fromEntries(
         sections.map(([name, entries]) => [name, Object.fromEntries(entries)]),
       ),

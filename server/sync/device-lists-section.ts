@@ -1,9 +1,10 @@
 /**
- * Whose devices have become, or have ceased to be, of interest: who has come to share a room with
- * the user, and who shares none any more.
+ * Whose keys are to be asked for again, and whose are of no interest any more: who has come to share
+ * a room with the user, whose keys have changed, and who shares no room any more.
  *
  * Spec: Client-Server API "Tracking the device list for a user"
  */
+import { selectDeviceListChanges } from '../../db/device-lists.ts'
 import {
   selectJoinedMembersAt,
   selectMembershipChanges,
@@ -38,13 +39,19 @@ export async function deviceListsSection(
   for (const row of await selectMembershipChanges(ctx.db, stayed, since, upTo)) {
     candidates.add(row.state_key)
   }
+  const keyChanges = await selectDeviceListChanges(ctx.db, userId, since, upTo)
+  for (const change of keyChanges) candidates.add(change.user_id)
   candidates.delete(userId)
-  if (candidates.size === 0) return { changed: [], left: [] }
 
   const before = new Set(await selectSharingRoomAt(ctx.db, userId, [...candidates], since))
   const after = new Set(await selectSharingRoomAt(ctx.db, userId, [...candidates], upTo))
+  // Their own devices, and those whom they have signed, a user hears of without sharing a room.
+  const hasNewKeys = keyChanges
+    .filter(({ user_id, seen_by }) => user_id === userId || seen_by !== null || after.has(user_id))
+    .map(({ user_id }) => user_id)
+  const isNew = [...after].filter(other => !before.has(other))
   return {
-    changed: [...after].filter(other => !before.has(other)),
+    changed: [...new Set([...isNew, ...hasNewKeys])],
     left: [...before].filter(other => !after.has(other)),
   }
 }

@@ -1,0 +1,111 @@
+/** Other people's keys, with the signatures that the asker may see. */
+import { selectUsers } from '../../db/accounts.ts'
+import { selectCrossSigningKeys, selectSignaturesSeenBy } from '../../db/cross-signing.ts'
+import { selectDeviceKeysOf } from '../../db/device-keys.ts'
+import type { KeySignatureRow, KeyUsage } from '../../db/schema.ts'
+import type { Requester } from '../accounts/requester.ts'
+import type { Context } from '../context.ts'
+import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import { badJson } from '../matrix/errors.ts'
+import { domainOf, isUserId } from '../matrix/ids.ts'
+
+/**
+ * The keys of devices, and of their users.
+ *
+ * Anybody may ask for anybody's. A signature is shown if its signer is the owner of the key or the
+ * one who asks, so nobody learns whom others have verified; a user-signing key only to its owner.
+ *
+ * @param wanted `{ user: [device, …] }`; an empty list asks for all of the user's devices
+ * @returns `{ device_keys, master_keys, self_signing_keys, user_signing_keys, failures }`
+ * @throws 400 M_BAD_JSON
+ * Spec: POST /keys/query; "Key and signature security"
+ */
+export async function queryKeys(
+  ctx: Context,
+  { userId: viewer }: Requester,
+  wanted: JsonObject,
+): Promise<JsonObject> {
+  const asked = assertWanted(wanted)
+  const ours = [...asked.keys()].filter(user => domainOf(user) === ctx.config.server_name)
+  const elsewhere = [...asked.keys()].filter(user => domainOf(user) !== ctx.config.server_name)
+  const users = (await selectUsers(ctx.db, ours)).map(user => user.user_id)
+  const signatures = await selectSignaturesSeenBy(ctx.db, viewer, users)
+  const devices = (await selectDeviceKeysOf(ctx.db, users)).filter(({ user_id, device_id }) => {
+    const ids = asked.get(user_id) ?? []
+    return ids.length === 0 || ids.includes(device_id)
+  })
+  const crossSigning = await selectCrossSigningKeys(ctx.db, users)
+
+  const keysFor = (usage: KeyUsage) =>
+    Object.fromEntries(
+      crossSigning
+        .filter(key => key.usage === usage)
+        .filter(({ user_id }) => usage !== 'user_signing' || user_id === viewer)
+        .map(row => [row.user_id, signed(row.key, row.user_id, row.public_key, signatures)]),
+    )
+  return {
+    // A user without keys has an empty entry; a user who does not exist has none.
+    device_keys: Object.fromEntries(
+      users.map(userId => [
+        userId,
+        Object.fromEntries(
+          devices
+            .filter(device => device.user_id === userId)
+            .map(({ device_id, keys, display_name }) => [
+              device_id,
+              {
+                ...signed(keys, userId, device_id, signatures),
+                unsigned: nameOf(display_name),
+              },
+            ]),
+        ),
+      ]),
+    ),
+    master_keys: keysFor('master'),
+    self_signing_keys: keysFor('self_signing'),
+    user_signing_keys: keysFor('user_signing'),
+    failures: Object.fromEntries(
+      elsewhere.map(user => [
+        domainOf(user),
+        { errcode: 'M_UNKNOWN', error: 'This server does not federate' },
+      ]),
+    ),
+  }
+}
+
+const nameOf = (name: string | null): JsonObject =>
+  name === null ? {} : { device_display_name: name }
+
+/** The key with the signatures that came with it and those that were uploaded later. */
+function signed(
+  json: string,
+  userId: string,
+  keyId: string,
+  all: readonly KeySignatureRow[],
+): JsonObject {
+  const key = JSON.parse(json) as JsonObject
+  const signatures = isJsonObject(key.signatures) ? { ...key.signatures } : {}
+  for (const row of all) {
+    if (row.signed_user_id !== userId || row.signed_key_id !== keyId) continue
+    const bySigner = signatures[row.signer_user_id]
+    signatures[row.signer_user_id] = {
+      ...(isJsonObject(bySigner) ? bySigner : {}),
+      [row.signer_key_id]: row.signature,
+    }
+  }
+  const isUnsigned = key.signatures === undefined && Object.keys(signatures).length === 0
+  return isUnsigned ? key : { ...key, signatures }
+}
+
+function assertWanted(wanted: JsonObject): Map<string, string[]> {
+  const asked = new Map<string, string[]>()
+  for (const [userId, devices] of Object.entries(wanted)) {
+    if (!Array.isArray(devices)) throw badJson('device_keys: a user has no list of devices')
+    const ids = devices.map(device => {
+      if (typeof device !== 'string') throw badJson('device_keys: a device ID is not a string')
+      return device
+    })
+    if (isUserId(userId)) asked.set(userId, ids)
+  }
+  return asked
+}
