@@ -53,6 +53,9 @@ export function putDehydratedDevice(
       device_id: deviceId,
       display_name: device.displayName ?? null,
       created_ts: ctx.clock.now(),
+      last_seen_ts: null,
+      last_seen_ip: null,
+      last_seen_user_agent: null,
     })
     const device_data = JSON.stringify(device.deviceData)
     await insertDehydratedDevice(tx, { user_id: userId, device_id: deviceId, device_data })

@@ -10,6 +10,14 @@ export type EndpointUnderTest = ReturnType<typeof allEndpoints>[number]
 const enc = encodeURIComponent
 const base = '/_matrix/client'
 
+const backup = { algorithm: 'm.megolm_backup.v1.curve25519-aes-sha2', auth_data: {} }
+const backedUpKey = {
+  first_message_index: 0,
+  forwarded_count: 0,
+  is_verified: true,
+  session_data: {},
+}
+
 /** A user with a little of everything, so that requests get past the first look. */
 export class GoodRequests {
   readonly #alice: Client
@@ -53,6 +61,7 @@ export class GoodRequests {
     const isWhole = isFull && alias.status === 200 && power.status === 200
     if (!isWhole) this.#ids = await this.#makeRoom()
     await this.#repairDelayedEvents()
+    await this.#repairBackup()
   }
 
   /** One that is scheduled, and room for more. */
@@ -65,6 +74,14 @@ export class GoodRequests {
     if (others.some(({ delay_id }) => delay_id === this.#ids.delayId)) return
     const delayId = await alice.delay(this.#ids.roomId ?? '', 86_400_000, 'm.test', {})
     this.#ids = { ...this.#ids, delayId, token: delayId, futureId: delayId }
+  }
+
+  /** A key backup, to which keys can be added. */
+  async #repairBackup(): Promise<void> {
+    const path = `${base}/v3/room_keys/version`
+    const { status, body } = await this.#alice.request('GET', path)
+    const made = status === 200 ? body : await this.#alice.ok('POST', path, { body: backup })
+    this.#ids.version = String(made.version)
   }
 
   async #makeRoom(): Promise<Record<string, string>> {
@@ -146,6 +163,14 @@ export class GoodRequests {
     if (template.endsWith('/delete_devices')) return { devices: [] }
     if (template.endsWith('/ping')) return { transaction_id: 'x' }
     if (template.endsWith('/refresh')) return { refresh_token: 'x' }
+    if (template.endsWith('/keys/query')) return { device_keys: {} }
+    if (template.endsWith('/keys/claim')) return { one_time_keys: {} }
+    if (template.endsWith('/device_signing/upload')) return { master_key: this.#masterKey() }
+    if (template.includes('/room_keys/version')) return backup
+    if (template.endsWith('/room_keys/keys')) return { rooms: {} }
+    if (template.endsWith('/room_keys/keys/:roomId')) return { sessions: {} }
+    if (template.endsWith('/room_keys/keys/:roomId/:sessionId')) return backedUpKey
+    if (template.endsWith('/dehydrated_device')) return this.#dehydratedDevice()
     if (template.endsWith('/delayed_events/:delayId')) return { action: 'restart' }
     if (template.includes('/expiration/')) return { expire_refresh_token: this.#idFor('delayId') }
     if (template.endsWith('/futures/refresh')) return { future_token: this.#idFor('delayId') }
@@ -164,8 +189,21 @@ export class GoodRequests {
     return {}
   }
 
-  /** What there is to say in the query: most of it of MSC4140's Futures. */
-  static #queryOf(template: string): string {
+  #masterKey(): JsonObject {
+    const key = 'A'.repeat(43)
+    return { user_id: this.#alice.userId, usage: ['master'], keys: { [`ed25519:${key}`]: key } }
+  }
+
+  #dehydratedDevice(): JsonObject {
+    const ids = { user_id: this.#alice.userId, device_id: 'DEHYDRATED' }
+    const device_keys = { ...ids, algorithms: [], keys: {}, signatures: {} }
+    return { device_id: 'DEHYDRATED', device_data: {}, device_keys }
+  }
+
+  /** What an endpoint wants to have in its query. */
+  #query(template: string): string {
+    if (template.includes('/room_keys/keys')) return `?version=${this.#idFor('version')}`
+    if (template.endsWith('/keys/changes')) return '?from=s0&to=s0'
     if (template.includes('/thumbnail/')) return '?width=32&height=32'
     if (template.endsWith('/preview_url')) return '?url=http://127.0.0.1/'
     const isFuture = /(send|state)_future\/|\/v1\/rooms\/:roomId\/(send|state)\//.test(template)
@@ -176,7 +214,7 @@ export class GoodRequests {
   request(endpoint: EndpointUnderTest, path: string): RawRequest {
     return {
       method: endpoint.method,
-      path: this.path(path) + GoodRequests.#queryOf(path),
+      path: `${this.path(path)}${this.#query(path)}`,
       token: endpoint.auth === 'none' ? undefined : 'alice',
       body: endpoint.hasBody ? JSON.stringify(this.body(path)) : undefined,
     }

@@ -38,6 +38,7 @@ export interface SyncResponse {
   to_device: { events: JsonObject[] }
   device_lists: { changed: string[]; left: string[] }
   device_one_time_keys_count: Record<string, number>
+  device_unused_fallback_key_types: string[]
 }
 
 export interface MessagesPage {
