@@ -236,7 +236,7 @@ const report: Report = {
   isSecretStorageReady,
   replacingKeys: statuses,
   backupVersion: String(backupVersion),
-  sessionsInBackup,
+  sessionsInBackup: restored.total,
   sessionsRestored: restored.imported,
   readByLaptop,
   isLaptopTrusted,
