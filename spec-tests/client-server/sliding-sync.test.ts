@@ -1,5 +1,6 @@
 /** Simplified sliding sync, as Element X and matrix-js-sdk speak it. Spec: MSC4186 */
 import { type Client, refusal } from '../support/client.ts'
+import { deviceKeysOf, makeKey, oneTimeKeys, upload } from '../support/keys.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
 
@@ -484,6 +485,17 @@ describe('extensions', () => {
     const body = { messages: { [alice.userId]: { [alice.deviceId]: {} } } }
     await bob.ok('PUT', '/_matrix/client/v3/sendToDevice/m.wake/1', { body })
     expect((await held).extensions.to_device.events).toHaveLength(1)
+  })
+
+  test('e2ee counts the one-time keys that the device has left', async () => {
+    const charlie = await server.user('charlie')
+    const key = makeKey()
+    await upload(charlie, {
+      device_keys: deviceKeysOf(charlie, key),
+      one_time_keys: oneTimeKeys(charlie, key, ['A', 'B']),
+    })
+    const { e2ee } = (await connection(charlie)({ extensions: { e2ee: enabled } })).extensions
+    expect(e2ee.device_one_time_keys_count).toEqual({ signed_curve25519: 2 })
   })
 
   test('e2ee names those who come to share a room, and those who share none any more', async () => {

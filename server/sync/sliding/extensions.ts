@@ -17,6 +17,7 @@ import { accountDataSection } from '../account-data-section.ts'
 import { type RoomChange, roomChanges } from '../build-sync.ts'
 import { deviceListsSection } from '../device-lists-section.ts'
 import { ephemeralSection } from '../ephemeral-section.ts'
+import { keyCountsSection } from '../key-counts-section.ts'
 import type { ExtensionName, Told } from './connections.ts'
 import type { ExtensionRooms, SlidingRequest } from './request.ts'
 import type { ListedRoom } from './room-list.ts'
@@ -110,9 +111,7 @@ async function encryption(
     isEmpty: lists.changed.length === 0 && lists.left.length === 0,
     wire: {
       device_lists: { changed: lists.changed, left: lists.left },
-      // There are no keys here yet.
-      device_one_time_keys_count: { signed_curve25519: 0 },
-      device_unused_fallback_key_types: [],
+      ...(await keyCountsSection(ctx, requester)),
     },
   }
 }
