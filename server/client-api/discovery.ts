@@ -25,7 +25,9 @@ const getWellKnown = endpoint({
   spec: 'client-server-api/#getwell-knownmatrixclient',
   auth: 'none',
   handle({ ctx, request }) {
-    const host = request.headers.host ?? `${ctx.config.host}:${ctx.config.port}`
+    const asked = request.headers.host ?? ''
+    // A header may hold anything, and the address must be one.
+    const host = /^[\w.:[\]-]+$/.test(asked) ? asked : `${ctx.config.host}:${ctx.config.port}`
     return {
       'm.homeserver': { base_url: ctx.config.public_base_url ?? `${request.protocol}://${host}` },
       // MSC4143: matrix-rust-sdk and older releases of Element Call find their media server here.

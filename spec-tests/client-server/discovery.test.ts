@@ -1,4 +1,5 @@
 import type { Client } from '../support/client.ts'
+import { closeConnections, sendRaw } from '../support/raw-http.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 let server: TestServer
@@ -9,7 +10,10 @@ beforeAll(async () => {
   nobody = server.anonymous()
   alice = await server.user('alice')
 })
-afterAll(() => server.stop())
+afterAll(async () => {
+  closeConnections()
+  await server.stop()
+})
 
 const versionsPath = '/_matrix/client/versions'
 const capabilitiesPath = '/_matrix/client/v3/capabilities'
@@ -29,6 +33,16 @@ describe('GET /.well-known/matrix/client', () => {
       'org.matrix.msc4143.rtc_foci': [],
     })
   })
+
+  test.each(['"', 'text/plain; charset=utf-16'])(
+    'no address is made of the host %s',
+    async host => {
+      const headers = { Host: host }
+      const path = '/.well-known/matrix/client'
+      const { body } = await sendRaw(server.baseUrl, { method: 'GET', path, headers })
+      expect(body['m.homeserver'].base_url).toMatch(/^http:\/\/[\w.:]+$/)
+    },
+  )
 })
 
 describe('TestVersionStructure: GET /_matrix/client/versions', () => {
