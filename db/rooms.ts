@@ -7,7 +7,7 @@ declare const locked: unique symbol
 
 /**
  * Proof that this transaction holds the room's row, so appends to one room queue up. Only
- * `lockRoom`, `lockRooms` and `insertRoom` make one. Lock order: the room first, then delayed events.
+ * `lockRoom` and `insertRoom` make one. Lock order: the room first, then delayed events.
  */
 export type LockedRoom = RoomRow & { readonly [locked]: true }
 
@@ -20,21 +20,6 @@ export async function lockRoom(tx: Tx, roomId: string): Promise<LockedRoom | und
     .forUpdate()
     .executeTakeFirst()
   return row as LockedRoom | undefined
-}
-
-/** Several, in the order of their ids, so that nobody waits for one who waits for us. */
-export async function lockRooms(
-  tx: Tx,
-  roomIds: readonly string[],
-): Promise<Map<string, LockedRoom>> {
-  const rows = await tx.q
-    .selectFrom('rooms')
-    .selectAll()
-    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
-    .orderBy('room_id')
-    .forUpdate()
-    .execute()
-  return new Map(rows.map(row => [row.room_id, row as LockedRoom]))
 }
 
 /** A new room, which nobody else can see yet and so is locked. Undefined if the id is taken. */

@@ -133,7 +133,7 @@ function candidateOf({ room, draft: given }: Entry): Candidate {
   return { room, draft, version, authEvent, citedKeys, redacts: redactedBy(draft, version) }
 }
 
-/** The state that is needed to judge an event, and, for a new piece of state, what it replaces. */
+/** The state that is needed to judge an event. */
 function keysToKnow({ room, draft, citedKeys }: Candidate) {
   const keys: StateKey[] = [...citedKeys, ['m.room.create', '']]
   if (isJoin(draft)) keys.push(['m.room.guest_access', ''])
