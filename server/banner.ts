@@ -28,7 +28,7 @@ Hourglass ${version}, a Matrix homeserver
   Base URL     ${config.public_base_url ?? url}
   Server name  ${config.server_name}
   Data         ${location}
-`
+${config.profile ? `  Profile      ${config.profile}\n` : ''}`
   const { max_delay_ms, max_scheduled_per_user } = config.delayed_events
   if (!config.registration || max_delay_ms < 2_000 || max_scheduled_per_user === 0) return facts
   // Listening everywhere is no address that one can ask.

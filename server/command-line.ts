@@ -11,6 +11,7 @@ export type Command = { run: 'help' } | { run: 'version' } | { run: 'server'; co
 
 const flags = {
   config: { type: 'string' },
+  profile: { type: 'string' },
   host: { type: 'string' },
   port: { type: 'string' },
   'server-name': { type: 'string' },
@@ -23,6 +24,8 @@ const flags = {
 export const helpText = `Usage: hourglass [options]
 
   --config FILE         YAML file of options; config.example.yaml describes them all
+  --profile test        what test runs need, in one: open registration with a known shared secret,
+                        no rate limits, cheap passwords, previews of private addresses
   --host ADDRESS        address to listen on (127.0.0.1)
   --port NUMBER         port to listen on, 0 for a free one (8008)
   --server-name NAME    what stands after the colon in user ids (localhost)
@@ -51,6 +54,7 @@ export function readCommandLine(
   const fromEnv = env.DATABASE_URL ? { database_url: env.DATABASE_URL } : {}
   parseConfig(fromEnv, 'DATABASE_URL')
   const fromFlags = {
+    ...option('profile', '--profile', given.profile),
     ...option('host', '--host', given.host),
     ...option('port', '--port', given.port === undefined ? undefined : numberOf(given.port)),
     ...option('server_name', '--server-name', given['server-name']),

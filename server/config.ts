@@ -10,6 +10,7 @@ import { logLevels } from './lib/log.ts'
 import { nearest } from './lib/nearest.ts'
 import { isServerName } from './matrix/ids.ts'
 import { roomVersions } from './matrix/room-versions.ts'
+import { profileNames, withProfile } from './profiles.ts'
 
 /** Something in the options is wrong; the message is one line for the person who starts us. */
 export class ConfigError extends Error {}
@@ -53,6 +54,15 @@ const jwtAlgorithms = [
 ] as const
 
 export const configSchema = z.strictObject({
+  profile: z
+    .enum(profileNames)
+    .optional()
+    .describe(
+      'Options that are set together; those that are set here win. test: what test runs need, that ' +
+        'is registration, guests, registration_shared_secret "complement", password_hash_cost 1, no ' +
+        'rate_limits, url_previews of private addresses, media.legacy_downloads. Not for a server ' +
+        'that strangers can reach.',
+    ),
   server_name: z
     .string()
     .refine(isServerName, 'is not a Matrix server name')
@@ -387,13 +397,13 @@ export type Config = z.infer<typeof configSchema>
 export type LimitName = Exclude<keyof Config['rate_limits'], 'enabled'>
 
 /**
- * Check options, and fill in defaults.
+ * Check options, and fill in those of the profile, then defaults.
  *
  * @param source where they came from, for the message
  * @throws ConfigError
  */
 export function parseConfig(options: unknown, source: string): Config {
-  const parsed = configSchema.safeParse(options ?? {})
+  const parsed = configSchema.safeParse(withProfile(options ?? {}))
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const path = (issue?.path ?? []).join('.')

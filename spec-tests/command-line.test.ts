@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
@@ -8,6 +9,7 @@ import {
   type Ended,
   killPrograms,
   makeStorage,
+  makeStorageOn,
   runProgram,
   type Storage,
   startProgram,
@@ -107,7 +109,15 @@ describe('starting', () => {
   test('--help', async () => {
     const ended = await runProgram(['--help'])
     expect(ended).toMatchObject({ exitCode: 0, stderr: '' })
-    for (const flag of ['config', 'host', 'port', 'server-name', 'data-dir', 'database-url']) {
+    for (const flag of [
+      'config',
+      'profile',
+      'host',
+      'port',
+      'server-name',
+      'data-dir',
+      'database-url',
+    ]) {
       expect(ended.stdout).toMatch(`--${flag} `)
     }
   })
@@ -143,6 +153,53 @@ describe('a flag counts more than the environment, and that more than the file',
   })
 })
 
+describe('--profile test', () => {
+  const registering = 'registrations: { per_second: 0.001, burst_count: 1 }'
+  const register = async (url: string) => {
+    const body = JSON.stringify({ auth: { type: 'm.login.dummy' } })
+    return (await fetch(`${url}${v3}/register`, { method: 'POST', body })).status
+  }
+  const askForNonce = async (url: string) =>
+    (await fetch(`${url}/_synapse/admin/v1/register`)).status
+
+  /** Start with these lines in the file of options. */
+  const startWith = async (settings: string[], ...flags: string[]) => {
+    await storage.remove()
+    storage = await makeStorageOn(databaseUrl, settings)
+    return start(...flags)
+  }
+
+  test('lifts the rate limits, and takes the shared secret that test suites know', async () => {
+    const program = await startWith([`rate_limits: { ${registering} }`], '--profile', 'test')
+    const url = await program.listening
+    expect(program.printed()).toMatch(/^ {2}Profile {6}test$/m)
+    for (let n = 0; n < 3; n++) expect(await register(url)).toBe(200)
+    expect(await askForNonce(url)).toBe(200)
+  })
+
+  test('what is set explicitly wins, also in the file, and also within a group', async () => {
+    const limits = `rate_limits: { enabled: true, ${registering} }`
+    const program = await startWith(['profile: test', limits, 'registration_shared_secret: mine'])
+    const url = await program.listening
+    expect([await register(url), await register(url)]).toEqual([200, 429])
+    const { nonce } = (await (await fetch(`${url}/_synapse/admin/v1/register`)).json()) as {
+      nonce: string
+    }
+    const mac = createHmac('sha1', 'mine').update(`${nonce}\0root\0secret\0admin`).digest('hex')
+    const body = JSON.stringify({ nonce, username: 'root', password: 'secret', mac, admin: true })
+    const made = await fetch(`${url}/_synapse/admin/v1/register`, { method: 'POST', body })
+    expect(made.status).toBe(200)
+  })
+
+  test('without it there is no shared secret, and there are limits', async () => {
+    const program = await startWith([`rate_limits: { ${registering} }`])
+    const url = await program.listening
+    expect(program.printed()).not.toMatch('Profile')
+    expect([await register(url), await register(url)]).toEqual([200, 429])
+    expect(await askForNonce(url)).toBe(404)
+  })
+})
+
 describe('a wrong command line', () => {
   test.each([
     [['--prot', '8008'], /unknown option --prot \(did you mean --port\?\)/],
@@ -154,6 +211,7 @@ describe('a wrong command line', () => {
     [['--port', '65536'], /--port: /],
     [['--port', '-1'], /--port/],
     [['--host', ''], /--host: /],
+    [['--profile', 'tset'], /--profile: .*"test"/],
     [['--server-name', 'not a name'], /--server-name: is not a Matrix server name/],
     [['--database-url', 'mysql://localhost/x'], /--database-url: must begin with postgres/],
     [['start'], /start/],

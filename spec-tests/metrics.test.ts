@@ -11,7 +11,7 @@ let room: string
 beforeAll(async () => {
   server = await startServer({
     config: {
-      rate_limits: { messages: { per_second: 1, burst_count: 50 } },
+      rate_limits: { enabled: true, messages: { per_second: 1, burst_count: 50 } },
       delayed_events: { max_scheduled_per_user: 1_000 },
     },
   })

@@ -23,9 +23,8 @@ export interface Row {
 
 /** What every server of a run is started with: nothing that a single machine would trip over. */
 const options = `
+profile: test
 log_level: error
-password_hash_cost: 1
-rate_limits: { enabled: false }
 delayed_events:
   max_scheduled_per_user: 100000000
 `

@@ -13,6 +13,7 @@ beforeAll(async () => {
     config: {
       trusted_proxies: ['10.0.0.0/8', '127.0.0.1'],
       rate_limits: {
+        enabled: true,
         messages: small,
         rooms: { per_second: 0, burst_count: 1 },
         joins: small,
@@ -149,7 +150,9 @@ describe('Rate limiting of who has no token', () => {
 })
 
 test('without trusted proxies nobody can choose an address', async () => {
-  const open = await startServer({ config: { rate_limits: { registrations: small } } })
+  const open = await startServer({
+    config: { rate_limits: { enabled: true, registrations: small } },
+  })
   try {
     const ask = (n: number) =>
       open.anonymous().request('GET', `${v3}/register/available`, {

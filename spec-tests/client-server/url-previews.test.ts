@@ -45,7 +45,7 @@ beforeAll(async () => {
   web = createServer(serve)
   await new Promise<void>(resolve => web.listen(0, '127.0.0.1', resolve))
   site = `http://127.0.0.1:${(web.address() as AddressInfo).port}`
-  server = await startServer({ config: { url_previews: { allow_private_addresses: true } } })
+  server = await startServer()
   alice = await server.user('alice')
 })
 beforeEach(() => {
@@ -129,7 +129,7 @@ describe('Unless it is allowed, no private address is asked', () => {
   let careful: TestServer
   let bob: Client
   beforeAll(async () => {
-    careful = await startServer()
+    careful = await startServer({ config: { url_previews: { allow_private_addresses: false } } })
     bob = await careful.user('bob')
   })
   afterAll(() => careful.stop())

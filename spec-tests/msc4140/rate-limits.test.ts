@@ -34,6 +34,7 @@ describe('limits that are small', () => {
         app_service_config_files: [bridge.file],
         trusted_proxies: ['loopback'],
         rate_limits: {
+          enabled: true,
           messages: { per_second: 0.5, burst_count: 5 },
           delayed_event_scheduling: { per_second: 0.5, burst_count: 8 },
           delayed_event_management: { per_second: 1, burst_count: 4 },
