@@ -43,13 +43,22 @@ export interface Device {
   wantsRefreshToken: boolean | undefined
 }
 
-/** Make a device, or keep it as it is; a name is given only to a new one. */
-export function makeDevice(
+/**
+ * Make a device, or keep it as it is; a name is given only to a new one.
+ *
+ * @throws 403 M_FORBIDDEN it would have the id of one of the user's cross-signing keys: devices and
+ *   keys are named in one namespace
+ */
+export async function makeDevice(
   ctx: Context,
   tx: Tx,
   device: { userId: string; deviceId: string; displayName?: string | undefined },
 ): Promise<void> {
-  return upsertDevice(tx, {
+  const keys = await selectCrossSigningKeys(tx, [device.userId])
+  if (keys.some(key => key.public_key === device.deviceId)) {
+    throw forbidden('That device ID is in use')
+  }
+  await upsertDevice(tx, {
     user_id: device.userId,
     device_id: device.deviceId,
     display_name: device.displayName ?? null,
@@ -65,7 +74,7 @@ export function makeDevice(
  * stays.
  *
  * @returns `{ user_id, device_id, access_token, home_server, refresh_token?, expires_in_ms? }`
- * @throws 403 M_FORBIDDEN the device would have the id of one of the user's cross-signing keys
+ * @throws as `makeDevice`
  * Spec: POST /login
  */
 export async function openSession(
@@ -75,7 +84,6 @@ export async function openSession(
 ): Promise<JsonObject> {
   const { userId } = login
   const deviceId = login.deviceId ?? randomLetters(10).toUpperCase()
-  await assertNotKeyId(tx, userId, deviceId)
   await makeDevice(ctx, tx, { ...login, deviceId })
   await deleteSessionsOfDevice(tx, userId, deviceId)
   const tokens = makeTokens(ctx, login.wantsRefreshToken ?? false)
@@ -115,10 +123,4 @@ export async function refreshSession(
     replaces: session.session_id,
   })
   return tokens.wire
-}
-
-/** Devices and keys are named in one namespace. Spec: Client-Server API "Cross-signing" */
-async function assertNotKeyId(tx: Tx, userId: string, deviceId: string): Promise<void> {
-  const keys = await selectCrossSigningKeys(tx, [userId])
-  if (keys.some(key => key.public_key === deviceId)) throw forbidden('That device ID is in use')
 }

@@ -23,9 +23,12 @@ const postDeviceSigning = endpoint({
       self_signing: body.self_signing_key,
       user_signing: body.user_signing_key,
     }
-    await uploadCrossSigningKeys(ctx, requester, keys, () =>
-      demand(ctx, 'm.login.password', body.auth, requester.userId),
-    )
+    await uploadCrossSigningKeys(ctx, requester, keys, async () => {
+      // The users of application services have no password.
+      if (requester.appService) return
+      const operation = 'replace cross-signing keys'
+      await demand(ctx, 'm.login.password', body.auth, requester.userId, operation)
+    })
     return {}
   },
 })

@@ -25,7 +25,7 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
 import { canonicalJsonLenient } from '../matrix/canonical-json.ts'
-import { badJson, unknown, unknownToken } from '../matrix/errors.ts'
+import { badJson, missingParam, unknown, unknownToken } from '../matrix/errors.ts'
 import { isUserId } from '../matrix/ids.ts'
 import { noteDevicesChanged } from '../rooms/device-lists.ts'
 import { assertDeviceKeys, assertNamedKeys, isName, type NamedKey } from './key-format.ts'
@@ -42,7 +42,8 @@ export interface KeyUpload {
  * its one-time keys have been claimed meanwhile.
  *
  * @returns how many one-time keys nobody has claimed, by algorithm
- * @throws 400 M_BAD_JSON, M_INVALID_PARAM · 400 M_UNKNOWN a one-time key of that id is another key
+ * @throws 400 M_BAD_JSON, M_INVALID_PARAM · 400 M_UNKNOWN a one-time key of that id is another key ·
+ *   400 M_MISSING_PARAM an application service that names no device
  * Spec: POST /keys/upload
  */
 export function uploadKeys(
@@ -50,6 +51,7 @@ export function uploadKeys(
   { userId, deviceId }: Requester,
   upload: KeyUpload,
 ): Promise<Record<string, number>> {
+  if (deviceId === '') throw missingParam('An application service has to name a device')
   const owner = { userId, deviceId }
   const publish = checkedUpload(owner, upload)
   return transaction(ctx.db, async tx => {

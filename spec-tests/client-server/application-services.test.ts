@@ -1,5 +1,6 @@
 import { TestAppService } from '../support/app-service.ts'
 import type { Client, RequestOptions } from '../support/client.ts'
+import { crossSigningSet, deviceKeysOf, makeKey } from '../support/keys.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
 
@@ -157,6 +158,29 @@ describe('Identity assertion', () => {
     expect(await bot.ok('GET', path, { query })).toMatchObject({ display_name: 'IRC' })
     await bot.ok('DELETE', path, { query })
     expect((await whoami({ user_id, device_id: 'BRIDGED' })).status).toBe(400)
+  })
+
+  test('the service publishes keys of its user, and replaces them without a password', async () => {
+    await registerUser('_irc_encrypted')
+    const user = server.anonymous()
+    Object.assign(user, { userId: '@_irc_encrypted:hs1', deviceId: 'BRIDGED', token: irc.asToken })
+    const query = { user_id: user.userId }
+    await bot.ok('PUT', `${v3}/devices/BRIDGED`, { query, body: {} })
+    const body = { device_keys: deviceKeysOf(user, makeKey('BRIDGED')) }
+    const upload = (more: JsonObject) =>
+      bot.request('POST', `${v3}/keys/upload`, { query: { ...query, ...more }, body })
+    expect(await upload({ device_id: 'BRIDGED' })).toMatchObject({ status: 200 })
+    expect(await upload({})).toMatchObject({ status: 400, body: { errcode: 'M_MISSING_PARAM' } })
+
+    const publish = (keys: JsonObject) =>
+      bot.request('POST', `${v3}/keys/device_signing/upload`, { query, body: keys })
+    for (let i = 0; i < 2; i++) {
+      expect(await publish(crossSigningSet(user.userId).body)).toMatchObject({ status: 200 })
+    }
+    const { master, body: keys } = crossSigningSet(user.userId)
+    await publish(keys)
+    const named = `${v3}/devices/${enc(master.publicKey)}`
+    expect(await bot.request('PUT', named, { query, body: {} })).toMatchObject(forbidden)
   })
 
   test('not a user of others, and not one who does not exist', async () => {

@@ -131,6 +131,35 @@ describe('GET /_matrix/client/v3/sync, to_device', () => {
     expect((await alice.sync({ since: before })).to_device.events).toEqual([])
   })
 
+  test('TestToDeviceMessages: one message to two users reaches both', async () => {
+    const charlie = await server.user('charlie')
+    const tokens = [await alice.sync(), await charlie.sync()].map(({ next_batch }) => next_batch)
+    const content = { my_key: 'my_value' }
+    const to = ({ userId, deviceId }: Client) => ({ [userId]: { [deviceId]: content } })
+    await send({ ...to(alice), ...to(charlie), '@nobody:hs1': { NONE: content } }, 'both')
+    const expected = [{ type: 'org.example', sender: bob.userId, content }]
+    for (const [i, user] of [alice, charlie].entries()) {
+      const { to_device } = await user.sync({ since: String(tokens[i]) })
+      expect(to_device.events).toEqual(expected)
+    }
+  })
+
+  test('many messages come a hundred at a time; the rest of the answer ends where they end', async () => {
+    const room = await alice.createRoom()
+    const { next_batch: before } = await alice.sync()
+    for (let number = 0; number < 101; number++) {
+      await send({ [alice.userId]: { [alice.deviceId]: { number } } }, `many-${number}`)
+    }
+    const said = await alice.say(room, 'after all of them')
+    const first = await alice.sync({ since: before, timeout: 30_000 })
+    expect(first.to_device.events).toHaveLength(100)
+    expect(first.rooms).toEqual({})
+    expect(await alice.sync({ since: before })).toEqual(first)
+    const second = await alice.sync({ since: first.next_batch })
+    expect(second.to_device.events.map(event => event.content.number)).toEqual([100])
+    expect(second.rooms.join?.[room]?.timeline.events).toMatchObject([{ event_id: said }])
+  })
+
   test('each device has its own inbox; what came while it was away is kept', async () => {
     const laptop = alice.sibling()
     await laptop.login()
