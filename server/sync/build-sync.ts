@@ -40,14 +40,18 @@ export interface SyncBody {
   /** Nothing to tell: a long poll goes on waiting. */
   isEmpty: boolean
   joinedRoomIds: string[]
+  /** Where it ends: at what was asked for, or earlier. */
+  upTo: number
 }
 
 export async function buildSync(
   ctx: Context,
   requester: Requester,
   request: SyncRequest,
-  window: Window,
+  asked: Window,
 ): Promise<SyncBody> {
+  const toDevice = await toDeviceSection(ctx, requester, asked)
+  const window = { since: asked.since, upTo: toDevice.upTo }
   const changes = await roomChanges(ctx, requester.userId, window)
   const joined = changes.filter(change => change.now.membership === 'join')
   const shown = changes.filter(change => matchesRoom(change.roomId, request.filter.room ?? {}))
@@ -110,21 +114,21 @@ export async function buildSync(
 
   const presence = await presenceSection(ctx, requester.userId, request.filter, window, joined)
   const deviceLists = await deviceListsSection(ctx, requester.userId, window, changes)
-  const toDevice = await toDeviceSection(ctx, requester, window)
   const sections = Object.entries(rooms).filter(([, entries]) => entries.length > 0)
   return {
+    upTo: window.upTo,
     joinedRoomIds: joined.map(change => change.roomId),
     isEmpty:
       sections.length === 0 &&
       accountData.global.length === 0 &&
       presence.length === 0 &&
-      toDevice.length === 0 &&
+      toDevice.events.length === 0 &&
       deviceLists.changed.length === 0 &&
       deviceLists.left.length === 0,
     body: {
       account_data: { events: accountData.global },
       presence: { events: presence },
-      to_device: { events: toDevice },
+      to_device: { events: toDevice.events },
       device_lists: { changed: deviceLists.changed, left: deviceLists.left },
       ...(await keyCountsSection(ctx, requester)),
       rooms: Object.fromEntries(

@@ -53,10 +53,10 @@ export async function sync(
   const deadline = ctx.clock.now() + Math.min(request.timeoutMs, longestTimeoutMs)
   await notePresence(ctx, requester.userId, request.setPresence, deadline)
   for (;;) {
-    const upTo = Math.max(ctx.positions.settled(), since ?? 0)
-    const { body, isEmpty, joinedRoomIds } = await buildSync(ctx, requester, request, {
+    const settled = Math.max(ctx.positions.settled(), since ?? 0)
+    const { body, isEmpty, joinedRoomIds, upTo } = await buildSync(ctx, requester, request, {
       since,
-      upTo,
+      upTo: settled,
     })
     const isDue = since === undefined || request.fullState || ctx.clock.now() >= deadline
     if (!isEmpty || isDue || signal.aborted || ctx.notifier.isStopped()) {

@@ -5,14 +5,25 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Window } from './build-sync.ts'
 
-/** All of them: `next_batch` will acknowledge all, so none may be left out. */
+/** So many messages are handed over at once: a device may have been away for long. */
+const most = 100
+
+/**
+ * The messages of the window, and where the answer has to end: `next_batch` acknowledges all that
+ * come before it, so the whole answer ends where they end.
+ *
+ * An initial sync does not end early: whoever begins wants to know how things are now.
+ */
 export async function toDeviceSection(
   ctx: Context,
-  requester: Requester,
+  { userId, deviceId }: Requester,
   { since, upTo }: Window,
-): Promise<JsonObject[]> {
-  const { userId, deviceId } = requester
-  const all = Number.MAX_SAFE_INTEGER
-  const rows = await selectToDevice(ctx.db, userId, deviceId, since ?? 0, upTo, all)
-  return rows.map(row => JSON.parse(row.message) as JsonObject)
+): Promise<{ events: JsonObject[]; upTo: number }> {
+  const limit = since === undefined ? Number.MAX_SAFE_INTEGER : most + 1
+  const rows = await selectToDevice(ctx.db, userId, deviceId, since ?? 0, upTo, limit)
+  const handedOver = rows.length < limit ? rows : rows.slice(0, most)
+  return {
+    events: handedOver.map(row => JSON.parse(row.message) as JsonObject),
+    upTo: rows.length < limit ? upTo : (handedOver.at(-1)?.position ?? upTo),
+  }
 }
