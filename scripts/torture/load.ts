@@ -39,10 +39,14 @@ const scriptOf: Record<Path, Script> = {
 }
 
 const perRound = 12
-const shortestDelayMs = 20
-const longestDelayMs = 250
+const shortDelays: Delays = { leastMs: 20, mostMs: 270 }
 /** A request that takes longer is not coming back; the machine may be busy. */
 const patienceMs = 60_000
+
+export interface Delays {
+  leastMs: number
+  mostMs: number
+}
 
 export interface Room {
   id: string
@@ -61,21 +65,20 @@ export interface Item {
 
 /**
  * @param walked paths that have to be walked, each by a message and by a piece of state
- * @param leastDelayMs longer for those who want to find them all overdue
  */
 export function makeItems(
   room: Room,
   round: string,
   walked: readonly Path[],
   random: Random,
-  leastDelayMs = shortestDelayMs,
+  { leastMs, mostMs }: Delays = shortDelays,
 ): Item[] {
   return Array.from({ length: perRound }, (_, i) => {
     const path = walked[Math.floor(i / 2)]
     const script = path === undefined ? random.pick(scripts) : scriptOf[path]
     const isUpdated = script.flat().includes('update')
     const kind = isUpdated || i % 2 === 0 ? 'state' : 'message'
-    const delayMs = leastDelayMs + random.between(0, longestDelayMs)
+    const delayMs = random.between(leastMs, mostMs)
     const entry: Entry = { mark: `${round}.${i}`, kind, delayMs, asked: [] }
     // In the newest dialect no update cancels.
     const way = random.pick(isUpdated ? ways.slice(0, 1) : ways)

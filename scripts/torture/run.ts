@@ -7,7 +7,7 @@ import { askAgain, type Item, makeItems, type Room, run } from './load.ts'
 import { look } from './look.ts'
 import { anywhere, enumerated, type Kill } from './plan.ts'
 import { type Random, seeded } from './random.ts'
-import { sabotages } from './sabotages.ts'
+import { type Sabotage, sabotages } from './sabotages.ts'
 import { ServerProcess } from './server-process.ts'
 import { type Engine, paths, type Reached, textOf } from './steps.ts'
 import { type Breach, breachesIn } from './verdict.ts'
@@ -56,6 +56,7 @@ class Run {
   readonly #options: Options
   readonly #random: Random
   readonly #server: ServerProcess
+  readonly #sabotage: Sabotage | undefined
   readonly #reached = new Map<string, Reached>()
   readonly #result: Result = {
     kills: 0,
@@ -73,6 +74,7 @@ class Run {
   constructor(options: Options, storage: Awaited<ReturnType<typeof makeStorageOn>>) {
     const { engine, sabotage, seed } = options
     this.#options = options
+    this.#sabotage = sabotage === undefined ? undefined : sabotages[sabotage]
     this.#random = seeded(seed)
     this.#server = new ServerProcess(storage, engine, sabotage)
   }
@@ -114,20 +116,16 @@ class Run {
   }
 
   #plan(): Kill[] {
-    const { sabotage } = this.#options
-    const shown = sabotage === undefined ? undefined : sabotages[sabotage]
     const steps = enumerated([...this.#reached.values()], this.#options.engine)
     this.#result.steps = steps.length
-    if (!shown) return steps
-    const { order } = shown
+    if (!this.#sabotage) return steps
+    const { order } = this.#sabotage
     return order ? [{ order, afterMs: 0, isAtStart: false, isEnumerated: false }] : []
   }
 
   /** The self-test has seen what it was to see. */
   #isShown(): boolean {
-    const { sabotage } = this.#options
-    const expected = sabotage === undefined ? undefined : sabotages[sabotage]?.expected
-    return this.#result.breaches.some(({ kind }) => kind === expected)
+    return this.#result.breaches.some(({ kind }) => kind === this.#sabotage?.expected)
   }
 
   async #makeRoom(): Promise<Room> {
@@ -148,8 +146,10 @@ class Run {
     const random = this.#random
     this.#rounds += 1
     const walked = kill ? [kill.order?.path].filter(path => path !== undefined) : paths
-    const least = kill?.isAtStart ? 500 * attempt : undefined
-    const items = makeItems(room, String(this.#rounds), walked, random, least)
+    // Whoever wants to find them overdue must have scheduled them all before.
+    const late = { leastMs: 500 * attempt, mostMs: 500 * attempt + 250 }
+    const delays = kill?.isAtStart ? late : this.#sabotage?.delays
+    const items = makeItems(room, String(this.#rounds), walked, random, delays)
     const { since: from } = follower
     follower.follow()
     const livesBefore = this.#server.lives.length - 1

@@ -2,6 +2,7 @@
  * Ways to break the server under the harness, by rewriting its statements on their way to the
  * database: what a harness never reports, it may never see.
  */
+import type { Delays } from './load.ts'
 import type { Order } from './steps.ts'
 import type { BreachKind } from './verdict.ts'
 
@@ -12,6 +13,8 @@ export interface Sabotage {
   expected: BreachKind
   /** The kill that shows it best. */
   order?: Order
+  /** Other delays than the load's own. */
+  delays?: Delays
   /** Run once on the database, before the load. */
   prepare?: string
   rewrite?: (sql: string) => string
@@ -37,9 +40,11 @@ export const sabotages: Record<string, Sabotage> = {
     commitsAfter: isClaim,
   },
   'sent-early': {
-    what: 'what is due within the next 200 ms is sent now',
+    what: 'what is due within the next minute is sent with what is due now',
     expected: 'early',
-    rewrite: sql => sql.replace(/"send_at" <= (\$\d+)/i, '"send_at" <= $1::bigint + 200'),
+    // So far apart that no machine is so busy as to be late for all of them.
+    delays: { leastMs: 500, mostMs: 8_000 },
+    rewrite: sql => sql.replace(/"send_at" <= (\$\d+)/i, '"send_at" <= $1::bigint + 60000'),
   },
   'out-of-order': {
     what: 'what is due is sent latest first',
