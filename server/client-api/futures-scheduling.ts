@@ -3,15 +3,18 @@
  * /send and /state: `later.ts`.
  */
 import { z } from 'zod'
+import type { Requester } from '../accounts/requester.ts'
 import { alone } from '../delayed-events/delayed-events.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { jsonObject, roomId, shortText, text } from '../http/schemas.ts'
+import type { JsonObject } from '../lib/json.ts'
 import { missingParam, unrecognized } from '../matrix/errors.ts'
 import { completeWithSecrets, speaksLegacy } from './delayed-events-dialects.ts'
 import { spec, unstablePrefix } from './delayed-events-wire.ts'
 import { futureOf, futureQuery, futureQueryWithTimeout } from './future-query.ts'
 import { futuresOfContents } from './futures.ts'
-import type { Later } from './later.ts'
+import type { GivenEvent, Later } from './later.ts'
+import { sendOptionsOf, sendOptionsQuery } from './send-options.ts'
 
 const v1 = '/_matrix/client/v1/rooms/:roomId'
 const v3 = '/_matrix/client/v3/rooms/:roomId'
@@ -30,20 +33,33 @@ function demanded(later: Later | undefined): Later {
   return later
 }
 
-const messageOf = (params: z.infer<typeof messageParams>, content: z.infer<typeof jsonObject>) => ({
+/** Who asks, and what the query says of the event. */
+type Asked = { requester: Requester; query: z.infer<typeof sendOptionsQuery> }
+
+const messageOf = (
+  { requester, query }: Asked,
+  params: z.infer<typeof messageParams>,
+  content: JsonObject,
+): GivenEvent => ({
   roomId: params.roomId,
   type: params.eventType,
   stateKey: undefined,
   content,
   transactionId: params.txnId,
+  ...sendOptionsOf(requester, query),
 })
 
-const stateOf = (params: z.infer<typeof stateParams>, content: z.infer<typeof jsonObject>) => ({
+const stateOf = (
+  { requester, query }: Asked,
+  params: z.infer<typeof stateParams>,
+  content: JsonObject,
+): GivenEvent => ({
   roomId: params.roomId,
   type: params.eventType,
   stateKey: params.stateKey,
   content,
   transactionId: undefined,
+  ...sendOptionsOf(requester, query),
 })
 
 const futures = speaksLegacy('futures')
@@ -56,18 +72,22 @@ export const futuresSchedulingEndpoints = [
     servedIf: futures,
     idempotent: true,
     params: messageParams,
+    query: sendOptionsQuery,
     body: jsonObject,
-    handle: ({ ctx, requester, params, body, once }) =>
-      futuresOfContents(ctx, requester, messageOf(params, body), once),
+    handle: ({ ctx, requester, params, query, body, once }) =>
+      futuresOfContents(ctx, requester, messageOf({ requester, query }, params, body), once),
   }),
   endpoint({
     ...common,
     path: [`${v3}/state/:eventType/:stateKey/future`, `${v3}/state/:eventType//future`],
     servedIf: futures,
     params: stateParams,
+    query: sendOptionsQuery,
     body: jsonObject,
-    handle: ({ ctx, requester, params, body }) =>
-      futuresOfContents(ctx, requester, stateOf(params, body), action => alone(ctx, action)),
+    handle: ({ ctx, requester, params, query, body }) =>
+      futuresOfContents(ctx, requester, stateOf({ requester, query }, params, body), action =>
+        alone(ctx, action),
+      ),
   }),
   endpoint({
     ...common,
@@ -75,10 +95,15 @@ export const futuresSchedulingEndpoints = [
     servedIf: future,
     idempotent: true,
     params: messageParams,
-    query: futureQueryWithTimeout,
+    query: futureQueryWithTimeout.extend(sendOptionsQuery.shape),
     body: jsonObject,
     handle: ({ ctx, requester, params, query, body, once }) =>
-      demanded(futureOf(query))(ctx, requester, messageOf(params, body), once),
+      demanded(futureOf(query))(
+        ctx,
+        requester,
+        messageOf({ requester, query }, params, body),
+        once,
+      ),
   }),
   endpoint({
     ...common,
@@ -87,10 +112,14 @@ export const futuresSchedulingEndpoints = [
     servedIf: future,
     idempotent: true,
     params: messageParams.omit({ eventType: true }),
-    query: futureQueryWithTimeout,
+    query: futureQueryWithTimeout.extend(sendOptionsQuery.shape),
     body: z.looseObject({ type: eventType, content: jsonObject }),
     handle: ({ ctx, requester, params, query, body, once }) => {
-      const event = messageOf({ ...params, eventType: body.type }, body.content)
+      const event = messageOf(
+        { requester, query },
+        { ...params, eventType: body.type },
+        body.content,
+      )
       return demanded(futureOf(query))(ctx, requester, event, once)
     },
   }),
@@ -99,11 +128,14 @@ export const futuresSchedulingEndpoints = [
     path: everyVersion('state_future/:eventType{/:stateKey}'),
     servedIf: future,
     params: stateParams,
-    query: futureQueryWithTimeout,
+    query: futureQueryWithTimeout.extend(sendOptionsQuery.shape),
     body: jsonObject,
     handle: ({ ctx, requester, params, query, body }) =>
-      demanded(futureOf(query))(ctx, requester, stateOf(params, body), action =>
-        alone(ctx, action),
+      demanded(futureOf(query))(
+        ctx,
+        requester,
+        stateOf({ requester, query }, params, body),
+        action => alone(ctx, action),
       ),
   }),
   endpoint({
@@ -113,12 +145,12 @@ export const futuresSchedulingEndpoints = [
     servedIf: future,
     idempotent: true,
     params: messageParams,
-    query: futureQuery,
+    query: futureQuery.extend(sendOptionsQuery.shape),
     body: jsonObject,
     handle({ ctx, requester, params, query, body, once }) {
       const later = futureOf(query)
       if (!later) throw unrecognized()
-      return later(ctx, requester, messageOf(params, body), once)
+      return later(ctx, requester, messageOf({ requester, query }, params, body), once)
     },
   }),
   endpoint({
@@ -126,12 +158,14 @@ export const futuresSchedulingEndpoints = [
     path: `${v1}/state/:eventType{/:stateKey}`,
     servedIf: future,
     params: stateParams,
-    query: futureQuery,
+    query: futureQuery.extend(sendOptionsQuery.shape),
     body: jsonObject,
     handle({ ctx, requester, params, query, body }) {
       const later = futureOf(query)
       if (!later) throw unrecognized()
-      return later(ctx, requester, stateOf(params, body), action => alone(ctx, action))
+      return later(ctx, requester, stateOf({ requester, query }, params, body), action =>
+        alone(ctx, action),
+      )
     },
   }),
 ]

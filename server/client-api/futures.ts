@@ -123,6 +123,8 @@ function futuresIn(
   return {
     roomId: event.roomId,
     transactionId: event.transactionId,
+    originServerTs: event.originServerTs,
+    stickyDurationMs: event.stickyDurationMs,
     timeoutMs: msOf(timeout.value, timeout.name),
     now: now && read(now.value),
     onTimeout: read(onTimeout.value),

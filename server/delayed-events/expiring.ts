@@ -7,6 +7,7 @@ import type { Tx } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import type { SendOptions } from '../rooms/build-event.ts'
 import { lifetimeKey } from '../rooms/lifetime.ts'
 import { sendMessage, sendNewState } from '../rooms/send-event.ts'
 import { schedule } from './delayed-events.ts'
@@ -22,7 +23,7 @@ export async function sendExpiring(
   ctx: Context,
   tx: Tx,
   requester: Requester,
-  event: {
+  event: SendOptions & {
     roomId: string
     type: string
     stateKey: string | undefined
@@ -31,13 +32,14 @@ export async function sendExpiring(
     lifetimeMs: number
   },
 ): Promise<{ eventId: string; delayId: string }> {
-  const { roomId, type, stateKey, transactionId } = event
+  const { roomId, type, stateKey, transactionId, originServerTs, stickyDurationMs } = event
   await lockUser(tx, requester.userId)
   const content = { ...event.content, [lifetimeKey]: 'running' }
+  const draft = { roomId, type, content, originServerTs, stickyDurationMs }
   const { event_id: eventId } =
     stateKey === undefined
-      ? await sendMessage(ctx, tx, requester, { roomId, type, content, transactionId })
-      : await sendNewState(ctx, tx, requester, { roomId, type, stateKey, content })
+      ? await sendMessage(ctx, tx, requester, { ...draft, transactionId })
+      : await sendNewState(ctx, tx, requester, { ...draft, stateKey })
   const delayId = await schedule(ctx, tx, requester, {
     roomId,
     type,
@@ -47,6 +49,8 @@ export async function sendExpiring(
       [lifetimeKey]: 'expired',
       'm.relates_to': { event_id: eventId, rel_type: 'm.expire.relationship' },
     },
+    // A time that a service gives is that of the event; when it will have ended nobody knows yet.
+    stickyDurationMs,
     delayMs: event.lifetimeMs,
     cancelPolicy: 'any',
     dialect: 'expiring',

@@ -12,10 +12,11 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { randomToken } from '../lib/random.ts'
 import { invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
+import type { SendOptions } from '../rooms/build-event.ts'
 import { schedule } from './delayed-events.ts'
 import type { FutureEvent } from './futures.ts'
 
-export interface Future extends FutureEvent {
+export interface Future extends FutureEvent, SendOptions {
   roomId: string
   transactionId: string | undefined
   /** Null: it waits for an action. */
@@ -64,6 +65,8 @@ export async function scheduleFuture(
     type: future.type,
     stateKey: future.stateKey,
     content: future.content,
+    originServerTs: future.originServerTs,
+    stickyDurationMs: future.stickyDurationMs,
     delayMs: timeoutMs,
     cancelPolicy: 'any',
     dialect: 'future',

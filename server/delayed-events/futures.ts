@@ -9,6 +9,7 @@ import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
 import { randomToken } from '../lib/random.ts'
 import { invalidParam } from '../matrix/errors.ts'
+import type { SendOptions } from '../rooms/build-event.ts'
 import { sendMessage, sendNewState } from '../rooms/send-event.ts'
 import { schedule } from './delayed-events.ts'
 
@@ -19,7 +20,7 @@ export interface FutureEvent {
   content: JsonObject
 }
 
-export interface Futures {
+export interface Futures extends SendOptions {
   roomId: string
   transactionId: string | undefined
   timeoutMs: number
@@ -45,12 +46,15 @@ export async function scheduleFutures(
   requester: Requester,
   futures: Futures,
 ): Promise<{ now: string | undefined; onTimeout: string; onAction: Map<string, string> }> {
-  const { roomId, transactionId } = futures
+  const { roomId, transactionId, originServerTs, stickyDurationMs } = futures
   await lockUser(tx, requester.userId)
   const now = futures.now && (await send(ctx, tx, requester, futures, futures.now))
   const common = {
     roomId,
     transactionId,
+    stickyDurationMs,
+    // Where something is sent now, a time that a service gives is the time of that.
+    originServerTs: now === undefined ? originServerTs : undefined,
     groupId: `hgg_${randomToken(18)}`,
     cancelPolicy: 'any' as const,
     dialect: 'futures',
@@ -80,13 +84,14 @@ async function send(
   ctx: Context,
   tx: Tx,
   requester: Requester,
-  { roomId, transactionId }: Futures,
+  { roomId, transactionId, originServerTs, stickyDurationMs }: Futures,
   { stateKey, ...event }: FutureEvent,
 ): Promise<string> {
+  const draft = { ...event, roomId, originServerTs, stickyDurationMs }
   const sent =
     stateKey === undefined
-      ? await sendMessage(ctx, tx, requester, { ...event, roomId, transactionId })
-      : await sendNewState(ctx, tx, requester, { ...event, roomId, stateKey })
+      ? await sendMessage(ctx, tx, requester, { ...draft, transactionId })
+      : await sendNewState(ctx, tx, requester, { ...draft, stateKey })
   return sent.event_id
 }
 

@@ -10,8 +10,16 @@ import { contentHash, eventIdOf, referenceHash } from '../matrix/event-id.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
 import { signEvent } from '../matrix/signing.ts'
 
+/** What a request may say of an event besides what is in it. */
+export interface SendOptions {
+  /** Unix ms, from an application service; undefined: the time when it is sent. */
+  originServerTs?: number | undefined
+  /** MSC4354: from 0 to an hour, counted from when it is sent. Undefined: it is not sticky. */
+  stickyDurationMs?: number | undefined
+}
+
 /** What somebody wants to say. */
-export interface EventDraft {
+export interface EventDraft extends SendOptions {
   type: string
   sender: string
   content: JsonObject
@@ -19,10 +27,6 @@ export interface EventDraft {
   stateKey?: string | undefined
   /** What an m.room.redaction empties. Put where the room's version wants it. */
   redacts?: string | undefined
-  /** Unix ms; now, unless an application service or a create event says otherwise. */
-  originServerTs?: number | undefined
-  /** MSC4354: from 0 to an hour. Undefined: it is not sticky. */
-  stickyDurationMs?: number | undefined
   deviceId?: string | undefined
   transactionId?: string | undefined
   /** The delayed event that becomes this event. */

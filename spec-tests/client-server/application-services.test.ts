@@ -235,6 +235,31 @@ describe('Timestamp massaging: ?ts=', () => {
     expect(await times()).toEqual([1234, 1234, 1234])
   })
 
+  test("MSC4140's older dialects: what the request sends has it, what follows that has not", async () => {
+    const room = await bot.createRoom()
+    const send = (n: string, body: JsonObject, query = {}) =>
+      bot.ok('PUT', bot.roomPath(room, 'send', 'm.test', n), {
+        body: { n, ...body },
+        query: { ts: 1234, ...query },
+      })
+    await send('expiring', { 'm.will_expire': 2 })
+    await send('future', {}, { future_timeout: 1_000 })
+    const futures = { 'm.timeout': 3, 'm.send_now': { n: 'now' }, 'm.send_on_timeout': { n: 'up' } }
+    const path = bot.roomPath(room, 'send', 'm.test', 'futures', 'future')
+    await bot.ok('PUT', path, { body: futures, query: { ts: 1234 } })
+    const start = server.now()
+    await server.advance(3_000)
+    const { chunk } = await bot.messages(room, { dir: 'b' })
+    const sent = chunk.filter(({ type }) => type === 'm.test').reverse()
+    expect(sent.map(event => [event.content.n, event.origin_server_ts])).toEqual([
+      ['expiring', 1234],
+      ['now', 1234],
+      ['future', 1234],
+      ['expiring', start + 2_000],
+      ['up', start + 3_000],
+    ])
+  })
+
   test("MSC4140: a user's ts is not looked at for a delayed event either", async () => {
     const room = await alice.createRoom()
     const path = alice.roomPath(room, 'send', 'm.test', 'later')

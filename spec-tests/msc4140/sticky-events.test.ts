@@ -23,6 +23,8 @@ afterAll(() => server.stop())
 const delay = 'org.matrix.msc4140.delay'
 const sendPath = () => alice.roomPath(room, 'send', 'm.test', alice.nextTransactionId())
 const statePath = () => alice.roomPath(room, 'state', 'm.test', alice.nextTransactionId())
+const futurePath = () =>
+  `/_matrix/client/v3/rooms/${room}/state_future/m.test/${alice.nextTransactionId()}`
 const newestPath = () => alice.roomPath(room, 'delayed_event', 'm.test', alice.nextTransactionId())
 
 const put = (path: string, query: JsonObject, body: JsonObject = { n: 1 }) =>
@@ -40,13 +42,24 @@ const ways: Record<string, (query: JsonObject) => Promise<unknown>> = {
   'PUT /state': query => put(statePath(), query),
   'PUT /send with a delay': query => put(sendPath(), { ...query, [delay]: minute }),
   'PUT /state with a delay': query => put(statePath(), { ...query, [delay]: minute }),
+  'PUT /send of an event that expires': query =>
+    put(sendPath(), query, { n: 1, 'm.will_expire': 60 }),
+  'PUT /send with a future_timeout': query =>
+    put(sendPath(), { ...query, future_timeout: minute }, { n: 1 }),
+  'PUT /state_future': query => put(futurePath(), { ...query, future_timeout: minute }),
+  'PUT /send/{eventType}/{txnId}/future': query =>
+    put(`${sendPath()}/future`, query, {
+      'm.timeout': 60,
+      'm.send_now': { n: 0 },
+      'm.send_on_timeout': { n: 1 },
+    }),
   'PUT /delayed_event': query => put(newestPath(), query, { delay_ms: minute, content: { n: 1 } }),
 }
 
 describe.each(names)('%s', name => {
   test.each(Object.keys(ways))('%s: the event is sticky from when it is sent', async way => {
     await ways[way]?.({ [name]: 5 * minute })
-    if (/delay/.test(way)) {
+    if (/delay|future|expires/.test(way)) {
       await server.restart()
       await server.advance(minute)
     }
