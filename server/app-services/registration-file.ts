@@ -25,7 +25,11 @@ const namespaces = z
 /** Loose: the files hold further members, for Synapse. */
 const registration = z.looseObject({
   id: z.string().min(1),
-  url: z.url({ protocol: /^https?$/ }).nullable(),
+  // Complement writes an empty one for services that are told nothing.
+  url: z
+    .literal('')
+    .transform(() => null)
+    .or(z.url({ protocol: /^https?$/ }).nullable()),
   as_token: z.string().min(1),
   hs_token: z.string().min(1),
   sender_localpart: z.string(),

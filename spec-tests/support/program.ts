@@ -43,9 +43,22 @@ export function startProgram(
   loadedBefore?: URL,
 ): Program {
   const loading = loadedBefore ? ['--import', loadedBefore.href] : []
-  const child = spawn(process.execPath, [...loading, main, ...flags], {
+  return startNode([...loading, main, ...flags], env, loadedBefore !== undefined)
+}
+
+/** @param file of another program that becomes the server, as it was built: `scripts/….js` */
+export function startBuilt(file: string, env: Record<string, string | undefined>): Program {
+  return startNode([fileURLToPath(new URL(file, dist))], env, false)
+}
+
+function startNode(
+  args: readonly string[],
+  env: Record<string, string | undefined>,
+  hasChannel: boolean,
+): Program {
+  const child = spawn(process.execPath, args, {
     env: { ...process.env, DATABASE_URL: undefined, NODE_OPTIONS: undefined, ...env },
-    stdio: ['ignore', 'pipe', 'pipe', ...(loadedBefore ? (['ipc'] as const) : [])],
+    stdio: ['ignore', 'pipe', 'pipe', ...(hasChannel ? (['ipc'] as const) : [])],
   })
   running.add(child)
   let stdout = ''
