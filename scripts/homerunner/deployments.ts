@@ -1,0 +1,85 @@
+/** What is running, by the name of its blueprint, each for a time. */
+import type { Clock, Timer } from '../../server/lib/clock.ts'
+import { type Blueprint, CannotDeploy } from './blueprint.ts'
+import { type Deployed, deploy, type HomeserverAnswer, type Place } from './deploy.ts'
+
+export interface DeploymentAnswer {
+  homeservers: Record<string, HomeserverAnswer>
+  /** RFC 3339. */
+  expires: string
+}
+
+interface Deployment {
+  servers: readonly Deployed[]
+  expiry: Timer
+}
+
+export class Deployments {
+  readonly #clock: Clock
+  readonly #lifetimeMs: number
+  readonly #place: Place
+  readonly #log: (line: string) => void
+  /** Undefined while it is still being made. */
+  readonly #running = new Map<string, Deployment | undefined>()
+
+  constructor(given: {
+    clock: Clock
+    lifetimeMs: number
+    place: Place
+    log: (line: string) => void
+  }) {
+    this.#clock = given.clock
+    this.#lifetimeMs = given.lifetimeMs
+    this.#place = given.place
+    this.#log = given.log
+  }
+
+  /** @throws CannotDeploy, or what a homeserver refused; then nothing of it is left */
+  async create({
+    name,
+    homeservers,
+    keepAccessTokensForUsers,
+  }: Blueprint): Promise<DeploymentAnswer> {
+    if (this.#running.has(name)) {
+      throw new CannotDeploy(`deployment with name ${name} already exists`)
+    }
+    this.#running.set(name, undefined)
+    const servers: Deployed[] = []
+    try {
+      for (const plan of homeservers) servers.push(await deploy(plan, this.#place))
+    } catch (error) {
+      await Promise.all(servers.map(server => server.stop()))
+      this.#running.delete(name)
+      throw error
+    }
+    const expiresAt = this.#clock.now() + this.#lifetimeMs
+    const expiry = this.#clock.timer(expiresAt, () => {
+      this.#log(`${name} has expired`)
+      this.destroy(name).catch(error => this.#log(`${name}: ${error.message}`))
+    })
+    this.#running.set(name, { servers, expiry })
+    const isKept = (userId: string) =>
+      keepAccessTokensForUsers.length === 0 || keepAccessTokensForUsers.includes(userId)
+    const answers = servers.map(({ answer }, i) => {
+      const tokens = Object.entries(answer.AccessTokens).filter(([userId]) => isKept(userId))
+      return [homeservers[i]?.name, { ...answer, AccessTokens: Object.fromEntries(tokens) }]
+    })
+    return {
+      homeservers: Object.fromEntries(answers),
+      expires: new Date(expiresAt).toISOString(),
+    }
+  }
+
+  /** @throws CannotDeploy there is none of that name */
+  async destroy(name: string): Promise<void> {
+    const deployment = this.#running.get(name)
+    if (!deployment) throw new CannotDeploy(`no deployment with name '${name}' exists`)
+    this.#running.delete(name)
+    deployment.expiry.cancel()
+    await Promise.all(deployment.servers.map(server => server.stop()))
+  }
+
+  async destroyAll(): Promise<void> {
+    for (const [name, deployment] of this.#running) if (deployment) await this.destroy(name)
+  }
+}
