@@ -77,7 +77,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^(server|db)/',
-        pathNot: `^server/(http|client-api|federation-api)/|^server/config\\.ts$|^server/accounts/uia\\.ts$|^server/app-services/registration-file\\.ts$|${tests}`,
+        pathNot: `^server/(http|client-api|federation-api|lab)/|^server/config\\.ts$|^server/accounts/uia\\.ts$|^server/app-services/registration-file\\.ts$|${tests}`,
       },
       to: { path: '^node_modules/zod/' },
     },
@@ -126,10 +126,20 @@ module.exports = {
       to: { path: '^db/transaction', dependencyTypesNot: ['type-only'] },
     },
     {
+      name: 'nobody-knows-of-the-laboratory',
+      comment: 'It holds the server from outside: only the front doors know of it.',
+      severity: 'error',
+      from: {
+        path: '^server/',
+        pathNot: `^server/(main|serving)\\.ts$|^server/(testing|lab)/|${tests}`,
+      },
+      to: { path: '^server/lab/', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'context-is-handed-in',
       comment: 'Only the front doors build it; all others take its type.',
       severity: 'error',
-      from: { path: '^server/', pathNot: `^server/main\\.ts$|^server/testing/|${tests}` },
+      from: { path: '^server/', pathNot: `^server/(main|serving)\\.ts$|^server/testing/|${tests}` },
       to: { path: '^server/context\\.ts$', dependencyTypesNot: ['type-only'] },
     },
     {

@@ -17,6 +17,7 @@ const flags = {
   'server-name': { type: 'string' },
   'data-dir': { type: 'string' },
   'database-url': { type: 'string' },
+  lab: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   version: { type: 'boolean', short: 'v' },
 } as const
@@ -31,6 +32,7 @@ export const helpText = `Usage: hourglass [options]
   --server-name NAME    what stands after the colon in user ids (localhost)
   --data-dir DIR        where the embedded database keeps its files (./data)
   --database-url URL    use this PostgreSQL (14 or later) instead; or set DATABASE_URL
+  --lab                 let tests hold the clock, at /_hourglass/lab/v1
   --help                print this
   --version             print the version
 
@@ -60,6 +62,7 @@ export function readCommandLine(
     ...option('server_name', '--server-name', given['server-name']),
     ...option('data_dir', '--data-dir', given['data-dir']),
     ...option('database_url', '--database-url', given['database-url']),
+    ...option('lab', '--lab', given.lab),
   }
   const config = parseConfig({ ...fromFile, ...fromEnv, ...fromFlags }, 'options')
   return { run: 'server', config }

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { parse as parseYaml, YAMLParseError } from 'yaml'
 import { z } from 'zod'
-import { isAddressRange } from './lib/address-ranges.ts'
+import { addressRanges, isAddressRange } from './lib/address-ranges.ts'
 import { logLevels } from './lib/log.ts'
 import { nearest } from './lib/nearest.ts'
 import { isServerName } from './matrix/ids.ts'
@@ -383,6 +383,18 @@ export const configSchema = z.strictObject({
       'Whose X-Forwarded-For is believed where addresses count: IP addresses, networks such ' +
         'as 10.0.0.0/8, or loopback, linklocal, uniquelocal.',
     ),
+  lab: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Switches on /_hourglass/lab/v1, with which a test moves the clock, empties the server and ' +
+        'more: server/docs/laboratory.md. For tests only.',
+    ),
+  lab_token: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('What lab requests must bear as their token. Without it, host must be a loopback.'),
   rtc_transports: z
     .array(z.looseObject({ type: z.string() }))
     .default([])
@@ -391,6 +403,17 @@ export const configSchema = z.strictObject({
         '[{ type: livekit, livekit_service_url: https://rtc.example.org/livekit/jwt }].',
     ),
 })
+
+/**
+ * What no option can tell by itself: whoever may reach the laboratory may do anything.
+ *
+ * @throws ConfigError
+ */
+export function checkLab({ lab, lab_token: token, host }: Config): void {
+  if (!lab || token !== undefined) return
+  if (host === 'localhost' || addressRanges(['loopback']).has(host)) return
+  throw new ConfigError(`lab: ${host} can be reached from elsewhere: set lab_token`)
+}
 
 export type Config = z.infer<typeof configSchema>
 /** One of the limits on how often something may be done. */

@@ -15,6 +15,7 @@ import { Transactions } from './app-services/transactions.ts'
 import type { Config } from './config.ts'
 import { pruneFinalised } from './delayed-events/retention.ts'
 import { Scheduler } from './delayed-events/scheduler.ts'
+import type { Lab } from './lab/lab.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { type Log, makeLog } from './lib/log.ts'
 import { Sweeper } from './lib/sweeper.ts'
@@ -55,6 +56,9 @@ export interface Context {
   readonly lastSeen: LastSeen
   readonly mediaFiles: MediaFiles
   readonly images: Images
+  readonly transactions: Transactions
+  /** Undefined: nobody holds the clock. */
+  readonly lab: Lab | undefined
   /** Undefined: nobody logs in by JWT. */
   readonly jwtKey: JwtKey | undefined
 }
@@ -64,15 +68,20 @@ export interface RunningContext extends Context {
   stop(): Promise<void>
 }
 
+/** What the context is not to make itself. */
+export interface Given {
+  clock?: Clock
+  log?: Log
+  database?: DatabaseOptions
+  lab?: Lab
+}
+
 /**
  * Open the database, migrate it, and send what fell due while nobody was running.
  *
  * @throws DatabaseUnavailable, or ConfigError if the data belongs to another server name
  */
-export async function createContext(
-  config: Config,
-  given: { clock?: Clock; log?: Log; database?: DatabaseOptions } = {},
-): Promise<RunningContext> {
+export async function createContext(config: Config, given: Given = {}): Promise<RunningContext> {
   const clock = given.clock ?? systemClock
   const log = given.log ?? makeLog(config.log_level)
   const { app_service_config_files: files, server_name: serverName } = config
@@ -118,6 +127,8 @@ export async function createContext(
       lastSeen: new LastSeen(clock, db),
       mediaFiles: await MediaFiles.start(config.media.dir ?? join(config.data_dir, 'media')),
       images: new Images(config.media.max_image_pixels),
+      transactions: new Transactions(),
+      lab: given.lab,
       jwtKey,
     }
     await context.pushDelivery.start(context)
@@ -128,14 +139,14 @@ export async function createContext(
       pruneTickets(context),
       pruneMedia(context),
     ])
-    const transactions = await Transactions.start(context)
+    await context.transactions.start(context)
 
     let stopping: Promise<void> | undefined
     const stop = async () => {
       notifier.stop()
       await scheduler.stop()
       await context.sweeper.stop()
-      await transactions.stop()
+      await context.transactions.stop()
       await context.pushDelivery.stop()
       context.typing.close()
       context.presence.stop()

@@ -5,9 +5,9 @@ import { DatabaseUnavailable } from '../db/data-dir.ts'
 import { banner } from './banner.ts'
 import { helpText, readCommandLine, readVersion, UsageError } from './command-line.ts'
 import { type Config, ConfigError } from './config.ts'
-import type { RunningContext } from './context.ts'
-import { CannotListen, type Listening, listen } from './http/listen.ts'
+import { CannotListen } from './http/listen.ts'
 import { systemClock } from './lib/clock.ts'
+import type { Serving } from './serving.ts'
 
 /** npm passes Ctrl-C on to us, who have heard it already: that is one signal, not two. */
 const echoMs = 500
@@ -21,42 +21,32 @@ async function main(): Promise<void> {
 
 async function serve(config: Config): Promise<void> {
   // Not before: a wrong flag need not wait for all of this.
-  const { createContext } = await import('./context.ts')
-  const { makeApp } = await import('./http/app.ts')
-  const { loadCertificate } = await import('./http/tls.ts')
-  const { endpoints } = await import('./client-api/index.ts')
-  const ctx = await createContext(config)
-  const listening: Listening[] = []
-  try {
-    const app = makeApp(ctx, endpoints)
-    listening.push(await listen(app, config.host, config.port))
-    if (config.tls.port !== undefined) {
-      const certificate = await loadCertificate(config, ctx.clock)
-      listening.push(await listen(app, config.host, config.tls.port, certificate))
-    }
-  } catch (error) {
-    await Promise.all(listening.map(one => one.close()))
-    await ctx.stop()
-    throw error
-  }
-  const [url = '', ...further] = listening.map(one => one.url)
-  void ctx.db.lost.then(error => {
-    fail(`the database ${ctx.db.location} was lost: ${error.message}`, 1)
+  const { Serving } = await import('./serving.ts')
+  const serving = await Serving.start(config, config.lab ? await laboratory() : {})
+  const { db } = serving.context
+  const [url = '', ...further] = serving.urls
+  void db.lost.then(error => {
+    fail(`the database ${db.location} was lost: ${error.message}`, 1)
   })
-  stopOnSignal(ctx, listening)
-  process.stdout.write(banner(readVersion(), url, ctx.db.location, config))
+  stopOnSignal(serving)
+  process.stdout.write(banner(readVersion(), url, db.location, config))
   for (const tlsUrl of further) process.stdout.write(`\nHourglass speaks TLS on ${tlsUrl}\n`)
   process.stdout.write(`\nHourglass is listening on ${url}\n`)
 }
 
+/** Its clock goes as the machine's until somebody takes it in hand. */
+async function laboratory() {
+  const { Lab } = await import('./lab/lab.ts')
+  const { labClock } = await import('./lib/lab-clock.ts')
+  const clock = labClock(systemClock.now(), 1)
+  return { clock, lab: new Lab(clock) }
+}
+
 /** The first signal stops in good order, a second one at once. */
-function stopOnSignal(ctx: RunningContext, listening: readonly Listening[]): void {
+function stopOnSignal(serving: Serving): void {
   let stoppingSince: number | undefined
   const stop = async () => {
-    const closed = Promise.all(listening.map(one => one.close()))
-    ctx.notifier.stop()
-    await closed
-    await ctx.stop()
+    await serving.stop()
     process.exit(0)
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -243,6 +243,28 @@ describe('a wrong option', () => {
   })
 })
 
+describe('--lab', () => {
+  test('lets a test hold the clock, which goes as the machine’s until then', async () => {
+    const program = start('--lab')
+    const clock = `${await program.listening}/_hourglass/lab/v1/clock`
+    const before = Date.now()
+    const read = async (answer: Promise<Response>) => (await (await answer).json()) as object
+    const { now, speed } = (await read(fetch(clock))) as { now: number; speed: number }
+    expect(speed).toBe(1)
+    expect(now).toBeGreaterThanOrEqual(before)
+    expect(now).toBeLessThanOrEqual(Date.now())
+    const frozen = await read(fetch(`${clock}/freeze`, { method: 'POST' }))
+    expect(await read(fetch(clock))).toEqual(frozen)
+    program.kill('SIGTERM')
+    expect(await program.ended).toMatchObject({ exitCode: 0, stderr: '' })
+  })
+
+  test('is not for everybody on the network: without a token it does not start', async () => {
+    const ended = await start('--lab', '--host', '0.0.0.0').ended
+    expectRefusal(ended, 1, 'lab: 0.0.0.0 can be reached from elsewhere: set lab_token')
+  })
+})
+
 describe('an address that cannot be had', () => {
   test('a taken port; the data is as it was', async () => {
     const other = await listenOnFreePort()

@@ -30,21 +30,25 @@ const longestBackOffMs = 300_000
 const positionsBetweenWrites = 1_000
 
 export class Transactions {
-  readonly #stopping = new AbortController()
+  readonly #stopping: AbortController[] = []
   #running: Promise<unknown> = Promise.resolve()
 
   /** Begin with every service that is registered; a new one hears of what happens from now on. */
-  static async start(ctx: Context): Promise<Transactions> {
-    const transactions = new Transactions()
+  async start(ctx: Context): Promise<void> {
     for (const service of ctx.appServices.all) await introduce(ctx, service)
-    const { signal } = transactions.#stopping
-    transactions.#running = Promise.all(ctx.appServices.all.map(one => tell(ctx, one, signal)))
-    return transactions
+    this.#running = Promise.all(
+      ctx.appServices.all.map(one => {
+        // One each: by its signal the notifier knows who is at work.
+        const stopping = new AbortController()
+        this.#stopping.push(stopping)
+        return tell(ctx, one, stopping.signal)
+      }),
+    )
   }
 
   /** Abort what is being sent; it is stored, and sent again after the next start. */
   async stop(): Promise<void> {
-    this.#stopping.abort()
+    for (const stopping of this.#stopping) stopping.abort()
     await this.#running
   }
 }
@@ -70,6 +74,7 @@ async function introduce(ctx: Context, service: AppService): Promise<void> {
 async function tell(ctx: Context, service: AppService, signal: AbortSignal): Promise<void> {
   const { url } = service
   if (url === undefined) return
+  ctx.notifier.begin(signal)
   let seen = 0
   let failures = 0
   while (!signal.aborted && !ctx.notifier.isStopped()) {

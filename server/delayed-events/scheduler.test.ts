@@ -7,7 +7,7 @@ import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import { parseConfig } from '../config.ts'
 import { type Context, createContext, type RunningContext } from '../context.ts'
-import { type VirtualClock, virtualClock } from '../lib/clock.ts'
+import { type LabClock, labClock } from '../lib/lab-clock.ts'
 import { makeLog } from '../lib/log.ts'
 import { createRoom } from '../rooms/create-room.ts'
 import { roomTopic } from '../stream/notifier.ts'
@@ -15,7 +15,7 @@ import { manage, scheduleNow } from './delayed-events.ts'
 import { Scheduler } from './scheduler.ts'
 
 let dataDir: string
-let clock: VirtualClock
+let clock: LabClock
 let running: RunningContext
 /** The context of the test, whose scheduler is the one under test. */
 let ctx: Context
@@ -31,7 +31,7 @@ let users = 0
 
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'hourglass-'))
-  clock = virtualClock(Date.UTC(2030, 0, 1))
+  clock = labClock(Date.UTC(2030, 0, 1))
   const config = parseConfig({ data_dir: dataDir, server_name: 'hs1' }, 'the test')
   running = await createContext(config, { clock, log: makeLog('silent') })
   await running.scheduler.stop()

@@ -41,6 +41,10 @@ export class Scheduler {
     while (this.#running) await this.#running
   }
 
+  isIdle(): boolean {
+    return this.#running === undefined
+  }
+
   /** Let the one that is being sent finish, and send no more. */
   async stop(): Promise<void> {
     this.#stopped = true

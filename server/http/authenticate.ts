@@ -2,7 +2,8 @@
 import type { Request } from 'express'
 import { findRequester, type Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
-import { missingToken } from '../matrix/errors.ts'
+import { hashSecret } from '../lib/random.ts'
+import { missingToken, unknownToken } from '../matrix/errors.ts'
 import { addressOf } from './client-address.ts'
 
 /**
@@ -31,6 +32,20 @@ export async function authenticate(
   }
   if (auth === 'user') throw missingToken()
   return undefined
+}
+
+/**
+ * Where the config asks for a token of the laboratory, it must be there.
+ *
+ * @throws 401 M_MISSING_TOKEN · 401 M_UNKNOWN_TOKEN
+ */
+export function assertLabToken(ctx: Context, request: Request): void {
+  const { lab_token: expected } = ctx.config
+  if (expected === undefined) return
+  const token = tokenOf(request)
+  if (token === undefined) throw missingToken()
+  // Of the hashes, how far they are alike says nothing.
+  if (hashSecret(token) !== hashSecret(expected)) throw unknownToken()
 }
 
 /** The access token that was sent, whatever it is worth. */

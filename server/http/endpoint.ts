@@ -12,7 +12,7 @@ import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { guestAccessForbidden } from '../matrix/errors.ts'
-import { authenticate } from './authenticate.ts'
+import { assertLabToken, authenticate } from './authenticate.ts'
 import { readJson } from './body.ts'
 import { networkOf } from './client-address.ts'
 import { refuseDelays } from './delays-not-understood.ts'
@@ -21,7 +21,8 @@ import { countRequest, limitOf } from './rate-limited.ts'
 import { parse } from './schemas.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
-type Auth = 'user' | 'optional' | 'none'
+/** `lab`: who may hold the laboratory; they are no user. */
+type Auth = 'user' | 'optional' | 'none' | 'lab'
 
 /** What a handler is given; everything in it has been checked. */
 export interface Call<A extends Auth, P, Q, B> {
@@ -32,7 +33,7 @@ export interface Call<A extends Auth, P, Q, B> {
   params: P
   query: Q
   body: B
-  /** Ends when the client hangs up or the server stops. */
+  /** Ends when the client hangs up, or has been answered. */
   signal: AbortSignal
   /** Also a stream, for the rare body that is not JSON: it is read by nobody else then. */
   request: Request
@@ -123,8 +124,15 @@ export function endpoint<
   const queryNames = namesIn(query)
   const complete = declaration.complete ?? ((_, given) => given)
 
-  async function answer(ctx: Context, request: Request, response: Response): Promise<Answer> {
-    const requester = auth === 'none' ? undefined : await authenticate(ctx, request, auth)
+  async function answer(
+    ctx: Context,
+    request: Request,
+    response: Response,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    if (auth === 'lab') assertLabToken(ctx, request)
+    const isNobody = auth === 'none' || auth === 'lab'
+    const requester = isNobody ? undefined : await authenticate(ctx, request, auth)
     if (requester?.isGuest && !mayGuest(method, request.path)) {
       throw guestAccessForbidden('Guests may not do that')
     }
@@ -149,7 +157,7 @@ export function endpoint<
       body:
         body &&
         parse(body, await readJson(ctx, request, response, declaration.bodyOptional), 'body'),
-      signal: hangUpSignal(response),
+      signal,
       request,
       once: <T extends JsonObject>(action: (tx: Tx) => Promise<T>) => {
         if (!declaration.idempotent || !key) throw new Error(`${paths[0]} is not idempotent`)
@@ -171,10 +179,17 @@ export function endpoint<
     queryNames,
     bodyNames: namesIn(body),
     run: ctx => async (request, response) => {
-      const result = await answer(ctx, request, response)
-      if (result instanceof TextAnswer) sendBytes(response, 200, 'text/plain', result.text)
-      else if (result instanceof FileAnswer) await sendFile(response, result)
-      else sendJson(response, 200, result)
+      const ended = new AbortController()
+      const end = () => ended.abort()
+      response.once('close', end)
+      try {
+        const result = await answer(ctx, request, response, ended.signal)
+        if (result instanceof TextAnswer) sendBytes(response, 200, 'text/plain', result.text)
+        else if (result instanceof FileAnswer) await sendFile(response, result)
+        else sendJson(response, 200, result)
+      } finally {
+        end()
+      }
     },
   }
 }
@@ -220,10 +235,4 @@ function queryOf(
     }
   }
   return values
-}
-
-function hangUpSignal(response: Response): AbortSignal {
-  const controller = new AbortController()
-  response.once('close', () => controller.abort())
-  return controller.signal
 }

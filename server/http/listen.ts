@@ -18,6 +18,8 @@ export interface Listening {
    * in them must be woken by the caller. Runs once.
    */
   close(): Promise<void>
+  /** Hang up on everybody, in the middle of whatever it is. */
+  cut(): void
 }
 
 /** A request that takes longer to finish is cut off when the server stops. */
@@ -94,6 +96,9 @@ export async function listen(
     close() {
       closing ??= close()
       return closing
+    },
+    cut() {
+      for (const socket of sockets) socket.destroy()
     },
   }
 }

@@ -28,6 +28,10 @@ export class Sweeper {
     await this.#running
   }
 
+  isIdle(): boolean {
+    return this.#running === undefined
+  }
+
   /** Let what is being done finish. */
   async stop(): Promise<void> {
     this.#stopped = true

@@ -15,8 +15,8 @@ import { transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import { parseConfig } from '../config.ts'
 import { createContext, type RunningContext } from '../context.ts'
-import { virtualClock } from '../lib/clock.ts'
 import type { JsonObject } from '../lib/json.ts'
+import { labClock } from '../lib/lab-clock.ts'
 import type { EventReference, Pdu } from '../matrix/event.ts'
 import { redact } from '../matrix/redact.ts'
 import { allVersions, version as versionNamed } from '../matrix/test-events.ts'
@@ -29,7 +29,7 @@ let dataDir: string
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'hourglass-'))
   const config = parseConfig({ server_name: 'hs1', data_dir: dataDir, log_level: 'error' }, 'test')
-  ctx = await createContext(config, { clock: virtualClock(Date.UTC(2030, 0, 1)) })
+  ctx = await createContext(config, { clock: labClock(Date.UTC(2030, 0, 1)) })
 })
 afterAll(async () => {
   await ctx.stop()

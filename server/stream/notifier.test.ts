@@ -1,4 +1,4 @@
-import { virtualClock } from '../lib/clock.ts'
+import { labClock } from '../lib/lab-clock.ts'
 import { Notifier, roomTopic, userTopic } from './notifier.ts'
 
 const now = 1_000
@@ -7,7 +7,7 @@ const alice = userTopic('@alice:hs1')
 const never = new AbortController().signal
 
 function start() {
-  const clock = virtualClock(now)
+  const clock = labClock(now)
   const notifier = new Notifier(clock)
   const advance = (ms: number) => clock.advance(ms, async () => undefined)
   /** Nothing is left behind: no waiter, no timer. */
@@ -147,6 +147,33 @@ test('a signal that outlives many waits keeps no listener of any of them', async
     expect(listeners).toBe(1)
     notifier.publish(position, [room, alice])
     await wait
-    expect(listeners).toBe(0)
+    // That of whoever was woken, until they wait again.
+    expect(listeners).toBe(1)
   }
+})
+
+describe('idle', () => {
+  test('whoever was woken is at work until they wait again', async () => {
+    const { notifier } = start()
+    const { signal } = new AbortController()
+    expect(notifier.isIdle()).toBe(true)
+    const wait = notifier.wait([room], 0, now + 10, signal)
+    notifier.publish(1, [room])
+    await wait
+    const idle = notifier.idle()
+    expect(await isResolved(idle)).toBe(false)
+    void notifier.wait([room], 1, now + 10, signal)
+    expect(await isResolved(idle)).toBe(true)
+    expect(notifier.isIdle()).toBe(true)
+  })
+
+  test('or until they have ended', async () => {
+    const { notifier } = start()
+    const request = new AbortController()
+    notifier.begin(request.signal)
+    expect(notifier.isIdle()).toBe(false)
+    request.abort()
+    expect(notifier.isIdle()).toBe(true)
+    await notifier.idle()
+  })
 })

@@ -25,6 +25,9 @@ export class Notifier {
   readonly #clock: Clock
   readonly #latest = new Map<string, number>()
   readonly #waiters = new Map<string, Set<Waiter>>()
+  /** Who was woken and neither waits again nor has ended, by the signal that they wait with. */
+  readonly #busy = new Map<AbortSignal, () => void>()
+  #idle: (() => void)[] = []
   #listener: ((topics: readonly string[]) => void) | undefined
   #stopped = false
 
@@ -61,6 +64,7 @@ export class Notifier {
     if (isPast || signal.aborted || this.#stopped || deadline <= this.#clock.now()) {
       return Promise.resolve()
     }
+    this.#rest(signal)
     return new Promise(resolve => {
       const waiter: Waiter = {
         topics,
@@ -72,6 +76,7 @@ export class Notifier {
           }
           timer.cancel()
           signal.removeEventListener('abort', waiter.wake)
+          this.begin(signal)
           resolve()
         },
       }
@@ -82,6 +87,23 @@ export class Notifier {
         this.#waiters.set(topic, others.add(waiter))
       }
     })
+  }
+
+  /** Whoever waits with this signal is at work until they wait, or until the signal aborts. */
+  begin(signal: AbortSignal): void {
+    if (signal.aborted || this.#busy.has(signal)) return
+    const end = () => this.#rest(signal)
+    this.#busy.set(signal, end)
+    signal.addEventListener('abort', end)
+  }
+
+  /** Until all who were woken have answered, or wait again. */
+  async idle(): Promise<void> {
+    while (this.#busy.size > 0) await new Promise<void>(resolve => this.#idle.push(resolve))
+  }
+
+  isIdle(): boolean {
+    return this.#busy.size === 0
   }
 
   /** Wake everybody, and let nobody wait any more. */
@@ -100,5 +122,14 @@ export class Notifier {
   /** How many calls of `wait` are open. */
   waiting(): number {
     return new Set([...this.#waiters.values()].flatMap(waiters => [...waiters])).size
+  }
+
+  #rest(signal: AbortSignal): void {
+    const end = this.#busy.get(signal)
+    if (!end) return
+    signal.removeEventListener('abort', end)
+    this.#busy.delete(signal)
+    if (this.#busy.size > 0) return
+    for (const tell of this.#idle.splice(0)) tell()
   }
 }

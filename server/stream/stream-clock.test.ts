@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import { type Database, openDatabase } from '../../db/open.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import { virtualClock } from '../lib/clock.ts'
+import { labClock } from '../lib/lab-clock.ts'
 import { Notifier } from './notifier.ts'
 import { StreamClock } from './stream-clock.ts'
 
@@ -29,7 +29,7 @@ const blockSize = 1_000
 
 /** A stream clock, and what it has told the waiting, in order. */
 async function start() {
-  const notifier = new Notifier(virtualClock(0))
+  const notifier = new Notifier(labClock(0))
   const published: [position: number, topic: string][] = []
   notifier.publish = (position, topics) => {
     for (const topic of topics) published.push([position, topic])

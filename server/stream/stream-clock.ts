@@ -26,6 +26,7 @@ export class StreamClock {
   readonly #inFlight = new Set<number>()
   /** Decided, and still above something that is not. In ascending order of decision, not of size. */
   #waiting: { position: number; topics: readonly string[] }[] = []
+  #idle: { upTo: number; tell: () => void }[] = []
 
   /** Reserve the first block. A test may use less of each block than is reserved. */
   static async start(
@@ -87,6 +88,17 @@ export class StreamClock {
     return this.#last
   }
 
+  /** Until everything that has a position now is decided. */
+  idle(): Promise<void> {
+    const upTo = this.#last
+    if (this.settled() >= upTo) return Promise.resolve()
+    return new Promise(tell => this.#idle.push({ upTo, tell }))
+  }
+
+  isIdle(): boolean {
+    return this.settled() === this.#last
+  }
+
   /** Wait for a block that is just being bought; the database must not be closed before. */
   async stop(): Promise<void> {
     await this.#buying
@@ -94,6 +106,8 @@ export class StreamClock {
 
   #publishSettled(): void {
     const settled = this.settled()
+    for (const { tell } of this.#idle.filter(({ upTo }) => upTo <= settled)) tell()
+    this.#idle = this.#idle.filter(({ upTo }) => upTo > settled)
     const ready = this.#waiting.filter(entry => entry.position <= settled)
     if (ready.length === 0) return
     this.#waiting = this.#waiting.filter(entry => entry.position > settled)

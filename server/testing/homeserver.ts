@@ -1,14 +1,15 @@
 /** A real homeserver inside a test: HTTP on a free port, a private database, a clock to hold. */
 import { countRows } from '../../db/testing.ts'
-import { endpoints } from '../client-api/index.ts'
 import { parseConfig } from '../config.ts'
-import { createContext, type RunningContext } from '../context.ts'
 import { Scheduler } from '../delayed-events/scheduler.ts'
-import { makeApp } from '../http/app.ts'
-import { type Listening, listen } from '../http/listen.ts'
-import { loadCertificate } from '../http/tls.ts'
-import { systemClock, type VirtualClock, virtualClock } from '../lib/clock.ts'
+import type { Fired } from '../lab/fired.ts'
+import { Lab } from '../lab/lab.ts'
+import { untilQuiet } from '../lab/quiet.ts'
+import { advance } from '../lab/time.ts'
+import { systemClock } from '../lib/clock.ts'
+import { type LabClock, labClock } from '../lib/lab-clock.ts'
 import { makeLog } from '../lib/log.ts'
+import { Serving } from '../serving.ts'
 import { makeStorage, type Storage } from './storage.ts'
 
 export interface HomeserverOptions {
@@ -26,15 +27,14 @@ const startOfTime = Date.UTC(2030, 0, 1)
 export class Homeserver {
   readonly #options: HomeserverOptions
   readonly #storage: Storage
-  readonly #clock: VirtualClock | undefined
-  #context: RunningContext | undefined
-  #listening: Listening[] = []
+  readonly #clock: LabClock | undefined
+  #serving: Serving | undefined
   #secondScheduler: Scheduler | undefined
 
   private constructor(options: HomeserverOptions, storage: Storage) {
     this.#options = options
     this.#storage = storage
-    this.#clock = options.realTime ? undefined : virtualClock(startOfTime)
+    this.#clock = options.realTime ? undefined : labClock(startOfTime)
   }
 
   static async start(options: HomeserverOptions = {}): Promise<Homeserver> {
@@ -49,16 +49,21 @@ export class Homeserver {
   }
 
   get baseUrl(): string {
-    const [plain] = this.#listening
-    if (!plain) throw new Error('the server is not running')
-    return plain.url
+    const [plain] = this.#running().urls
+    if (plain === undefined) throw new Error('the server is not running')
+    return plain
   }
 
   /** Where TLS is spoken, with the option `tls.port`. */
   get tlsUrl(): string {
-    const [, tls] = this.#listening
-    if (!tls) throw new Error('the server does not speak TLS')
-    return tls.url
+    const [, tls] = this.#running().urls
+    if (tls === undefined) throw new Error('the server does not speak TLS')
+    return tls
+  }
+
+  #running(): Serving {
+    if (!this.#serving) throw new Error('the server is not running')
+    return this.#serving
   }
 
   async #start(): Promise<void> {
@@ -74,17 +79,12 @@ export class Homeserver {
       },
       'the test',
     )
-    const clock = this.#clock ?? systemClock
-    this.#context = await createContext(config, {
-      clock,
+    const clock = this.#clock
+    this.#serving = await Serving.start(config, {
+      ...(clock ? { clock, lab: new Lab(clock) } : {}),
       log: makeLog(config.log_level),
       database: { ...this.#storage.database, maxConnections: config.database_connections },
     })
-    const app = makeApp(this.#context, endpoints)
-    this.#listening = [await listen(app, config.host, config.port)]
-    if (config.tls.port === undefined) return
-    const certificate = await loadCertificate(config, clock)
-    this.#listening.push(await listen(app, config.host, config.tls.port, certificate))
   }
 
   /** Stop the server and start it again on the same data, `downMs` later by its clock. */
@@ -94,28 +94,23 @@ export class Homeserver {
     await this.#start()
   }
 
-  /** In the order of server/main.ts: whoever waits is let go, and then answered. */
   async #stopServer(): Promise<void> {
-    const closed = Promise.all(this.#listening.map(one => one.close()))
-    this.#context?.notifier.stop()
-    await closed
     await this.#secondScheduler?.stop()
     this.#secondScheduler = undefined
-    await this.#context?.stop()
+    await this.#serving?.stop()
   }
 
   /** A second scheduler for what is scheduled now, as if another process had the same database. */
   async wakeSecondScheduler(): Promise<void> {
-    if (!this.#context) throw new Error('the server is not running')
     this.#secondScheduler ??= new Scheduler()
-    await this.#secondScheduler.start(this.#context)
+    await this.#secondScheduler.start(this.#running().context)
   }
 
   /** Stop for good, and remove the data. Fails if the server has left a timer or a waiter behind. */
   async stop(): Promise<void> {
     await this.#stopServer()
     const timers = this.#clock?.pendingTimers() ?? 0
-    const waiting = this.#context?.notifier.waiting() ?? 0
+    const waiting = this.#serving?.context.notifier.waiting() ?? 0
     await this.#storage.remove()
     if (timers > 0) throw new Error(`${timers} timers were left behind`)
     if (waiting > 0) throw new Error(`${waiting} waiters were left behind`)
@@ -126,27 +121,29 @@ export class Homeserver {
     return this.#clock?.now() ?? systemClock.now()
   }
 
-  /** Move the server's time on, and wait until everything that fell due has been decided. */
-  async advance(ms: number): Promise<void> {
-    if (!this.#clock) throw new Error('this server runs in real time')
-    await this.#clock.advance(ms, () => this.idle())
+  /**
+   * Move the server's time on, and wait until everything that fell due has been decided.
+   *
+   * @returns what became of delayed events meanwhile, in the order in which it did
+   */
+  async advance(ms: number): Promise<Fired[]> {
+    const { lab } = this.#running().context
+    if (!lab) throw new Error('this server runs in real time')
+    return (await advance(lab, ms)).fired
   }
 
   /** Until what is being done in the background is done. */
   async idle(): Promise<void> {
-    await this.#context?.scheduler.idle()
-    await this.#context?.sweeper.idle()
-    await this.#context?.pushDelivery.idle()
+    await untilQuiet(this.#running().context)
   }
 
   /** How many requests are held in a long poll. */
   waiting(): number {
-    return this.#context?.notifier.waiting() ?? 0
+    return this.#serving?.context.notifier.waiting() ?? 0
   }
 
   /** How many rows each table has: what is refused must leave them as they were. */
   async rowCounts(): Promise<Record<string, number>> {
-    if (!this.#context) throw new Error('the server is not running')
-    return countRows(this.#context.db)
+    return countRows(this.#running().context.db)
   }
 }

@@ -94,6 +94,10 @@ export class PushDelivery {
     }
   }
 
+  isIdle(): boolean {
+    return !this.#spreading && [...this.#queues.values()].every(queue => !queue.running)
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort()
     for (const queue of this.#queues.values()) queue.rest?.cancel()

@@ -56,8 +56,8 @@ export class TestServer {
   }
 
   /** Move the server's time on, and wait until everything that fell due has been decided. */
-  advance(ms: number): Promise<void> {
-    return this.#homeserver.advance(ms)
+  async advance(ms: number): Promise<void> {
+    await this.#homeserver.advance(ms)
   }
 
   /** Until what is being done in the background is done. */

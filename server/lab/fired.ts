@@ -1,0 +1,71 @@
+/** What time has brought about, read from the table and not from what we believe to have done. */
+import { type FiredRow, selectFinalisedSince } from '../../db/delayed-events-fired.ts'
+import type { Context } from '../context.ts'
+
+/** What became of a delayed event while the clock moved. */
+export interface Fired {
+  delay_id: string
+  user_id: string
+  room_id: string
+  type: string
+  /** Only of a state event. */
+  state_key?: string
+  outcome: 'sent' | 'cancelled' | 'failed'
+  /** `delay`: it was due; `action` and `state_update`: somebody did that meanwhile. */
+  cause: 'delay' | 'action' | 'state_update' | 'error'
+  /** When it was to be sent, Unix ms; not if it waited for an action. */
+  send_at?: number
+  /** When it was decided, Unix ms. */
+  finalised_ts: number
+  /** Only if it was sent. */
+  event_id?: string
+  /** Why it was not. */
+  error?: { errcode: string; error: string }
+}
+
+/** Collects them from one look to the next; they are forgotten in time, so look often. */
+export class FiredSoFar {
+  readonly #ctx: Context
+  readonly #seen = new Set<string>()
+  readonly fired: Fired[] = []
+  #since: number
+
+  /** From this moment on. */
+  static async from(ctx: Context): Promise<FiredSoFar> {
+    const soFar = new FiredSoFar(ctx)
+    for (const row of await selectFinalisedSince(ctx.db, soFar.#since))
+      soFar.#seen.add(row.delay_id)
+    return soFar
+  }
+
+  private constructor(ctx: Context) {
+    this.#ctx = ctx
+    this.#since = ctx.clock.now()
+  }
+
+  async look(): Promise<void> {
+    const now = this.#ctx.clock.now()
+    for (const row of await selectFinalisedSince(this.#ctx.db, this.#since)) {
+      if (this.#seen.has(row.delay_id)) continue
+      this.#seen.add(row.delay_id)
+      this.fired.push(firedOf(row))
+    }
+    this.#since = now
+  }
+}
+
+function firedOf(row: FiredRow): Fired {
+  return {
+    delay_id: row.delay_id,
+    user_id: row.user_id,
+    room_id: row.room_id,
+    type: row.type,
+    ...(row.state_key === null ? {} : { state_key: row.state_key }),
+    outcome: row.status as Fired['outcome'],
+    cause: row.cause as Fired['cause'],
+    ...(row.send_at === null ? {} : { send_at: row.send_at }),
+    finalised_ts: row.finalised_ts ?? 0,
+    ...(row.event_id === null ? {} : { event_id: row.event_id }),
+    ...(row.error === null ? {} : { error: JSON.parse(row.error) }),
+  }
+}

@@ -1,0 +1,40 @@
+/** Waiting until all that time has brought about can be seen. */
+import type { Context } from '../context.ts'
+import { systemClock } from '../lib/clock.ts'
+
+/** So long, in the machine's time, we wait for push gateways and application services. */
+const patienceMs = 5_000
+
+/**
+ * Until what is due has been sent, and `/sync` tells of it: delayed events are decided, every
+ * position is settled, whoever waited in a long poll and was woken has been answered, and push
+ * gateways and application services have been told, or the next attempt is set. One that does not
+ * answer at all is not waited for longer than 5 s: its time-out is on the clock that stands still.
+ */
+export async function untilQuiet(ctx: Context): Promise<void> {
+  for (;;) {
+    await ctx.scheduler.idle()
+    await ctx.sweeper.idle()
+    await ctx.positions.idle()
+    const isInTime = await inTime(Promise.all([ctx.pushDelivery.idle(), ctx.notifier.idle()]))
+    // What any of this has woken begins in this turn of the loop, and shows in the next.
+    await new Promise(resolve => setImmediate(resolve))
+    if (!isInTime || isQuiet(ctx)) return
+  }
+}
+
+function isQuiet({ scheduler, sweeper, positions, pushDelivery, notifier }: Context): boolean {
+  return [scheduler, sweeper, positions, pushDelivery, notifier].every(one => one.isIdle())
+}
+
+/** @returns whether it was */
+async function inTime(work: Promise<unknown>): Promise<boolean> {
+  let giveUp: () => void = () => undefined
+  const patience = new Promise<void>(resolve => {
+    giveUp = resolve
+  })
+  const timer = systemClock.timer(systemClock.now() + patienceMs, () => giveUp())
+  const isDone = await Promise.race([work.then(() => true), patience.then(() => false)])
+  timer.cancel()
+  return isDone
+}
