@@ -2,7 +2,7 @@
 import type { Server } from 'node:http'
 import { get } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { virtualClock } from '../../server/lib/clock.ts'
+import { labClock } from '../../server/lib/lab-clock.ts'
 import { Client } from '../../spec-tests/support/client.ts'
 import '../../spec-tests/support/server.ts'
 import type { JsonObject } from '../../spec-tests/support/wire.ts'
@@ -10,7 +10,7 @@ import { Deployments } from './deployments.ts'
 import { listen } from './listen.ts'
 
 const lifetimeMs = 30 * 60_000
-const clock = virtualClock(Date.UTC(2030, 0, 1))
+const clock = labClock(Date.UTC(2030, 0, 1))
 const said: string[] = []
 const deployments = new Deployments({
   clock,
