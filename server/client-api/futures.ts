@@ -8,6 +8,7 @@ import {
   scheduleFutures,
   timeoutMember,
 } from '../delayed-events/futures.ts'
+import { shortText } from '../http/schemas.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
 import { badJson, missingParam } from '../matrix/errors.ts'
 import { answerWithSecrets, assertLegacy, inLegacyWords, msOf } from './delayed-events-dialects.ts'
@@ -93,6 +94,7 @@ interface Member {
   value: JsonValue
 }
 
+/** @throws 400 M_BAD_JSON an action that no path could name */
 function membersIn(body: JsonObject): Members {
   const members: Members = { onAction: new Map() }
   for (const [name, value] of Object.entries(body)) {
@@ -108,6 +110,9 @@ function membersIn(body: JsonObject): Members {
         members.onAction.set(action, { name: action, value: event, inside: name })
       }
     }
+  }
+  for (const action of members.onAction.keys()) {
+    if (!shortText.min(1).safeParse(action).success) throw badJson('That is no name of an action')
   }
   return members
 }

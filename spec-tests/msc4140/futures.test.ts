@@ -149,6 +149,14 @@ describe('PUT …/send/future/{txnId}', () => {
     ['400 M_BAD_JSON', { 'm.timeout': 1, 'm.send_on_timeout': 'x' }],
     ['400 M_BAD_JSON', { 'm.timeout': 1, 'm.send_on_timeout': { type: 'm.test' } }],
     ['400 M_BAD_JSON', { 'm.timeout': 1, 'm.send_on_timeout': event(1), 'm.send_on_action:a': [] }],
+    ...['\0', '\ud800', 'x'.repeat(256)].map((name): [string, JsonObject] => [
+      '400 M_BAD_JSON',
+      { 'm.timeout': 1, 'm.send_on_timeout': event(1), [`m.send_on_action:${name}`]: event(2) },
+    ]),
+    [
+      '400 M_BAD_JSON',
+      { timeout: 1, send_on_timeout: event(1), send_on_action: { '\0': event(2) } },
+    ],
     [
       '400 M_INVALID_PARAM',
       {
