@@ -128,6 +128,14 @@ describe('POST …/delayed_events/{delay_id}/{action}', () => {
     expect(await alice.scheduled()).toHaveLength(1)
   })
 
+  test.each(['', '/'])('no id at all, …/delayed_events%s, is 404 M_UNRECOGNIZED', async end => {
+    // Complement before 2025-11: cannot update a delayed event without a delay ID
+    for (const base of [delayedEvents, '/_matrix/client/v1/delayed_events']) {
+      const { status, body } = await alice.request('POST', `${base}${end}`)
+      expect({ status, errcode: body.errcode }).toEqual({ status: 404, errcode: 'M_UNRECOGNIZED' })
+    }
+  })
+
   test.each(['GET', 'PUT', 'DELETE'])('%s is 405 M_UNRECOGNIZED', async method => {
     const { status, body } = await alice.request(method, `${delayedEvents}/abc/send`)
     expect({ status, errcode: body.errcode }).toEqual({ status: 405, errcode: 'M_UNRECOGNIZED' })
