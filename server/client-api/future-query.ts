@@ -16,7 +16,7 @@ import type { Later } from './later.ts'
 /** One draft says `none` where the others leave the timeout out. */
 const timeout = z
   .string()
-  .regex(/^([1-9]\d{0,14}|none)$/, 'is neither a number above 0 nor none')
+  .regex(/^([1-9]\d*|none)$/, 'is neither a number above 0 nor none')
   .transform(value => (value === 'none' ? value : Number(value)))
   .optional()
 const id = shortText.min(1).optional()
