@@ -17,7 +17,7 @@ import { selectEventsBetween } from '../../db/events.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { randomToken } from '../lib/random.ts'
-import { clientForm } from '../rooms/present-event.ts'
+import { clientForm, delayIdIn } from '../rooms/present-event.ts'
 import { allRoomsTopic } from '../stream/notifier.ts'
 import type { AppService } from './app-services.ts'
 import { callAppService } from './call.ts'
@@ -115,7 +115,11 @@ async function makeTransaction(ctx: Context, service: AppService, seen: number):
       const now = ctx.clock.now()
       const shown = interesting.map(event => ({
         ...clientForm(event),
-        unsigned: { age: now - event.origin_server_ts },
+        unsigned: {
+          age: now - event.origin_server_ts,
+          // What its users sent, it sent.
+          ...(ctx.appServices.isUserOf(service, event.sender) ? delayIdIn(event) : {}),
+        },
       }))
       await transaction(ctx.db, tx =>
         updateAppService(tx, {

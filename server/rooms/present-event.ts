@@ -52,10 +52,7 @@ export async function presentEvents(
     if (isOwn && row.transaction_id !== null && row.device_id === viewer.deviceId) {
       unsigned.transaction_id = row.transaction_id
     }
-    if (isOwn && row.delay_id !== null) {
-      unsigned.delay_id = row.delay_id
-      unsigned['org.matrix.msc4140.delay_id'] = row.delay_id
-    }
+    if (isOwn) Object.assign(unsigned, delayIdIn(row))
     if (row.sticky_until_ts !== null && row.sticky_until_ts > viewer.now) {
       const leftMs = row.sticky_until_ts - viewer.now
       unsigned.sticky_duration_remaining_ms = leftMs
@@ -70,11 +67,16 @@ export async function presentEvents(
       unsigned.prev_sender = before.sender
     }
     const redaction = redactions.get(row.redacted_by ?? '')
-    if (redaction) unsigned.redacted_because = redactedBecause(redaction, sight)
+    if (redaction) unsigned.redacted_because = redactedBecause(redaction, viewer, sight)
     const aggregated = aggregations.get(row.event_id)
     if (aggregated) unsigned['m.relations'] = aggregated
     return { ...clientForm(row), unsigned }
   })
+}
+
+/** MSC4140, under both names: for the sender alone. */
+export function delayIdIn({ delay_id }: EventRow): JsonObject {
+  return delay_id === null ? {} : { delay_id, 'org.matrix.msc4140.delay_id': delay_id }
 }
 
 /** MSC4115: the viewer's membership just after the event at this position. */
@@ -83,9 +85,13 @@ function membershipAt(sight: Sight, position: number): string {
 }
 
 /** Clients tell by this that the event is redacted; why it was, the viewer may not know. */
-function redactedBecause(redaction: EventRow, sight: Sight): JsonObject {
-  const event = clientForm(redaction)
-  if (isInRanges(redaction.position, sight.ranges)) return { ...event }
+function redactedBecause(redaction: EventRow, viewer: Viewer, sight: Sight): JsonObject {
+  const isOwnDelayed = redaction.sender === viewer.userId && redaction.delay_id !== null
+  const event = {
+    ...clientForm(redaction),
+    ...(isOwnDelayed ? { unsigned: delayIdIn(redaction) } : {}),
+  }
+  if (isInRanges(redaction.position, sight.ranges)) return event
   const { redacts } = event
   return { ...event, content: redacts === undefined ? {} : { redacts } }
 }

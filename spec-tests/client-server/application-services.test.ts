@@ -433,6 +433,26 @@ describe('Pushing events: PUT /_matrix/app/v1/transactions/{txnId}', () => {
     })
   })
 
+  test('MSC4140: what its users sent with a delay has the delay_id, what others sent has not', async () => {
+    const room = await roomWithBot()
+    await alice.delay(room, 1_000, 'm.test', { by: 'alice' })
+    const delayId = await bot.delay(room, 1_000, 'm.test', { by: 'bot' })
+    await server.advance(1_000)
+    await untilTold(await alice.say(room, 'that was all'))
+    const seen = heardOf(room).filter(({ type }) => type === 'm.test')
+    expect(seen.map(({ content, unsigned }) => [content.by, unsigned])).toEqual([
+      ['alice', { age: expect.any(Number) }],
+      [
+        'bot',
+        {
+          age: expect.any(Number),
+          delay_id: delayId,
+          'org.matrix.msc4140.delay_id': delayId,
+        },
+      ],
+    ])
+  })
+
   test('nothing of a room that it has nothing to do with, or that its user has left', async () => {
     const [hers, shared] = [await alice.createRoom(), await roomWithBot()]
     await alice.say(hers, 'secret')
