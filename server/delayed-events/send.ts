@@ -18,7 +18,7 @@ import type { MatrixError } from '../matrix/errors.ts'
 import { appendEvent } from '../rooms/append-event.ts'
 import type { EventDraft } from '../rooms/build-event.ts'
 import { lifetimeKey } from '../rooms/lifetime.ts'
-import { assertStateContent, redactsOf } from '../rooms/send-event.ts'
+import { assertState, redactsOf } from '../rooms/send-event.ts'
 
 /**
  * Send one whose time has come.
@@ -50,7 +50,7 @@ export async function claimAndAppend(
   ctx.rateLimits.take('messages', sender)
   // Before it is appended: as a state update it would cancel them, too, but for another reason.
   if (claimed.group_id !== null) ctx.metrics.finalised(tx, await cancelSiblings(tx, claimed, now))
-  await assertContent(tx, room, claimed)
+  await assertSendableNow(tx, room, claimed)
   const event = await appendEvent(ctx, tx, room, draftOf(claimed))
   await recordSent(tx, claimed.delay_id, event.event_id)
   ctx.metrics.finalised(tx, [claimed])
@@ -78,9 +78,9 @@ export function failDue(
 }
 
 /** What the API refuses of a state event that is sent at once, it refuses of this one too. */
-async function assertContent(tx: Tx, room: LockedRoom, row: DelayedEventRow): Promise<void> {
+async function assertSendableNow(tx: Tx, room: LockedRoom, row: DelayedEventRow): Promise<void> {
   if (row.state_key === null) return
-  await assertStateContent(tx, room, {
+  await assertState(tx, room, row.user_id, {
     roomId: row.room_id,
     type: row.type,
     stateKey: row.state_key,

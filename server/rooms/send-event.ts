@@ -158,9 +158,7 @@ async function appendState(
   requester: Requester,
   draft: StateDraft,
 ): Promise<EventRow> {
-  await assertStateContent(tx, room, draft)
-  const isInvite = draft.type === 'm.room.member' && draft.content.membership === 'invite'
-  if (isInvite) await assertMayInvite(tx, requester.userId, draft.stateKey)
+  await assertState(tx, room, requester.userId, draft)
   return appendEvent(ctx, tx, room, {
     type: draft.type,
     stateKey: draft.stateKey,
@@ -213,6 +211,23 @@ async function findSame(
   )
   const createPdu = { ...parsePdu(create), event_id: create.event_id }
   return powerLevelOf(sender, createPdu, powerLevels, version) >= required ? current : undefined
+}
+
+/**
+ * What is asked before the room's rules: the form of the content, and whether whom it invites wants
+ * that.
+ *
+ * @throws as {@link assertStateContent} · 403 ORG.MATRIX.MSC4155.M_INVITE_BLOCKED
+ */
+export async function assertState(
+  tx: Tx,
+  room: RoomRow,
+  sender: string,
+  draft: StateDraft,
+): Promise<void> {
+  await assertStateContent(tx, room, draft)
+  const isInvite = draft.type === 'm.room.member' && draft.content.membership === 'invite'
+  if (isInvite) await assertMayInvite(tx, sender, draft.stateKey)
 }
 
 /**
@@ -271,6 +286,9 @@ export function assertSendable(
   draft: { type: string; stateKey: string | undefined; content: JsonObject },
 ): void {
   assertNoLifetime(draft.content)
+  // Stand-ins for what the server adds, of the length that it will have at the least: an event that
+  // is too large with them could never be sent.
+  const reference = room.last_event_id ?? ''
   assertEventFormat(
     {
       type: draft.type,
@@ -280,10 +298,10 @@ export function assertSendable(
       content: draft.content,
       origin_server_ts: ctx.clock.now(),
       depth: room.last_depth + 1,
-      prev_events: [],
-      auth_events: [],
-      hashes: { sha256: '' },
-      signatures: {},
+      prev_events: [reference],
+      auth_events: [reference],
+      hashes: { sha256: '-'.repeat(43) },
+      signatures: { [ctx.config.server_name]: { [ctx.signingKey.keyId]: '-'.repeat(86) } },
     },
     versionOf(room),
   )

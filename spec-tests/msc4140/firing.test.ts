@@ -163,6 +163,26 @@ describe('every kind of event', () => {
     expect(Object.keys((await charlie.sync({ since })).rooms.invite ?? {})).toEqual([room])
   })
 
+  test('MSC4155: an invite that its user has come to block is refused', async () => {
+    const charlie = await server.user('charlie')
+    const invite = { membership: 'invite' }
+    const delayId = await alice.delayState(room, 1_000, 'm.room.member', charlie.userId, invite)
+    const early = await alice.delayState(room, 9_000, 'm.room.member', charlie.userId, invite)
+    const type = 'org.matrix.msc4155.invite_permission_config'
+    const user = encodeURIComponent(charlie.userId)
+    const path = `/_matrix/client/v3/user/${user}/account_data/${type}`
+    await charlie.ok('PUT', path, { body: { enabled: true, blocked_users: [alice.userId] } })
+    await server.advance(1_000)
+    const errcode = 'ORG.MATRIX.MSC4155.M_INVITE_BLOCKED'
+    expect((await alice.finalised())[0]).toMatchObject({
+      delayed_event: { delay_id: delayId },
+      error: { errcode },
+    })
+    const { status, body } = await alice.manage(early, 'send')
+    expect({ status, errcode: body.errcode }).toEqual({ status: 403, errcode })
+    expect((await charlie.sync()).rooms.invite?.[room]).toBeUndefined()
+  })
+
   test('power levels, and what comes after is judged by them', async () => {
     const strict = { ...levels, events_default: 50 }
     await alice.delayState(room, 1_000, 'm.room.power_levels', '', strict)
@@ -281,6 +301,20 @@ describe('unsigned.delay_id', () => {
         'org.matrix.msc4140.delay_id': delayId,
       })
     }
+  })
+
+  test('redacted_because has it for who redacted', async () => {
+    const eventId = await bob.say(room, 'regret')
+    const delayId = await alice.delay(room, 1_000, 'm.room.redaction', { redacts: eventId })
+    await server.advance(1_000)
+    const path = bob.roomPath(room, 'event', eventId)
+    const { redacted_because: seenByAlice } = (await alice.ok('GET', path)).unsigned
+    expect(seenByAlice.unsigned).toEqual({
+      delay_id: delayId,
+      'org.matrix.msc4140.delay_id': delayId,
+    })
+    const { redacted_because: seenByBob } = (await bob.ok('GET', path)).unsigned
+    expect(JSON.stringify(seenByBob)).not.toContain('delay_id')
   })
 
   test('an event that was not delayed has none', async () => {
