@@ -251,56 +251,28 @@ describe('TestAddAccountData, TestRemovingAccountData (MSC3391)', () => {
   })
 })
 
-describe('Ignoring users: m.ignored_user_list', () => {
-  const ignore = (who: Client, ...ignored: Client[]) =>
-    who.ok('PUT', `/_matrix/client/v3/user/${enc(who.userId)}/account_data/m.ignored_user_list`, {
-      body: { ignored_users: Object.fromEntries(ignored.map(user => [user.userId, {}])) },
-    })
-
-  test('TestInviteFromIgnoredUsersDoesNotAppearInSync', async () => {
-    const [dora, charlie] = [await server.user('dora'), await server.user('charlie')]
-    await ignore(dora, bob)
-    const { next_batch: since } = await dora.sync()
-    const [unwanted, wanted] = [await bob.createRoom(), await charlie.createRoom()]
-    await bob.invite(unwanted, dora.userId)
-    await charlie.invite(wanted, dora.userId)
-    expect(Object.keys((await dora.sync({ since })).rooms.invite ?? {})).toEqual([wanted])
-    expect(Object.keys((await dora.sync()).rooms.invite ?? {})).toEqual([wanted])
+describe('Direct messaging', () => {
+  test('TestWriteMDirectAccountData: m.direct comes with the first /sync and with the next', async () => {
+    const { next_batch: since } = await alice.sync()
+    const content = { [bob.userId]: [await alice.createRoom()] }
+    const path = `/_matrix/client/v3/user/${enc(alice.userId)}/account_data/m.direct`
+    await alice.ok('PUT', path, { body: content })
+    expect(await alice.ok('GET', path)).toEqual(content)
+    for (const query of [{ since }, {}]) {
+      const { account_data } = await alice.sync(query)
+      expect(account_data.events).toContainEqual({ type: 'm.direct', content })
+    }
   })
 
-  test('what they say is not seen, does not count, and wakes nobody; their state is seen', async () => {
-    const dora = await server.user('dora')
-    const room = await alice.createRoom({ preset: 'public_chat' })
-    await bob.join(room)
-    await dora.join(room)
-    const first = await bob.say(room, 'seen')
-    const { next_batch: since } = await dora.sync()
-    await ignore(dora, bob)
-    const waiting = dora.sync({
-      since: (await dora.sync({ since })).next_batch,
-      timeout: 30_000,
-      filter: JSON.stringify({ presence: { types: [] } }),
-    })
-    await server.untilWaiting(1)
-    await bob.say(room, 'not seen')
-    await bob.ok('POST', bob.roomPath(room, 'receipt', 'm.read', first), { body: {} })
-    const last = await alice.say(room, 'seen again')
-    const woken = (await waiting).rooms.join?.[room]
-    expect(woken?.timeline.events.map(event => event.event_id)).toEqual([last])
-    expect(woken).toMatchObject({
-      ephemeral: { events: [] },
-      unread_notifications: { notification_count: 1 },
-    })
-    for (const typing of [true, false]) {
-      await bob.ok('PUT', bob.roomPath(room, 'typing', bob.userId), { body: { typing } })
-      const [told] = (await dora.sync({ since })).rooms.join?.[room]?.ephemeral.events ?? []
-      expect(told?.content).toEqual({ user_ids: [] })
-    }
-    const { chunk } = await dora.messages(room, { dir: 'b', limit: 100 })
-    const senders = chunk.filter(event => event.sender === bob.userId)
-    expect(senders.map(event => event.type)).toEqual(['m.room.member'])
-    await ignore(dora)
-    const again = (await dora.messages(room, { dir: 'b', limit: 2 })).chunk
-    expect(again.map(event => event.content.body)).toEqual(['seen again', 'not seen'])
+  test('TestIsDirectFlagLocal: whoever is invited sees that it is a direct chat', async () => {
+    const room = await alice.createRoom({ invite: [bob.userId], is_direct: true })
+    const { invite_state } = (await bob.sync()).rooms.invite?.[room] ?? {}
+    expect(invite_state?.events).toContainEqual(
+      expect.objectContaining({
+        type: 'm.room.member',
+        state_key: bob.userId,
+        content: expect.objectContaining({ membership: 'invite', is_direct: true }),
+      }),
+    )
   })
 })
