@@ -6,7 +6,7 @@ import {
 } from '../../db/room-state.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { type Filter, matchesFilter } from '../matrix/filter.ts'
+import { type Filter, limited, matchesFilter } from '../matrix/filter.ts'
 import { roomMateTopics } from '../rooms/room-mates.ts'
 import type { PresenceState } from '../user-data/presence.ts'
 import type { RoomChange, Window } from './build-sync.ts'
@@ -53,7 +53,10 @@ export async function presenceSection(
       if (row.membership === 'join') told.add(row.state_key)
     }
   }
-  return [...told]
+  const wanted = filter.presence ?? {}
+  const inOrder = [...told].sort((a, b) => ctx.presence.positionOf(a) - ctx.presence.positionOf(b))
+  const events = inOrder
     .map(sender => ({ type: 'm.presence', sender, content: ctx.presence.of(sender) }))
-    .filter(event => matchesFilter(event, filter.presence ?? {}))
+    .filter(event => matchesFilter(event, wanted))
+  return limited(events, wanted)
 }

@@ -50,6 +50,64 @@ describe('PUT /_matrix/client/v3/presence/{userId}/status', () => {
 })
 
 describe('GET /_matrix/client/v3/sync and presence', () => {
+  test('TestMembersLocal: whoever joins is introduced to those who are there', async () => {
+    const dora = await server.user('dora')
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    const { next_batch: since } = await alice.sync()
+    const status = { presence: 'online', status_msg: 'said before the join' }
+    await dora.ok('PUT', statusOf(dora), { body: status })
+    await dora.join(room)
+    for (const query of [{ since }, {}]) {
+      const { rooms, presence } = await alice.sync(query)
+      const joins = rooms.join?.[room]?.timeline.events.filter(
+        event => event.type === 'm.room.member' && event.state_key === dora.userId,
+      )
+      expect(joins).toMatchObject([{ content: { membership: 'join' } }])
+      expect(presence.events).toContainEqual({
+        type: 'm.presence',
+        sender: dora.userId,
+        content: expect.objectContaining(status),
+      })
+    }
+    const own = await dora.sync()
+    expect(own.rooms.join?.[room]?.timeline.events.at(-1)).toMatchObject({
+      state_key: dora.userId,
+      content: { membership: 'join' },
+    })
+  })
+
+  test('TestPresenceSyncDifferentRooms: room-mates of all rooms are told of', async () => {
+    const others = [await server.user('eve'), await server.user('frank')]
+    const away = { presence: 'unavailable', status_msg: 'elsewhere' }
+    for (const other of others) {
+      await other.join(await alice.createRoom({ preset: 'public_chat' }))
+    }
+    const { next_batch: since } = await alice.sync()
+    for (const other of others) await other.ok('PUT', statusOf(other), { body: away })
+    for (const query of [{ since }, {}]) {
+      const { presence } = await alice.sync(query)
+      for (const other of others) {
+        const told = presence.events.find(event => event.sender === other.userId)
+        expect(told?.content).toMatchObject(away)
+      }
+    }
+  })
+
+  test('the filter’s limit keeps those whose presence changed last', async () => {
+    const others = [await server.user('george'), await server.user('harry')]
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    for (const other of others) await other.join(room)
+    const { next_batch: since } = await alice.sync()
+    for (const other of others) {
+      await other.ok('PUT', statusOf(other), { body: { presence: 'unavailable' } })
+    }
+    const limited = (limit: number) => JSON.stringify({ presence: { limit } })
+    const told = async (limit: number) =>
+      (await alice.sync({ since, filter: limited(limit) })).presence.events
+    expect(await told(1)).toMatchObject([{ sender: others[1]?.userId }])
+    expect(await told(0)).toEqual([])
+  })
+
   test('`set_presence` reaches room-mates', async () => {
     await alice.sync({ set_presence: 'online' })
     const { next_batch } = await bob.sync()
