@@ -51,6 +51,23 @@ export async function selectReceiptsBetween(
   return rows
 }
 
+/** The first `limit` receipts that moved in (after, upTo], of whomever and wherever, in order. */
+export async function selectAllReceiptsBetween(
+  db: Db,
+  after: number,
+  upTo: number,
+  limit: number,
+): Promise<ReceiptRow[]> {
+  return db.q
+    .selectFrom('receipts')
+    .selectAll()
+    .where('position', '>', after)
+    .where('position', '<=', upTo)
+    .orderBy('position')
+    .limit(limit)
+    .execute()
+}
+
 /** All receipts of one user in these rooms. */
 export async function selectOwnReceipts(
   db: Db,

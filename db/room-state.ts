@@ -248,6 +248,22 @@ export async function selectMemberships(
   return new Map(rows.map(row => [row.room_id, row.membership]))
 }
 
+/** The rooms that these users are in now. */
+export async function selectCurrentRoomsOf(
+  db: Db,
+  userIds: readonly string[],
+): Promise<{ room_id: string; state_key: string }[]> {
+  if (userIds.length === 0) return []
+  return db.q
+    .selectFrom('room_state')
+    .select(['room_id', 'state_key'])
+    .where('state_key', '=', sql<string>`ANY(${[...userIds]}::text[])`)
+    .where('type', '=', 'm.room.member')
+    .where('membership', '=', 'join')
+    .where('until_position', 'is', null)
+    .execute()
+}
+
 /**
  * The memberships of a user, in all rooms, that held at any moment in [after, upTo]: that at
  * `after` and each later one. Oldest first.

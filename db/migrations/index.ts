@@ -13,6 +13,7 @@ import { sessions } from './0015_sessions.ts'
 import { reading } from './0016_reading.ts'
 import { roomDirectory } from './0018_room_directory.ts'
 import { media } from './0019_media.ts'
+import { ephemeral } from './0020_ephemeral.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -28,4 +29,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0016_reading': reading,
   '0018_room_directory': roomDirectory,
   '0019_media': media,
+  '0020_ephemeral': ephemeral,
 }

@@ -22,7 +22,8 @@ export interface AppService {
   /** The service's own user. */
   senderUserId: string
   isRateLimited: boolean
-  receivesEphemeral: boolean
+  /** Under which key it is told of what happens in passing; undefined: not at all. */
+  ephemeralKey: 'ephemeral' | 'de.sorunome.msc2409.ephemeral' | undefined
   users: readonly Namespace[]
   aliases: readonly Namespace[]
   rooms: readonly Namespace[]

@@ -35,6 +35,8 @@ const registration = z.looseObject({
   sender_localpart: z.string(),
   rate_limited: z.boolean().nullish(),
   receive_ephemeral: z.boolean().nullish(),
+  // The same, as it was called in the draft; bridges of that time read the key of the draft.
+  'de.sorunome.msc2409.push_ephemeral': z.boolean().nullish(),
   namespaces: z.looseObject({ users: namespaces, aliases: namespaces, rooms: namespaces }),
 })
 
@@ -80,7 +82,11 @@ function readRegistration(
       hsToken: given.hs_token,
       senderUserId: makeUserId(given.sender_localpart, serverName),
       isRateLimited: given.rate_limited ?? true,
-      receivesEphemeral: given.receive_ephemeral ?? false,
+      ephemeralKey: given.receive_ephemeral
+        ? 'ephemeral'
+        : given['de.sorunome.msc2409.push_ephemeral']
+          ? 'de.sorunome.msc2409.ephemeral'
+          : undefined,
       ...namespaces,
     },
   }

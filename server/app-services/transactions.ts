@@ -14,13 +14,16 @@
 import { insertUser } from '../../db/accounts.ts'
 import { insertAppService, selectAppService, updateAppService } from '../../db/app-services.ts'
 import { selectEventsBetween } from '../../db/events.ts'
+import { selectAllReceiptsBetween } from '../../db/receipts.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
 import { randomToken } from '../lib/random.ts'
 import { clientForm, delayIdIn } from '../rooms/present-event.ts'
-import { allRoomsTopic } from '../stream/notifier.ts'
+import { allRoomsTopic, ephemeralTopic } from '../stream/notifier.ts'
 import type { AppService } from './app-services.ts'
 import { callAppService } from './call.ts'
+import { selectEphemeral } from './ephemeral.ts'
 import { selectInteresting } from './interest.ts'
 
 const batchSize = 100
@@ -75,13 +78,14 @@ async function tell(ctx: Context, service: AppService, signal: AbortSignal): Pro
   const { url } = service
   if (url === undefined) return
   ctx.notifier.begin(signal)
+  const topics = [allRoomsTopic, ...(service.ephemeralKey ? [ephemeralTopic] : [])]
   let seen = 0
   let failures = 0
   while (!signal.aborted && !ctx.notifier.isStopped()) {
     try {
       seen = await makeTransaction(ctx, service, seen)
       if (await deliver(ctx, { ...service, url }, signal)) failures = 0
-      else await ctx.notifier.wait([allRoomsTopic], seen, Number.POSITIVE_INFINITY, signal)
+      else await ctx.notifier.wait(topics, seen, Number.POSITIVE_INFINITY, signal)
     } catch (error) {
       if (signal.aborted) return
       failures += 1
@@ -89,8 +93,8 @@ async function tell(ctx: Context, service: AppService, signal: AbortSignal): Pro
       const { message } = error as Error
       ctx.log.warn({ app_service: service.id, failures }, `not acknowledged: ${message}`)
       // Nobody publishes this; time, or a stop, ends the wait.
-      const topics = [`retry:${service.id}`]
-      await ctx.notifier.wait(topics, 0, ctx.clock.now() + waitMs, signal)
+      const nobody = [`retry:${service.id}`]
+      await ctx.notifier.wait(nobody, 0, ctx.clock.now() + waitMs, signal)
     }
   }
 }
@@ -107,26 +111,14 @@ async function makeTransaction(ctx: Context, service: AppService, seen: number):
   let after = Math.max(seen, row.position)
   const upTo = ctx.positions.settled()
   while (after < upTo) {
-    const events = await selectEventsBetween(ctx.db, after, upTo, batchSize)
-    const last = events.at(-1)
-    const reached = last && events.length === batchSize ? last.position : upTo
-    const interesting = await selectInteresting(ctx, service, events)
-    if (interesting.length > 0) {
-      const now = ctx.clock.now()
-      const shown = interesting.map(event => ({
-        ...clientForm(event),
-        unsigned: {
-          age: now - event.origin_server_ts,
-          // What its users sent, it sent.
-          ...(ctx.appServices.isUserOf(service, event.sender) ? delayIdIn(event) : {}),
-        },
-      }))
+    const { body, reached } = await gather(ctx, service, after, upTo)
+    if (body) {
       await transaction(ctx.db, tx =>
         updateAppService(tx, {
           app_service_id: service.id,
           position: reached,
           transaction_id: randomToken(12),
-          transaction: JSON.stringify({ events: shown }),
+          transaction: JSON.stringify(body),
         }),
       )
       return reached
@@ -138,6 +130,50 @@ async function makeTransaction(ctx: Context, service: AppService, seen: number):
     }
   }
   return after
+}
+
+/**
+ * What concerns the service in (after, upTo], or in the part of it that fits into one transaction.
+ *
+ * @returns how far it reaches (inclusive), and no body if there is nothing to tell
+ */
+async function gather(
+  ctx: Context,
+  service: AppService,
+  after: number,
+  upTo: number,
+): Promise<{ body: JsonObject | undefined; reached: number }> {
+  const { ephemeralKey } = service
+  const receipts = ephemeralKey
+    ? await selectAllReceiptsBetween(ctx.db, after, upTo, batchSize)
+    : []
+  const receiptsEnd = endOf(receipts, upTo)
+  const events = await selectEventsBetween(ctx.db, after, receiptsEnd, batchSize)
+  const reached = endOf(events, receiptsEnd)
+  const interesting = await selectInteresting(ctx, service, events)
+  const read = receipts.filter(receipt => receipt.position <= reached)
+  const window = { after, upTo: reached }
+  const ephemeral = ephemeralKey ? await selectEphemeral(ctx, service, window, read) : []
+  if (interesting.length + ephemeral.length === 0) return { body: undefined, reached }
+  const now = ctx.clock.now()
+  const shown = interesting.map(event => ({
+    ...clientForm(event),
+    unsigned: {
+      age: now - event.origin_server_ts,
+      // What its users sent, it sent.
+      ...(ctx.appServices.isUserOf(service, event.sender) ? delayIdIn(event) : {}),
+    },
+  })) as unknown as JsonObject[]
+  return {
+    body: { events: shown, ...(ephemeralKey ? { [ephemeralKey]: ephemeral } : {}) },
+    reached,
+  }
+}
+
+/** How far a batch tells everything. */
+function endOf(batch: readonly { position: number }[], upTo: number): number {
+  const last = batch.at(-1)
+  return last && batch.length === batchSize ? last.position : upTo
 }
 
 /**

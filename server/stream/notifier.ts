@@ -11,6 +11,8 @@ interface Waiter {
 
 /** Something has happened in some room. */
 export const allRoomsTopic = 'rooms'
+/** Somebody types somewhere, or has read on, or comes or goes. */
+export const ephemeralTopic = 'ephemeral'
 export const roomTopic = (roomId: string) => `room:${roomId}`
 export const userTopic = (userId: string) => `user:${userId}`
 /** Only ever published at 1: a file is uploaded once. */

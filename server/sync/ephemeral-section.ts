@@ -10,6 +10,7 @@ import type { ReceiptRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter, matchesRoom } from '../matrix/filter.ts'
+import { receiptContent } from '../rooms/receipt-content.ts'
 import type { RoomChange, Window } from './build-sync.ts'
 
 export interface Ephemeral {
@@ -78,20 +79,4 @@ async function typingIn(
   if (!typing || typing.length === 0) return typing
   const present = await selectPresentIn(ctx.db, [roomId], typing)
   return typing.filter(userId => present.some(row => row.user_id === userId))
-}
-
-/** `{ eventId: { receiptType: { userId: { ts, thread_id? } } } }` */
-function receiptContent(receipts: readonly ReceiptRow[]): JsonObject {
-  const content: Record<string, Record<string, Record<string, JsonObject>>> = {}
-  // MSC4102: one user has one receipt of a type at an event, and the unthreaded one says more.
-  const isUnthreaded = (receipt: ReceiptRow) => (receipt.thread_id === '' ? 1 : 0)
-  const inOrder = [...receipts].sort((a, b) => isUnthreaded(a) - isUnthreaded(b))
-  for (const { event_id, receipt_type, user_id, received_ts, thread_id } of inOrder) {
-    const ofEvent = content[event_id] ?? {}
-    const receipt: JsonObject = { ts: received_ts }
-    if (thread_id !== '') receipt.thread_id = thread_id
-    const ofType = { ...ofEvent[receipt_type], [user_id]: receipt }
-    content[event_id] = { ...ofEvent, [receipt_type]: ofType }
-  }
-  return content
 }

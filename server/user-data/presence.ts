@@ -5,6 +5,7 @@
  */
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { JsonObject } from '../lib/json.ts'
+import { ephemeralTopic } from '../stream/notifier.ts'
 import type { StreamClock } from '../stream/stream-clock.ts'
 
 export const presenceStates = ['online', 'unavailable', 'offline'] as const
@@ -58,7 +59,8 @@ export class Presence {
       presence,
       statusMessage: message,
       lastActiveAt: presence === 'offline' ? (before?.lastActiveAt ?? now) : now,
-      position: isNews || !before ? this.#positions.takeNow(topics) : before.position,
+      position:
+        isNews || !before ? this.#positions.takeNow([...topics, ephemeralTopic]) : before.position,
       topics: wakes,
       offlineTimer:
         presence === 'offline'

@@ -4,7 +4,7 @@
  * Spec: Client-Server API "Typing Notifications"
  */
 import type { Clock, Timer } from '../lib/clock.ts'
-import { roomTopic } from '../stream/notifier.ts'
+import { ephemeralTopic, roomTopic } from '../stream/notifier.ts'
 import type { StreamClock } from '../stream/stream-clock.ts'
 
 interface Room {
@@ -37,7 +37,7 @@ export class Typing {
       userId,
       this.#clock.timer(until, () => this.stop(roomId, userId)),
     )
-    if (!before) room.position = this.#positions.takeNow([roomTopic(roomId)])
+    if (!before) room.position = this.#take(roomId)
   }
 
   /** They do not type any more. */
@@ -47,7 +47,18 @@ export class Typing {
     if (!room || !timer) return
     timer.cancel()
     room.typing.delete(userId)
-    room.position = this.#positions.takeNow([roomTopic(roomId)])
+    room.position = this.#take(roomId)
+  }
+
+  #take(roomId: string): number {
+    return this.#positions.takeNow([roomTopic(roomId), ephemeralTopic])
+  }
+
+  /** The rooms in which it changed who types, in (after, upTo]. */
+  roomsChanged(after: number, upTo: number): string[] {
+    return [...this.#rooms]
+      .filter(([, room]) => room.position > after && room.position <= upTo)
+      .map(([roomId]) => roomId)
   }
 
   /**

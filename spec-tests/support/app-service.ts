@@ -111,6 +111,15 @@ export class TestAppService {
     return [...byId.values()].flat()
   }
 
+  /** What happened in passing, under whichever key, in order; a repeated transaction counts once. */
+  ephemeral(): JsonObject[] {
+    const told = this.heard.filter(({ path }) => path.startsWith('/_matrix/app/v1/transactions/'))
+    const byPath = new Map(told.map(({ path, body }) => [path, body]))
+    return [...byPath.values()].flatMap(
+      body => body.ephemeral ?? body['de.sorunome.msc2409.ephemeral'] ?? [],
+    )
+  }
+
   async stop(): Promise<void> {
     this.#server.closeAllConnections()
     await new Promise(resolve => this.#server.close(resolve))
