@@ -22,6 +22,17 @@ export async function lockRoom(tx: Tx, roomId: string): Promise<LockedRoom | und
   return row as LockedRoom | undefined
 }
 
+/** In the order of their ids, so that two who lock several never wait for each other. By id. */
+export async function lockRooms(
+  tx: Tx,
+  roomIds: readonly string[],
+): Promise<Map<string, LockedRoom>> {
+  const { rows } = await sql<LockedRoom>`
+    SELECT * FROM rooms WHERE room_id = ANY(${[...new Set(roomIds)]}::text[])
+    ORDER BY room_id FOR UPDATE`.execute(tx.q)
+  return new Map(rows.map(room => [room.room_id, room]))
+}
+
 /** A new room, which nobody else can see yet and so is locked. Undefined if the id is taken. */
 export async function insertRoom(
   tx: Tx,

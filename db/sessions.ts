@@ -151,18 +151,23 @@ export async function insertSession(tx: Tx, session: Insertable<SessionTable>): 
   await tx.q.insertInto('sessions').values(session).execute()
 }
 
-/** The session of an access token, with what a request needs to know of its user. */
-export async function selectSessionByAccessToken(
+/** A session, with what a request needs to know of its user. */
+export type SessionWithUser = SessionRow & Pick<UserRow, 'is_guest' | 'is_admin' | 'deactivated_ts'>
+
+/** Of each access token the session; undefined: there is none (any more). */
+export async function selectSessionsByAccessToken(
   db: Db,
-  accessTokenHash: string,
-): Promise<(SessionRow & Pick<UserRow, 'is_guest' | 'is_admin' | 'deactivated_ts'>) | undefined> {
-  return db.q
+  accessTokenHashes: readonly string[],
+): Promise<(SessionWithUser | undefined)[]> {
+  const rows = await db.q
     .selectFrom('sessions')
     .innerJoin('users', 'users.user_id', 'sessions.user_id')
     .selectAll('sessions')
     .select(['users.is_guest', 'users.is_admin', 'users.deactivated_ts'])
-    .where('access_token_hash', '=', accessTokenHash)
-    .executeTakeFirst()
+    .where('access_token_hash', '=', sql<string>`ANY(${[...new Set(accessTokenHashes)]}::text[])`)
+    .execute()
+  const byHash = new Map(rows.map(row => [row.access_token_hash, row]))
+  return accessTokenHashes.map(hash => byHash.get(hash))
 }
 
 /** With its user's row, so that two refreshes with one token follow each other. */

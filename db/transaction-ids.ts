@@ -9,36 +9,46 @@ export interface AnswerKey {
   path: string
 }
 
-export async function selectAnswer(db: Db, key: AnswerKey): Promise<string | undefined> {
-  const row = await db.q
-    .selectFrom('transaction_ids')
-    .select('response')
-    .where('user_id', '=', key.userId)
-    .where('device_id', '=', key.deviceId)
-    .where('path', '=', key.path)
-    .executeTakeFirst()
-  return row?.response
+/** Of each key the answer; undefined: there is none. */
+export async function selectAnswers(
+  db: Db,
+  keys: readonly AnswerKey[],
+): Promise<(string | undefined)[]> {
+  const { rows } = await sql<{ at: number; response: string }>`
+    SELECT wanted.at, response
+    FROM unnest(
+      ${keys.map(({ userId }) => userId)}::text[],
+      ${keys.map(({ deviceId }) => deviceId)}::text[],
+      ${keys.map(({ path }) => path)}::text[]
+    ) WITH ORDINALITY AS wanted (user_id, device_id, path, at)
+    JOIN transaction_ids USING (user_id, device_id, path)`.execute(db.q)
+  const answers: (string | undefined)[] = keys.map(() => undefined)
+  for (const { at, response } of rows) answers[at - 1] = response
+  return answers
 }
 
-/** Waits for a transaction that is storing the same key, and is 'taken' if that one commits. */
-export async function insertAnswer(
+/**
+ * Waits for whoever is storing the same keys.
+ *
+ * @returns how many were stored; the others are taken: by a transaction that has committed, or by
+ *   another answer here
+ */
+export async function insertAnswers(
   tx: Tx,
-  key: AnswerKey,
-  response: string,
+  answers: readonly { key: AnswerKey; response: string }[],
   now: number,
-): Promise<'stored' | 'taken'> {
-  const { numInsertedOrUpdatedRows } = await tx.q
-    .insertInto('transaction_ids')
-    .values({
-      user_id: key.userId,
-      device_id: key.deviceId,
-      path: key.path,
-      response,
-      created_ts: now,
-    })
-    .onConflict(conflict => conflict.doNothing())
-    .executeTakeFirstOrThrow()
-  return numInsertedOrUpdatedRows === 1n ? 'stored' : 'taken'
+): Promise<number> {
+  if (answers.length === 0) return 0
+  const { numAffectedRows } = await sql`
+    INSERT INTO transaction_ids (user_id, device_id, path, response, created_ts)
+    SELECT given.*, ${now}::bigint FROM unnest(
+      ${answers.map(({ key }) => key.userId)}::text[],
+      ${answers.map(({ key }) => key.deviceId)}::text[],
+      ${answers.map(({ key }) => key.path)}::text[],
+      ${answers.map(({ response }) => response)}::text[]
+    ) AS given
+    ON CONFLICT DO NOTHING`.execute(tx.q)
+  return Number(numAffectedRows ?? 0)
 }
 
 /** @returns how many, at most `limit`, were stored before `before` (Unix ms) and are gone now */

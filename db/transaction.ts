@@ -31,6 +31,9 @@ export interface Tx extends Db {
 /** Which asynchronous work is inside a transaction; the pool refuses connections to it. */
 const scope = new AsyncLocalStorage<{ open: boolean }>()
 
+/** Pools that were given up. */
+const givenUp = new WeakSet<Pool>()
+
 /**
  * Begin, run `fn`, commit; roll back if it throws. This is the only place that begins one.
  *
@@ -39,9 +42,11 @@ const scope = new AsyncLocalStorage<{ open: boolean }>()
  *
  * A connection that breaks while COMMIT is under way says neither yes nor no, and the server may
  * still be about to say yes. Both guesses would be lies: the positions taken here stay in flight,
- * so that nobody reads past them, and the pool is given up. The next start finds the truth.
+ * so that nobody reads past them, and the pool is given up. The next start finds the truth; until
+ * then nothing is begun here any more, or who tries again might do for the second time what was done.
  */
 export async function transaction<T>(pool: Pool, fn: (tx: Tx) => Promise<T>): Promise<T> {
+  if (givenUp.has(pool)) throw new Error('the database is lost')
   const endings: ((committed: boolean) => void)[] = []
   const state = { open: true }
   const end = (committed: boolean) => {
@@ -71,6 +76,7 @@ export async function transaction<T>(pool: Pool, fn: (tx: Tx) => Promise<T>): Pr
   } catch (error) {
     if (isCommitting && !isRefusal(error)) {
       state.open = false
+      givenUp.add(pool)
       pool.lose(error as Error)
     } else if (state.open) end(false)
     throw error

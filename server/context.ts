@@ -2,11 +2,13 @@
 import { join } from 'node:path'
 import { countAllScheduled } from '../db/delayed-events.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../db/open.ts'
+import { selectSessionsByAccessToken } from '../db/sessions.ts'
 import { loadIdentity } from './accounts/identity.ts'
 import { type JwtKey, readJwtKey } from './accounts/jwt.ts'
 import { LastSeen } from './accounts/last-seen.ts'
-import { pruneAnswers } from './accounts/once.ts'
+import { type Answers, findAnswers, OnceTogether, pruneAnswers } from './accounts/once.ts'
 import { pruneTickets } from './accounts/openid.ts'
+import type { Requester, Sessions } from './accounts/requester.ts'
 import { RegistrationNonces } from './accounts/shared-secret.ts'
 import { UiaSessions } from './accounts/uia.ts'
 import { AppServices } from './app-services/app-services.ts'
@@ -19,12 +21,14 @@ import type { Lab } from './lab/lab.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { type Log, makeLog } from './lib/log.ts'
 import { Sweeper } from './lib/sweeper.ts'
+import { Together } from './lib/together.ts'
 import type { SigningKey } from './matrix/signing.ts'
 import { pruneMedia } from './media/expiry.ts'
 import { MediaFiles } from './media/files.ts'
 import { Images } from './media/images.ts'
 import { Metrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
+import { type Message, sendMessages } from './rooms/send-event.ts'
 import { UnreadCounts } from './rooms/unread-counts.ts'
 import { Notifier } from './stream/notifier.ts'
 import { StreamClock } from './stream/stream-clock.ts'
@@ -42,6 +46,10 @@ export interface Context {
   readonly positions: StreamClock
   readonly notifier: Notifier
   readonly scheduler: Scheduler
+  readonly sessions: Sessions
+  readonly answers: Answers
+  /** Messages that are to be sent. */
+  readonly sends: OnceTogether<Message & { requester: Requester }, { event_id: string }>
   readonly rateLimits: RateLimits
   readonly metrics: Metrics
   readonly sweeper: Sweeper
@@ -104,6 +112,8 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       countScheduled: () => countAllScheduled(db),
       countWaiting: () => notifier.waiting(),
     })
+    // PGlite does one thing at a time; on a server, who waits for one room holds nobody else up.
+    const going = { most: 100, atOnce: db.engine === 'postgres' ? 2 : 1 }
     const context: Context = {
       config,
       clock,
@@ -113,6 +123,12 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       positions,
       notifier,
       scheduler,
+      sessions: new Together(hashes => selectSessionsByAccessToken(db, hashes), going),
+      answers: new Together(keys => findAnswers(db, keys), going),
+      sends: new OnceTogether(() => context, sendMessages, {
+        ...going,
+        keyOf: ({ roomId }) => roomId,
+      }),
       rateLimits: new RateLimits(clock, config.rate_limits, limit => metrics.refused(limit)),
       metrics,
       sweeper: new Sweeper({ clock, log, everyMs: 3_600_000 }),

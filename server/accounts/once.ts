@@ -9,40 +9,113 @@ import { type Db, type Tx, transaction } from '../../db/transaction.ts'
 import {
   type AnswerKey,
   deleteAnswersBefore,
-  insertAnswer,
-  selectAnswer,
+  insertAnswers,
+  selectAnswers,
 } from '../../db/transaction-ids.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Job } from '../lib/sweeper.ts'
+import { type Going, Together } from '../lib/together.ts'
+import { MatrixError } from '../matrix/errors.ts'
 
 class AnsweredMeanwhile extends Error {}
 
-/** What this request was answered before; undefined if it is new. */
-export async function findAnswer(db: Db, key: AnswerKey): Promise<JsonObject | undefined> {
-  const answer = await selectAnswer(db, key)
-  return answer === undefined ? undefined : (JSON.parse(answer) as JsonObject)
+/** What a request was answered before; undefined if it is new. */
+export type Answers = Together<AnswerKey, JsonObject | undefined>
+
+/** Look up what requests were answered before. */
+export async function findAnswers(
+  db: Db,
+  keys: readonly AnswerKey[],
+): Promise<(JsonObject | undefined)[]> {
+  const answers = await selectAnswers(db, keys)
+  return answers.map(answer =>
+    answer === undefined ? undefined : (JSON.parse(answer) as JsonObject),
+  )
 }
 
 /**
  * Run `action` and store its answer in one transaction. If the same request is being handled at
  * the same moment, the one that stores its answer second undoes its work and gives the first's.
  */
-export async function once<T extends JsonObject>(
+export function once<T extends JsonObject>(
   ctx: Context,
   key: AnswerKey,
   action: (tx: Tx) => Promise<T>,
 ): Promise<T> {
-  try {
-    return await transaction(ctx.db, async tx => {
+  return orAsAnswered(ctx, key, () =>
+    transaction(ctx.db, async tx => {
       const answer = await action(tx)
-      const stored = await insertAnswer(tx, key, JSON.stringify(answer), ctx.clock.now())
-      if (stored === 'taken') throw new AnsweredMeanwhile()
+      await store(ctx, tx, [{ key, answer }])
       return answer
+    }),
+  )
+}
+
+/** What requests ask for that are handled together: gives each its answer, or its refusal. */
+export type Act<In, T> = (
+  ctx: Context,
+  tx: Tx,
+  inputs: readonly In[],
+) => Promise<readonly (T | MatrixError)[]>
+
+/** As {@link once}, for requests that go together in one transaction. */
+export class OnceTogether<In, T extends JsonObject> {
+  readonly #ctx: () => Context
+  readonly #together: Together<{ key: AnswerKey | undefined; input: In }, T>
+
+  constructor(ctx: () => Context, act: Act<In, T>, { keyOf, ...going }: Going<In>) {
+    this.#ctx = ctx
+    this.#together = new Together<{ key: AnswerKey | undefined; input: In }, T>(
+      requests => this.#handle(act, requests),
+      {
+        ...going,
+        ...(keyOf && { keyOf: ({ input }) => keyOf(input) }),
+      },
+    )
+  }
+
+  /** @param key undefined: the request has no transaction id, and its answer is not kept */
+  do(key: AnswerKey | undefined, input: In): Promise<T> {
+    const go = () => this.#together.do({ key, input })
+    return key ? orAsAnswered(this.#ctx(), key, go) : go()
+  }
+
+  #handle(act: Act<In, T>, requests: readonly { key: AnswerKey | undefined; input: In }[]) {
+    const ctx = this.#ctx()
+    return transaction(ctx.db, async tx => {
+      const inputs = requests.map(({ input }) => input)
+      const outcomes = await act(ctx, tx, inputs)
+      const answers = requests.flatMap(({ key }, i) => {
+        const answer = outcomes[i]
+        return !key || !answer || answer instanceof MatrixError ? [] : [{ key, answer }]
+      })
+      await store(ctx, tx, answers)
+      return outcomes
     })
+  }
+}
+
+async function store(
+  ctx: Context,
+  tx: Tx,
+  answers: readonly { key: AnswerKey; answer: JsonObject }[],
+): Promise<void> {
+  const rows = answers.map(({ key, answer }) => ({ key, response: JSON.stringify(answer) }))
+  const stored = await insertAnswers(tx, rows, ctx.clock.now())
+  if (stored < rows.length) throw new AnsweredMeanwhile()
+}
+
+async function orAsAnswered<T extends JsonObject>(
+  ctx: Context,
+  key: AnswerKey,
+  run: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await run()
   } catch (error) {
     if (!(error instanceof AnsweredMeanwhile)) throw error
-    const answer = await findAnswer(ctx.db, key)
+    const answer = await ctx.answers.do(key)
     if (!answer) throw new Error('an answer was taken and is not there')
     return answer as T
   }

@@ -4,7 +4,7 @@ import { alone } from '../delayed-events/delayed-events.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { contentWithReason, eventId, jsonObject, roomId, shortText, text } from '../http/schemas.ts'
 import { invalidParam } from '../matrix/errors.ts'
-import { redactEvent, sendMessage, sendState } from '../rooms/send-event.ts'
+import { redactEvent, sendState } from '../rooms/send-event.ts'
 import { completeWithSecrets } from './delayed-events-dialects.ts'
 import { speaksOfFutures } from './futures.ts'
 import { laterOf, laterQuery } from './later.ts'
@@ -24,7 +24,7 @@ export const roomSendEndpoints = [
     query: laterQuery.extend(sendOptionsQuery.shape),
     body: jsonObject,
     complete: completeWithSecrets,
-    async handle({ ctx, requester, params, query, body, once }) {
+    async handle({ ctx, requester, params, query, body, once, onceTogether }) {
       const event = {
         roomId: params.roomId,
         type: params.eventType,
@@ -35,10 +35,7 @@ export const roomSendEndpoints = [
       }
       const later = laterOf(query, event)
       if (later) return later(ctx, requester, event, once)
-      return once(async tx => {
-        const { event_id } = await sendMessage(ctx, tx, requester, event)
-        return { event_id }
-      })
+      return onceTogether(ctx.sends, { ...event, requester })
     },
   }),
   endpoint({

@@ -6,7 +6,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { z } from 'zod'
 import type { Tx } from '../../db/transaction.ts'
-import { findAnswer, once } from '../accounts/once.ts'
+import { type OnceTogether, once } from '../accounts/once.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
@@ -42,6 +42,8 @@ export interface Call<A extends Auth, P, Q, B> {
    * gets the same answer and does nothing. Only for endpoints that are `idempotent`.
    */
   once<T extends JsonObject>(action: (tx: Tx) => Promise<T>): Promise<T>
+  /** As `once`, in a transaction together with other requests of the kind. */
+  onceTogether<In, T extends JsonObject>(others: OnceTogether<In, T>, input: In): Promise<T>
 }
 
 /** What a handler returns for the rare answer that is not JSON. */
@@ -142,7 +144,7 @@ export function endpoint<
       path: `${method} ${paths[0]} ${JSON.stringify(request.params)}`,
     }
     if (declaration.idempotent && key) {
-      const answered = await findAnswer(ctx.db, key)
+      const answered = await ctx.answers.do(key)
       if (answered) return complete(ctx, answered)
     }
     if (limit) countRequest(ctx, limit, request, requester)
@@ -163,6 +165,8 @@ export function endpoint<
         if (!declaration.idempotent || !key) throw new Error(`${paths[0]} is not idempotent`)
         return once(ctx, key, action)
       },
+      onceTogether: <In, T extends JsonObject>(others: OnceTogether<In, T>, input: In) =>
+        others.do(declaration.idempotent ? key : undefined, input),
     }
     const result = await declaration.handle(call as Call<A, z.infer<P>, z.infer<Q>, z.infer<B>>)
     return declaration.complete ? complete(ctx, result as JsonObject) : result

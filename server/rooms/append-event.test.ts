@@ -10,9 +10,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { selectTimeline } from '../../db/events.ts'
+import { lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
+import { createUser } from '../accounts/users.ts'
 import { parseConfig } from '../config.ts'
 import { createContext, type RunningContext } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
@@ -20,6 +22,8 @@ import { labClock } from '../lib/lab-clock.ts'
 import type { EventReference, Pdu } from '../matrix/event.ts'
 import { redact } from '../matrix/redact.ts'
 import { allVersions, version as versionNamed } from '../matrix/test-events.ts'
+import { appendEvents } from './append-event.ts'
+import type { EventDraft } from './build-event.ts'
 import { type CreateRoomRequest, createRoom } from './create-room.ts'
 import { joinRoom, knockOnRoom, leaveRoom, moderate } from './membership.ts'
 import { redactEvent, sendMessage, sendState } from './send-event.ts'
@@ -330,4 +334,92 @@ describe('What is refused', () => {
       })
     },
   )
+})
+
+describe('Events that are appended together', () => {
+  const guest = { ...user('guest'), isGuest: true }
+  beforeAll(() =>
+    transaction(ctx.db, tx =>
+      createUser(ctx, tx, { userId: guest.userId, passwordHash: null, isGuest: true }),
+    ),
+  )
+
+  async function roomWithGuest() {
+    const roomId = await newRoom('11')
+    const content = { guest_access: 'can_join' }
+    const access = { roomId, type: 'm.room.guest_access', stateKey: '', content }
+    const { event_id } = await sendState(ctx, alice, access)
+    await joinRoom(ctx, guest, roomId, {})
+    return { roomId, guestAccess: event_id }
+  }
+
+  const message = (sender: Requester, n: number): EventDraft => ({
+    type: 'm.room.message',
+    sender: sender.userId,
+    content: { n },
+  })
+
+  async function append(roomId: string, drafts: EventDraft[]) {
+    return transaction(ctx.db, async tx => {
+      const room = await lockRoom(tx, roomId)
+      if (!room) throw new Error('no room')
+      return appendEvents(
+        ctx,
+        tx,
+        drafts.map(draft => ({ room, draft })),
+      )
+    })
+  }
+
+  test.each([
+    [
+      'a change of guest access',
+      () => ({ type: 'm.room.guest_access', stateKey: '', content: { guest_access: 'forbidden' } }),
+    ],
+    [
+      'a redaction of guest access',
+      (redacts: string) => ({ type: 'm.room.redaction', redacts, content: {} }),
+    ],
+  ])('%s sends guests away before what comes after it is judged', async (_, change) => {
+    const { roomId, guestAccess } = await roomWithGuest()
+    const outcomes = await append(roomId, [
+      message(guest, 1),
+      { sender: alice.userId, ...change(guestAccess) },
+      message(guest, 2),
+      message(alice, 3),
+    ])
+    expect(outcomes).toMatchObject([{}, {}, { status: 403 }, {}])
+    const last = (await eventsOf(roomId)).slice(-4).map(({ pdu }) => pdu)
+    expect(last.map(({ content }) => content.n ?? content.membership)).toEqual([
+      1,
+      undefined,
+      'leave',
+      3,
+    ])
+    last.slice(1).forEach(({ depth }, i) => {
+      expect(depth).toBe((last[i]?.depth ?? 0) + 1)
+    })
+  })
+
+  test('each is judged by what those before it leave, and follows the last that was accepted', async () => {
+    const roomId = await newRoom('11')
+    await joinRoom(ctx, bob, roomId, {})
+    const ban = {
+      type: 'm.room.member',
+      stateKey: bob.userId,
+      sender: alice.userId,
+      content: { membership: 'ban' },
+    }
+    const outcomes = await append(roomId, [
+      message(bob, 1),
+      ban,
+      message(bob, 2),
+      message(alice, 3),
+    ])
+    expect(outcomes).toMatchObject([{}, {}, { status: 403 }, {}])
+    const events = await eventsOf(roomId)
+    const [before, last] = events.slice(-2)
+    expect(last?.pdu).toMatchObject({ content: { n: 3 }, prev_events: [before?.row.event_id] })
+    expect(before?.pdu.content).toMatchObject({ membership: 'ban' })
+  })
 })

@@ -2,19 +2,20 @@
 
 import { selectEvent } from '../../db/events.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
-import { type LockedRoom, lockRoom } from '../../db/rooms.ts'
+import { type LockedRoom, lockRoom, lockRooms } from '../../db/rooms.ts'
 import type { EventRow, RoomRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { canonicalEventJson } from '../matrix/canonical-json.ts'
-import { badJson, invalidParam, notFound } from '../matrix/errors.ts'
+import { badJson, invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
 import { assertEventFormat } from '../matrix/event-format.ts'
 import { isUserId } from '../matrix/ids.ts'
 import { ownerOf } from '../matrix/owned-state.ts'
 import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
-import { appendEvent } from './append-event.ts'
+import { appendEvent, appendEvents } from './append-event.ts'
+import type { EventDraft } from './build-event.ts'
 import { checkAliasEvent } from './directory.ts'
 import { followTombstone } from './follow-upgrade.ts'
 import { assertMayInvite } from './invite-filter.ts'
@@ -40,6 +41,18 @@ export function redactsOf(type: string, content: JsonObject): string | undefined
     : undefined
 }
 
+/** A message event to be sent. */
+export interface Message {
+  roomId: string
+  type: string
+  content: JsonObject
+  transactionId: string | undefined
+  /** Unix ms; undefined: now. */
+  originServerTs?: number | undefined
+  /** MSC4354: from 0 to an hour. Undefined: it is not sticky. */
+  stickyDurationMs?: number | undefined
+}
+
 /**
  * Send a message event.
  *
@@ -50,17 +63,44 @@ export async function sendMessage(
   ctx: Context,
   tx: Tx,
   requester: Requester,
-  message: {
-    roomId: string
-    type: string
-    content: JsonObject
-    transactionId: string | undefined
-    originServerTs?: number | undefined
-    stickyDurationMs?: number | undefined
-  },
+  message: Message,
 ): Promise<EventRow> {
   const room = await lockKnownRoom(tx, message.roomId)
-  return appendEvent(ctx, tx, room, {
+  return appendEvent(ctx, tx, room, draftOf({ ...message, requester }))
+}
+
+/**
+ * Send message events, in this order.
+ *
+ * @returns for each what the request is answered, or its refusal as {@link sendMessage} throws it
+ */
+export async function sendMessages(
+  ctx: Context,
+  tx: Tx,
+  messages: readonly (Message & { requester: Requester })[],
+): Promise<({ event_id: string } | MatrixError)[]> {
+  const rooms = await lockRooms(
+    tx,
+    messages.map(({ roomId }) => roomId),
+  )
+  const entries = messages.map(message => {
+    const room = rooms.get(message.roomId)
+    return room && { room, draft: draftOf(message) }
+  })
+  const outcomes = await appendEvents(
+    ctx,
+    tx,
+    entries.filter(entry => entry !== undefined),
+  )
+  return messages.map(({ roomId }, i) => {
+    const outcome = entries[i] ? outcomes.shift() : notInRoom(roomId)
+    if (!outcome) throw new Error('an event was neither stored nor refused')
+    return outcome instanceof MatrixError ? outcome : { event_id: outcome.event_id }
+  })
+}
+
+function draftOf({ requester, ...message }: Message & { requester: Requester }): EventDraft {
+  return {
     type: message.type,
     sender: requester.userId,
     content: message.content,
@@ -69,7 +109,7 @@ export async function sendMessage(
     transactionId: message.transactionId,
     originServerTs: message.originServerTs,
     stickyDurationMs: message.stickyDurationMs,
-  })
+  }
 }
 
 /**

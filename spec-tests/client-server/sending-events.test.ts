@@ -58,3 +58,49 @@ describe('PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}', () =>
     expect((await alice.messages(room, { dir: 'f', from: next_batch })).chunk).toEqual([])
   })
 })
+
+describe('PUT /rooms/{roomId}/send/{eventType}/{txnId}: many at the same moment', () => {
+  const ofStatus = (error: { status: number; errcode: string }) => [error.status, error.errcode]
+
+  test('who is refused harms nobody beside them', async () => {
+    const [room, other] = [await alice.createRoom(), await alice.createRoom()]
+    const { next_batch } = await alice.sync()
+    const bodies = ['one', 'two', 'three', 'four']
+    const refusals = [
+      bob.say(room, 'from outside'),
+      alice.say('!nowhere:hs1', 'to nobody'),
+      alice.send(room, 'm.room.message', { body: 'x'.repeat(70_000) }),
+      alice.send(room, 'm.room.message', { body: 1.5 }),
+      alice.send(other, 'm.room.power_levels', { body: 'no state' }),
+    ].map(request => request.then(() => undefined, ofStatus))
+    const sent = bodies.map(body => alice.say(room, body))
+    const sentToOther = bodies.map(body => alice.say(other, body))
+    expect(await Promise.all(refusals)).toEqual([
+      [403, 'M_FORBIDDEN'],
+      [403, 'M_FORBIDDEN'],
+      [413, 'M_TOO_LARGE'],
+      [400, 'M_BAD_JSON'],
+      undefined,
+    ])
+    for (const [roomId, requests] of [
+      [room, sent],
+      [other, sentToOther],
+    ] as const) {
+      const eventIds = await Promise.all(requests)
+      const { chunk } = await alice.messages(roomId, { dir: 'f', from: next_batch })
+      const messages = chunk.filter(event => event.type === 'm.room.message')
+      expect(messages.map(event => event.event_id).sort()).toEqual(eventIds.sort())
+      expect(messages.map(event => event.content.body).sort()).toEqual([...bodies].sort())
+    }
+  })
+
+  test('a request that is made twice among others is one event, and both hear of it', async () => {
+    const room = await alice.createRoom()
+    const { next_batch } = await alice.sync()
+    const send = (n: number) => alice.send(room, 'm.room.message', { body: `${n}` }, `twice-${n}`)
+    const eventIds = await Promise.all([0, 1, 2, 3, 2, 1, 0, 4].map(send))
+    expect(eventIds.slice(4, 7)).toEqual([eventIds[2], eventIds[1], eventIds[0]])
+    const { chunk } = await alice.messages(room, { dir: 'f', from: next_batch })
+    expect(chunk.map(event => event.event_id).sort()).toEqual([...new Set(eventIds)].sort())
+  })
+})

@@ -1,0 +1,202 @@
+/**
+ * May this event enter its room? Judged in memory, by the state before it: what is refused has
+ * written nothing. What is accepted is built, and becomes part of the state before the next.
+ */
+import type { LockedRoom } from '../../db/rooms.ts'
+import type { EventRow } from '../../db/schema.ts'
+import type { Tx } from '../../db/transaction.ts'
+import type { Context } from '../context.ts'
+import { authEventKeys, type StateKey } from '../matrix/auth-events.ts'
+import { isAllowed } from '../matrix/auth-rules.ts'
+import { forbidden, guestAccessForbidden } from '../matrix/errors.ts'
+import type { AuthEvent, StateLookup } from '../matrix/event.ts'
+import { isEventId } from '../matrix/ids.ts'
+import { mayRedact } from '../matrix/power-levels.ts'
+import { redact } from '../matrix/redact.ts'
+import type { RoomVersion } from '../matrix/room-versions.ts'
+import { allRoomsTopic, roomTopic, userTopic } from '../stream/notifier.ts'
+import { buildEvent, type EventDraft, stickyUntil } from './build-event.ts'
+import { assertNoLifetime } from './lifetime.ts'
+import { assertRelation, type KnownRelations, relationOf } from './relate-event.ts'
+import type { StateBefore } from './state-before.ts'
+import { parsePdu, versionOf } from './stored-event.ts'
+import { notInRoom } from './visibility.ts'
+
+/** An event that is to enter a room. */
+export interface Entry {
+  room: LockedRoom
+  draft: EventDraft
+}
+
+/** An entry that is being judged, with all that can be said of it before. */
+export interface Candidate extends Entry {
+  version: RoomVersion
+  authEvent: AuthEvent
+  citedKeys: readonly StateKey[]
+  /** The id of the event that it empties. */
+  redacts: string | undefined
+}
+
+/** What has been decided and is to be stored. */
+export interface Accepted extends Entry {
+  row: EventRow
+  /** The event that it empties, and what is left of that. */
+  redacted: { original: EventRow; pdu: string } | undefined
+}
+
+export const isJoin = ({ type, content }: EventDraft): boolean =>
+  type === 'm.room.member' && content.membership === 'join'
+
+export function candidateOf({ room, draft: given }: Entry): Candidate {
+  const draft = withOurVoucher(given)
+  const version = versionOf(room)
+  const authEvent = authEventOf(draft, room, version)
+  const citedKeys = authEventKeys(authEvent, version)
+  return { room, draft, version, authEvent, citedKeys, redacts: redactedBy(draft, version) }
+}
+
+/** The state that is needed to judge an event. */
+export function keysToKnow({ room, draft, citedKeys }: Candidate) {
+  const keys: StateKey[] = [...citedKeys, ['m.room.create', '']]
+  if (isJoin(draft)) keys.push(['m.room.guest_access', ''])
+  return keys.map(([type, stateKey]) => ({ room_id: room.room_id, type, state_key: stateKey }))
+}
+
+/** @throws MatrixError the refusal */
+export function judge(
+  ctx: Context,
+  tx: Tx,
+  candidate: Candidate,
+  states: StateBefore,
+  known: {
+    originals: ReadonlyMap<string, EventRow>
+    guests: ReadonlySet<string>
+    relations: KnownRelations
+  },
+): Accepted {
+  const { room, draft, version, authEvent, citedKeys } = candidate
+  assertNoLifetime(draft.content)
+  const state = states.lookupIn(room.room_id)
+  assertNotAnOutsider(draft, room, state)
+  const now = ctx.clock.now()
+  const { pdu, eventId, referenceHash } = buildEvent(ctx, room, draft, {
+    version,
+    citedEvents: states.rowsUnder(room.room_id, citedKeys),
+    now,
+  })
+  const verdict = isAllowed(authEvent, state, version, {
+    isFirstAfterCreate: room.last_depth === 1,
+  })
+  if (!verdict.allowed) throw forbidden(verdict.reason)
+  if (isJoin(draft) && known.guests.has(draft.sender)) {
+    const { guest_access } = state('m.room.guest_access', '')?.content ?? {}
+    if (guest_access !== 'can_join') {
+      throw guestAccessForbidden('This room does not let guests in')
+    }
+  }
+  assertRelation(known.relations, room.room_id, draft)
+  const redacted = redactionOf(candidate, state, known.originals)
+
+  const row: EventRow = {
+    event_id: eventId,
+    room_id: room.room_id,
+    position: ctx.positions.take(tx, topicsOf(draft, room)),
+    type: draft.type,
+    state_key: draft.stateKey ?? null,
+    sender: draft.sender,
+    origin_server_ts: pdu.origin_server_ts,
+    pdu: JSON.stringify(pdu),
+    reference_hash: referenceHash,
+    contains_url: typeof draft.content.url === 'string',
+    ...relationOf(draft.content),
+    redacted_by: null,
+    device_id: draft.deviceId ?? null,
+    transaction_id: draft.transactionId ?? null,
+    delay_id: draft.delayId ?? null,
+    sticky_until_ts: stickyUntil(draft, pdu, now),
+  }
+  room.last_event_id = eventId
+  room.last_event_hash = referenceHash
+  room.last_depth = pdu.depth
+  if (draft.stateKey !== undefined) states.set(row, pdu)
+  return { room, draft, row, redacted }
+}
+
+/**
+ * Whoever is named in `join_authorised_via_users_server` is vouched for by their server's signature,
+ * which is ours: so we name them, after looking, and never a client, whichever way it sends.
+ */
+function withOurVoucher(draft: EventDraft): EventDraft {
+  if (draft.type !== 'm.room.member') return draft
+  const { join_authorised_via_users_server: _, ...content } = draft.content
+  if (draft.joinAuthorisedVia !== undefined) {
+    content.join_authorised_via_users_server = draft.joinAuthorisedVia
+  }
+  return { ...draft, content }
+}
+
+/**
+ * Who is not in a room is told no more of it, by the refusal, than if there were none. A membership
+ * is how one comes in, and the create event has nobody before it: those are for the rules alone.
+ */
+function assertNotAnOutsider(draft: EventDraft, room: LockedRoom, state: StateLookup): void {
+  if (draft.type === 'm.room.member' && draft.stateKey === draft.sender) return
+  if (draft.type === 'm.room.create' && room.last_depth === 0) return
+  const { membership } = state('m.room.member', draft.sender)?.content ?? {}
+  if (membership !== 'join') throw notInRoom(room.room_id)
+}
+
+/** The event as the authorisation rules see it. */
+function authEventOf(draft: EventDraft, room: LockedRoom, version: RoomVersion): AuthEvent {
+  const hasRoomId = !(version.roomIdIsCreateHash && draft.type === 'm.room.create')
+  return {
+    type: draft.type,
+    sender: draft.sender,
+    content: draft.content,
+    ...(draft.stateKey === undefined ? {} : { state_key: draft.stateKey }),
+    ...(hasRoomId ? { room_id: room.room_id } : {}),
+    ...(draft.redacts === undefined ? {} : { redacts: draft.redacts }),
+  }
+}
+
+/** Who is to look again: the room, who follows all rooms, and whoever's membership changes. */
+function topicsOf(draft: EventDraft, room: LockedRoom): string[] {
+  const topics = [roomTopic(room.room_id), allRoomsTopic]
+  if (draft.type === 'm.room.member' && draft.stateKey) topics.push(userTopic(draft.stateKey))
+  return topics
+}
+
+function redactedBy(draft: EventDraft, version: RoomVersion): string | undefined {
+  if (draft.type !== 'm.room.redaction') return undefined
+  const inContent = version.updatedRedactionRules ? draft.content.redacts : undefined
+  const redacts = draft.redacts ?? inContent
+  return typeof redacts === 'string' && isEventId(redacts) ? redacts : undefined
+}
+
+/**
+ * What a redaction leaves of the event that it names. A redaction of something that this room does
+ * not have is kept, and does nothing.
+ *
+ * @throws 403 M_FORBIDDEN if it is somebody else's event and the sender is below the redact level
+ * Spec: room version 3 "Handling redactions", room version 11 "Redactions"
+ */
+function redactionOf(
+  { room, draft, version, redacts }: Candidate,
+  state: StateLookup,
+  originals: ReadonlyMap<string, EventRow>,
+): Accepted['redacted'] {
+  const original = redacts === undefined ? undefined : originals.get(redacts)
+  if (!original || original.room_id !== room.room_id) return undefined
+  const create = state('m.room.create', '')
+  if (!create) throw new Error('a room without a create event')
+  const isPermitted = mayRedact({
+    redactor: draft.sender,
+    originalSender: original.sender,
+    create,
+    powerLevels: state('m.room.power_levels', ''),
+    version,
+  })
+  if (!isPermitted) throw forbidden(`${draft.sender} may not redact events of others here`)
+  if (original.redacted_by !== null) return undefined
+  return { original, pdu: JSON.stringify(redact(parsePdu(original), version)) }
+}
