@@ -262,30 +262,21 @@ export interface Replacement {
 /** For each of these state events that replaced another: which. */
 export async function selectReplaced(
   db: Db,
-  roomId: string,
-  eventIds: readonly string[],
+  states: readonly Pick<EventRow, 'event_id' | 'room_id' | 'type' | 'state_key' | 'position'>[],
 ): Promise<Replacement[]> {
-  if (eventIds.length === 0) return []
-  return db.q
-    .selectFrom('room_state as after')
-    .innerJoin('events as event', 'event.event_id', 'after.event_id')
-    .innerJoin('room_state as before', join =>
-      join
-        .onRef('before.room_id', '=', 'after.room_id')
-        .onRef('before.type', '=', 'after.type')
-        .onRef('before.state_key', '=', 'after.state_key')
-        .onRef('before.until_position', '=', 'after.position'),
-    )
-    .innerJoin('events as replaced', 'replaced.event_id', 'before.event_id')
-    .select([
-      'after.event_id',
-      'replaced.event_id as replaces_state',
-      'replaced.position',
-      'replaced.pdu',
-      'replaced.sender',
-    ])
-    .where('after.room_id', '=', roomId)
-    .where('event.event_id', '=', sql<string>`ANY(${[...eventIds]}::text[])`)
-    .whereRef('after.position', '=', 'event.position')
-    .execute()
+  if (states.length === 0) return []
+  const { rows } = await sql<Replacement>`
+    SELECT after.event_id, replaced.event_id AS replaces_state, replaced.position, replaced.pdu,
+      replaced.sender
+    FROM unnest(
+      ${states.map(state => state.event_id)}::text[],
+      ${states.map(state => state.room_id)}::text[],
+      ${states.map(state => state.type)}::text[],
+      ${states.map(state => state.state_key)}::text[],
+      ${states.map(state => state.position)}::bigint[]
+    ) AS after (event_id, room_id, type, state_key, position)
+    JOIN room_state before ON before.room_id = after.room_id AND before.type = after.type
+      AND before.state_key = after.state_key AND before.until_position = after.position
+    JOIN events replaced ON replaced.event_id = before.event_id`.execute(db.q)
+  return rows
 }

@@ -366,32 +366,33 @@ export async function selectSharingRoomAt(
 }
 
 /**
- * Members to name a room after: the first `limit`, in order of position, without `exceptUserId`,
+ * Members to name each room after: the first `limit`, in order of position, without `exceptUserId`,
  * of those whose membership is now one of these.
  */
 export async function selectHeroes(
   db: Db,
-  roomId: string,
+  roomIds: readonly string[],
   exceptUserId: string,
   memberships: 'present' | 'gone',
   limit: number,
-): Promise<string[]> {
-  const rows = await db.q
-    .selectFrom('room_state')
-    .select('state_key')
-    .where('room_id', '=', roomId)
-    .where('until_position', 'is', null)
-    // Spelt out, and not a parameter, because each is a partial index.
-    .where(
-      memberships === 'present'
-        ? sql<boolean>`membership IN ('join', 'invite')`
-        : sql<boolean>`membership IN ('leave', 'ban')`,
-    )
-    .where('state_key', '!=', exceptUserId)
-    .orderBy('position')
-    .limit(limit)
-    .execute()
-  return rows.map(row => row.state_key)
+): Promise<{ room_id: string; state_key: string }[]> {
+  if (roomIds.length === 0) return []
+  // Spelt out, and not a parameter, because each is a partial index.
+  const isOneOf =
+    memberships === 'present'
+      ? sql`membership IN ('join', 'invite')`
+      : sql`membership IN ('leave', 'ban')`
+  const { rows } = await sql<{ room_id: string; state_key: string }>`
+    SELECT heroes.room_id, heroes.state_key
+    FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id)
+    CROSS JOIN LATERAL (
+      SELECT room_state.room_id, state_key, position FROM room_state
+      WHERE room_state.room_id = wanted.room_id AND until_position IS NULL AND ${isOneOf}
+        AND state_key <> ${exceptUserId}
+      ORDER BY position LIMIT ${limit}
+    ) AS heroes
+    ORDER BY heroes.position`.execute(db.q)
+  return rows
 }
 
 /** Whether any of these types changed under any key in the room in (after, upTo]. */

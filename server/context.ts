@@ -32,6 +32,7 @@ import { type Message, sendMessages } from './rooms/send-event.ts'
 import { UnreadCounts } from './rooms/unread-counts.ts'
 import { Notifier } from './stream/notifier.ts'
 import { StreamClock } from './stream/stream-clock.ts'
+import { SyncReads } from './sync/reads.ts'
 import { SlidingConnections } from './sync/sliding/connections.ts'
 import { Presence } from './user-data/presence.ts'
 import { PushDelivery } from './user-data/push-delivery.ts'
@@ -58,6 +59,7 @@ export interface Context {
   readonly presence: Presence
   readonly appServices: AppServices
   readonly typing: Typing
+  readonly syncReads: SyncReads
   readonly slidingConnections: SlidingConnections
   readonly unread: UnreadCounts
   readonly pushDelivery: PushDelivery
@@ -137,6 +139,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       presence: new Presence(clock, positions),
       appServices,
       typing: new Typing(clock, positions),
+      syncReads: new SyncReads(db),
       slidingConnections: new SlidingConnections(clock),
       unread: new UnreadCounts(),
       pushDelivery: new PushDelivery(),

@@ -7,7 +7,7 @@
 import { insertDeviceListChanges } from '../../db/device-lists.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
-import { userTopic } from '../stream/notifier.ts'
+import { devicesTopic, userTopic } from '../stream/notifier.ts'
 import { roomMateTopics } from './room-mates.ts'
 
 /**
@@ -18,7 +18,7 @@ import { roomMateTopics } from './room-mates.ts'
  */
 export async function noteDevicesChanged(ctx: Context, tx: Tx, userId: string): Promise<void> {
   const topics = await roomMateTopics(ctx, userId, tx)
-  const position = ctx.positions.take(tx, topics)
+  const position = ctx.positions.take(tx, [...topics, devicesTopic])
   await insertDeviceListChanges(tx, [{ position, user_id: userId, seen_by: null }])
 }
 
@@ -29,7 +29,7 @@ export async function noteKeysSigned(
   viewer: string,
   userIds: readonly string[],
 ): Promise<void> {
-  const position = ctx.positions.take(tx, [userTopic(viewer)])
+  const position = ctx.positions.take(tx, [userTopic(viewer), devicesTopic])
   await insertDeviceListChanges(
     tx,
     userIds.map(user_id => ({ position, user_id, seen_by: viewer })),

@@ -14,7 +14,7 @@ import { isEventId } from '../matrix/ids.ts'
 import { mayRedact } from '../matrix/power-levels.ts'
 import { redact } from '../matrix/redact.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
-import { allRoomsTopic, roomTopic, userTopic } from '../stream/notifier.ts'
+import { allRoomsTopic, eventsTopic, roomTopic, stateTopic, userTopic } from '../stream/notifier.ts'
 import { buildEvent, type EventDraft, stickyUntil } from './build-event.ts'
 import { assertNoLifetime } from './lifetime.ts'
 import { assertRelation, type KnownRelations, relationOf } from './relate-event.ts'
@@ -161,7 +161,8 @@ function authEventOf(draft: EventDraft, room: LockedRoom, version: RoomVersion):
 
 /** Who is to look again: the room, who follows all rooms, and whoever's membership changes. */
 function topicsOf(draft: EventDraft, room: LockedRoom): string[] {
-  const topics = [roomTopic(room.room_id), allRoomsTopic]
+  const topics = [roomTopic(room.room_id), eventsTopic(room.room_id), allRoomsTopic]
+  if (draft.stateKey !== undefined) topics.push(stateTopic(room.room_id))
   if (draft.type === 'm.room.member' && draft.stateKey) topics.push(userTopic(draft.stateKey))
   return topics
 }

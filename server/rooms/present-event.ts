@@ -28,21 +28,29 @@ export interface Viewer {
  *
  * @param rows of one room or of several
  * @param sights what the viewer sees of these rooms
+ * @param rowsHoldChildren whatever relates to one of the rows, and may be read, is one of them
  */
 export async function presentEvents(
   db: Db,
   rows: readonly EventRow[],
   viewer: Viewer,
   sights: readonly Sight[],
+  rowsHoldChildren = false,
 ): Promise<ClientEvent[]> {
-  const replaced = await replacedBy(db, rows)
   const redactionIds = rows.flatMap(row => row.redacted_by ?? [])
-  const redactions = new Map((await selectEvents(db, redactionIds)).map(row => [row.event_id, row]))
-  const aggregations = await aggregationsOf(db, rows, viewer.userId, sights, children =>
-    presentEvents(db, children, viewer, sights),
-  )
+  const [replaced, redactingRows, aggregations] = await Promise.all([
+    replacedBy(db, rows),
+    selectEvents(db, redactionIds),
+    rowsHoldChildren && !areRelated(rows)
+      ? new Map<string, JsonObject>()
+      : aggregationsOf(db, rows, viewer.userId, sights, children =>
+          presentEvents(db, children, viewer, sights),
+        ),
+  ])
+  const redactions = new Map(redactingRows.map(row => [row.event_id, row]))
+  const sightOf = new Map(sights.map(sight => [sight.roomId, sight]))
   return rows.map(row => {
-    const sight = sights.find(({ roomId }) => roomId === row.room_id)
+    const sight = sightOf.get(row.room_id)
     if (!sight) throw new Error('an event was presented to somebody who had not looked')
     const unsigned: JsonObject = {
       age: viewer.now - row.origin_server_ts,
@@ -79,6 +87,12 @@ export function delayIdIn({ delay_id }: EventRow): JsonObject {
   return delay_id === null ? {} : { delay_id, 'org.matrix.msc4140.delay_id': delay_id }
 }
 
+/** Whether one of them relates to another. */
+function areRelated(rows: readonly EventRow[]): boolean {
+  const ids = new Set(rows.map(row => row.event_id))
+  return rows.some(row => row.relates_to !== null && ids.has(row.relates_to))
+}
+
 /** MSC4115: the viewer's membership just after the event at this position. */
 function membershipAt(sight: Sight, position: number): string {
   return sight.memberships.findLast(change => change.position <= position)?.value ?? 'leave'
@@ -102,8 +116,9 @@ export async function presentForSync(
   rows: readonly EventRow[],
   viewer: Viewer,
   sights: readonly Sight[],
+  rowsHoldChildren = false,
 ): Promise<ClientEvent[]> {
-  const events = await presentEvents(db, rows, viewer, sights)
+  const events = await presentEvents(db, rows, viewer, sights, rowsHoldChildren)
   for (const event of events) withoutRoomId(event)
   return events
 }
@@ -120,16 +135,8 @@ function withoutRoomId(event: JsonObject | ClientEvent): void {
 
 /** For each state event that replaced another: that other. */
 async function replacedBy(db: Db, rows: readonly EventRow[]) {
-  const byRoom = new Map<string, string[]>()
-  for (const row of rows) {
-    if (row.state_key === null) continue
-    byRoom.set(row.room_id, [...(byRoom.get(row.room_id) ?? []), row.event_id])
-  }
-  const replaced = new Map<string, Awaited<ReturnType<typeof selectReplaced>>[number]>()
-  for (const [roomId, eventIds] of byRoom) {
-    for (const row of await selectReplaced(db, roomId, eventIds)) replaced.set(row.event_id, row)
-  }
-  return replaced
+  const states = rows.filter(row => row.state_key !== null)
+  return new Map((await selectReplaced(db, states)).map(row => [row.event_id, row]))
 }
 
 /** The event without anything that depends on who looks. */

@@ -1,5 +1,6 @@
 /** Who may look into a room, and how far. */
 import {
+  type MembershipRow,
   selectMembership,
   selectMembershipHistory,
   selectStateHistory,
@@ -45,10 +46,12 @@ export async function selectSights(
   userId: string,
   upTo: number,
 ): Promise<Sight[]> {
-  const memberships = groupByRoom(await selectMembershipHistory(db, roomIds, userId))
-  const visibilities = groupByRoom(
-    await selectStateHistory(db, roomIds, ['m.room.history_visibility', '']),
-  )
+  const [ofUser, ofRooms] = await Promise.all([
+    selectMembershipHistory(db, roomIds, userId),
+    selectStateHistory(db, roomIds, ['m.room.history_visibility', '']),
+  ])
+  const memberships = groupByRoom(ofUser)
+  const visibilities = groupByRoom(ofRooms)
   const left = roomIds.filter(roomId => {
     const last = memberships.get(roomId)?.at(-1)?.membership
     return last === 'leave' || last === 'ban'
@@ -58,14 +61,8 @@ export async function selectSights(
     sightOf({
       roomId,
       upTo,
-      memberships: (memberships.get(roomId) ?? []).map(row => ({
-        position: row.position,
-        value: row.membership,
-      })),
-      visibilities: (visibilities.get(roomId) ?? []).map(row => ({
-        position: row.position,
-        value: String(parsePdu(row).content.history_visibility),
-      })),
+      memberships: memberships.get(roomId) ?? [],
+      visibilities: visibilities.get(roomId) ?? [],
       forgottenUpTo: forgotten.get(roomId),
     }),
   )
@@ -100,14 +97,38 @@ export async function lookInto(
   return { ...sight, stateUpTo }
 }
 
-function sightOf(seen: {
+/**
+ * What somebody sees of a stretch of a room's timeline, (since, upTo], in which they were a member
+ * all the time. Whoever is in the room reads everything, so nothing need be looked up.
+ */
+export function sightOfStay(roomId: string, since: number, upTo: number): Sight {
+  return {
+    roomId,
+    upTo,
+    ranges: [{ from: since + 1, upTo }],
+    memberships: [{ position: since, value: 'join' }],
+    isForgotten: false,
+    stateUpTo: upTo,
+  }
+}
+
+/** A sight, from what has been read: all memberships, all visibilities, oldest first. */
+export function sightOf(seen: {
   roomId: string
   upTo: number
-  memberships: readonly Change[]
-  visibilities: readonly Change[]
+  memberships: readonly Pick<MembershipRow, 'position' | 'membership'>[]
+  visibilities: readonly { position: number; pdu: string }[]
   forgottenUpTo: number | undefined
 }): Sight {
-  const { roomId, upTo, memberships, visibilities, forgottenUpTo } = seen
+  const { roomId, upTo, forgottenUpTo } = seen
+  const memberships = seen.memberships.map(row => ({
+    position: row.position,
+    value: row.membership,
+  }))
+  const visibilities = seen.visibilities.map(row => ({
+    position: row.position,
+    value: String(parsePdu(row).content.history_visibility),
+  }))
   const held = (changes: readonly Change[]) =>
     changes.findLast(change => change.position <= upTo)?.value
   const last = memberships.at(-1)

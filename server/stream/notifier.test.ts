@@ -177,3 +177,26 @@ describe('idle', () => {
     await notifier.idle()
   })
 })
+
+describe('what need not be read', () => {
+  test('a topic has moved past what it was last published at, and not past that', () => {
+    const { notifier } = start()
+    notifier.rememberAfter(5)
+    notifier.publish(7, [room])
+    expect(notifier.hasMoved(room, 6)).toBe(true)
+    expect(notifier.hasMoved(room, 7)).toBe(false)
+    expect(notifier.hasMoved(alice, 5)).toBe(false)
+  })
+
+  test('before the server started, anything may have happened', () => {
+    const { notifier } = start()
+    notifier.rememberAfter(5)
+    expect(notifier.hasMoved(alice, 4)).toBe(true)
+    expect(notifier.remembers(4)).toBe(false)
+    expect(notifier.remembers(5)).toBe(true)
+  })
+
+  test('who was never told where the server started knows nothing', () => {
+    expect(start().notifier.hasMoved(alice, 1_000_000)).toBe(true)
+  })
+})

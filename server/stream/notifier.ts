@@ -15,6 +15,12 @@ export const allRoomsTopic = 'rooms'
 export const ephemeralTopic = 'ephemeral'
 export const roomTopic = (roomId: string) => `room:${roomId}`
 export const userTopic = (userId: string) => `user:${userId}`
+/** An event has come into the room. Nobody waits for these three; they tell what need not be read. */
+export const eventsTopic = (roomId: string) => `events:${roomId}`
+/** A state event has. */
+export const stateTopic = (roomId: string) => `state:${roomId}`
+/** Somebody's devices or keys have changed. */
+export const devicesTopic = 'devices'
 /** Only ever published at 1: a file is uploaded once. */
 export const mediaTopic = (mediaId: string) => `media:${mediaId}`
 
@@ -32,6 +38,7 @@ export class Notifier {
   #idle: (() => void)[] = []
   #listener: ((topics: readonly string[]) => void) | undefined
   #stopped = false
+  #rememberedAfter = Number.POSITIVE_INFINITY
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -40,6 +47,24 @@ export class Notifier {
   /** Tell somebody who waits for nothing in particular of everything. There is one such. */
   listen(listener: (topics: readonly string[]) => void): void {
     this.#listener = listener
+  }
+
+  /** From here on (exclusive) every position is published; of what came before nothing is known. */
+  rememberAfter(position: number): void {
+    this.#rememberedAfter = position
+  }
+
+  /**
+   * Whether there may be something of this topic after `after` (exclusive): there is, or it was
+   * before the server started. If not, whoever reads up to a settled position has nothing to read.
+   */
+  hasMoved(topic: string, after: number): boolean {
+    return !this.remembers(after) || (this.#latest.get(topic) ?? 0) > after
+  }
+
+  /** Whether all that came after `after` (exclusive) was published by this process. */
+  remembers(after: number): boolean {
+    return after >= this.#rememberedAfter
   }
 
   /** Something at `position` concerns these topics, and everything below it is settled. */

@@ -49,6 +49,7 @@ export class StreamClock {
     this.#blockSize = blockSize
     this.#last = first - 1
     this.#blockEnd = first + blockSize - 1
+    notifier.rememberAfter(this.#last)
   }
 
   /**

@@ -5,6 +5,7 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { noChanges, type PushRuleChanges, pushRulesWith } from '../matrix/push-rules.ts'
+import { userTopic } from '../stream/notifier.ts'
 import type { Window } from './build-sync.ts'
 
 /**
@@ -17,8 +18,11 @@ export async function accountDataSection(
   filter: Filter,
   { since, upTo }: Window,
 ): Promise<{ global: JsonObject[]; rooms: Map<string, JsonObject[]> }> {
-  const global: JsonObject[] = await pushRulesEvent(ctx, userId, { since, upTo })
   const rooms = new Map<string, JsonObject[]>()
+  if (since !== undefined && !ctx.notifier.hasMoved(userTopic(userId), since)) {
+    return { global: [], rooms }
+  }
+  const global: JsonObject[] = await pushRulesEvent(ctx, userId, { since, upTo })
   const ofRooms = filter.room?.account_data ?? {}
   for (const row of await selectAccountDataBetween(ctx.db, userId, since ?? 0, upTo)) {
     // MSC3391: that something was removed is told once, and not to who begins anew.

@@ -7,13 +7,13 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { matchesRoom } from '../matrix/filter.ts'
 import { selectInvitePermission } from '../rooms/invite-filter.ts'
+import { eventsTopic, userTopic } from '../stream/notifier.ts'
 import { accountDataSection } from './account-data-section.ts'
 import { deviceListsSection } from './device-lists-section.ts'
 import { ephemeralSection } from './ephemeral-section.ts'
-import { keyCountsSection } from './key-counts-section.ts'
 import { invitedRoom, knockedRoom } from './other-rooms.ts'
 import { presenceSection } from './presence-section.ts'
-import { joinedRoom, leftRoom } from './room-section.ts'
+import { joinedRooms, leftRoom, type View } from './room-section.ts'
 import type { SyncRequest } from './sync.ts'
 import { toDeviceSection } from './to-device-section.ts'
 import { unreadSection } from './unread-section.ts'
@@ -35,6 +35,15 @@ export interface RoomChange {
   wasJoinedBefore: boolean
 }
 
+/** A room of a user to whom nothing has happened within the window. */
+export interface StayedRoom {
+  roomId: string
+  wasJoinedThroughout: true
+}
+
+/** A room that the user is in at `upTo`. */
+export type JoinedRoom = Pick<RoomChange, 'roomId' | 'wasJoinedThroughout'>
+
 export interface SyncBody {
   body: JsonObject
   /** Nothing to tell: a long poll goes on waiting. */
@@ -44,77 +53,34 @@ export interface SyncBody {
   upTo: number
 }
 
+type Rooms = [roomId: string, section: JsonObject][]
+
+/** @param stayedIn the rooms that the user was in when this was last looked at for the same `since` */
 export async function buildSync(
   ctx: Context,
   requester: Requester,
   request: SyncRequest,
   asked: Window,
+  stayedIn?: readonly string[],
 ): Promise<SyncBody> {
+  const { userId } = requester
   const toDevice = await toDeviceSection(ctx, requester, asked)
   const window = { since: asked.since, upTo: toDevice.upTo }
-  const changes = await roomChanges(ctx, requester.userId, window)
-  const joined = changes.filter(change => change.now.membership === 'join')
-  const shown = changes.filter(change => matchesRoom(change.roomId, request.filter.room ?? {}))
-
-  const accountData = await accountDataSection(ctx, requester.userId, request.filter, window)
-  const rooms: Record<'join' | 'invite' | 'knock' | 'leave', [string, JsonObject][]> = {
-    join: [],
-    invite: [],
-    knock: [],
-    leave: [],
-  }
-  const { ignored } = await ctx.unread.recipient(ctx.db, requester.userId)
-  const { events: ephemeral, readOn } = await ephemeralSection(
-    ctx,
-    requester.userId,
-    request.filter,
-    window,
-    joined,
-    ignored,
-  )
-  const active = await activeRooms(ctx, joined, request, window)
-  const forgotten =
-    window.since === undefined || request.fullState
-      ? await selectForgotten(ctx.db, requester.userId)
-      : new Map<string, number>()
-
+  const changes = isUserUnmoved(ctx, userId, window)
+    ? (stayedIn?.map(stayed) ?? (await roomChanges(ctx, userId, window)))
+    : await roomChanges(ctx, userId, window)
+  const joined = changes.filter(isJoined)
+  const accountData = await accountDataSection(ctx, userId, request.filter, window)
+  const { ignored } = await ctx.unread.recipient(ctx.db, userId)
   const view = { requester, ignored }
-  for (const change of shown) {
-    const { roomId, now } = change
-    const isNews = window.since === undefined || now.position > window.since
-    if (now.membership === 'join') {
-      const ofRoom = accountData.rooms.get(roomId)
-      const inPassing = ephemeral.get(roomId)
-      const isTold = ofRoom !== undefined || inPassing !== undefined || readOn.has(roomId)
-      if (!active.has(roomId) && !isTold) continue
-      const { section, isEmpty } = await joinedRoom(ctx, view, request, window, change)
-      if (isEmpty && !isTold) continue
-      rooms.join.push([
-        roomId,
-        {
-          ...section,
-          ephemeral: { events: inPassing ?? [] },
-          account_data: { events: ofRoom ?? [] },
-        },
-      ])
-    } else if (now.membership === 'invite') {
-      const isWanted =
-        isNews &&
-        !ignored.has(now.sender) &&
-        (await selectInvitePermission(ctx.db, requester.userId, now.sender)) === 'allow'
-      if (isWanted) rooms.invite.push([roomId, await invitedRoom(ctx, now)])
-    } else if (now.membership === 'knock') {
-      if (isNews) rooms.knock.push([roomId, await knockedRoom(ctx, now)])
-    } else if (isLeaveShown(change, request, window, forgotten.get(roomId))) {
-      rooms.leave.push([roomId, await leftRoom(ctx, view, request, window, change)])
-    }
-  }
 
-  await addUnread(ctx, requester.userId, request, window, rooms.join)
-
-  const presence = await presenceSection(ctx, requester.userId, request.filter, window, joined)
-  const deviceLists = await deviceListsSection(ctx, requester.userId, window, changes)
-  const sections = Object.entries(rooms).filter(([, entries]) => entries.length > 0)
+  const [join, others] = await Promise.all([
+    joinedSections(ctx, view, request, window, joined, accountData.rooms),
+    otherSections(ctx, view, request, window, changes),
+  ])
+  const presence = await presenceSection(ctx, userId, request.filter, window, joined)
+  const deviceLists = await deviceListsSection(ctx, userId, window, changes)
+  const sections = Object.entries({ join, ...others }).filter(([, entries]) => entries.length > 0)
   return {
     upTo: window.upTo,
     joinedRoomIds: joined.map(change => change.roomId),
@@ -130,7 +96,6 @@ export async function buildSync(
       presence: { events: presence },
       to_device: { events: toDevice.events },
       device_lists: { changed: deviceLists.changed, left: deviceLists.left },
-      ...(await keyCountsSection(ctx, requester)),
       rooms: Object.fromEntries(
         sections.map(([name, entries]) => [name, Object.fromEntries(entries)]),
       ),
@@ -138,20 +103,90 @@ export async function buildSync(
   }
 }
 
-/** The counts of all rooms at once. */
-async function addUnread(
+/** They have not come, gone, been invited, nor anything else that concerns them alone. */
+function isUserUnmoved(ctx: Context, userId: string, { since }: Window): boolean {
+  return since !== undefined && !ctx.notifier.hasMoved(userTopic(userId), since)
+}
+
+const stayed = (roomId: string): StayedRoom => ({ roomId, wasJoinedThroughout: true })
+
+const isJoined = (change: RoomChange | StayedRoom): boolean =>
+  !('now' in change) || change.now.membership === 'join'
+
+/** Of the rooms that the user is in, those of which there is something to tell. */
+async function joinedSections(
   ctx: Context,
-  userId: string,
+  view: View,
   request: SyncRequest,
-  { upTo }: Window,
-  rooms: readonly [string, JsonObject][],
-): Promise<void> {
-  const roomIds = rooms.map(([roomId]) => roomId)
-  const counts = await ctx.unread.of(ctx.db, userId, roomIds, upTo)
-  const isByThread = request.filter.room?.timeline?.unread_thread_notifications === true
-  for (const [roomId, section] of rooms) {
-    Object.assign(section, unreadSection(counts.get(roomId), isByThread))
+  window: Window,
+  joined: readonly JoinedRoom[],
+  accountData: ReadonlyMap<string, JsonObject[]>,
+): Promise<Rooms> {
+  const { userId } = view.requester
+  const { filter } = request
+  const ephemeral = await ephemeralSection(ctx, userId, filter, window, joined, view.ignored)
+  const { events: inPassing, readOn } = ephemeral
+  const isTold = (roomId: string) =>
+    accountData.has(roomId) || inPassing.has(roomId) || readOn.has(roomId)
+  const active = await activeRooms(ctx, joined, request, window)
+  const spokenOf = joined.filter(
+    ({ roomId }) =>
+      (active.has(roomId) || isTold(roomId)) && matchesRoom(roomId, filter.room ?? {}),
+  )
+  const roomIds = spokenOf.map(room => room.roomId)
+  const [sections, counts] = await Promise.all([
+    joinedRooms(ctx, view, request, window, spokenOf),
+    ctx.unread.of(ctx.db, userId, roomIds, window.upTo),
+  ])
+  const isByThread = filter.room?.timeline?.unread_thread_notifications === true
+  return roomIds.flatMap((roomId): Rooms => {
+    const { section, isEmpty } = sections.get(roomId) ?? { isEmpty: true }
+    if (isEmpty && !isTold(roomId)) return []
+    const entry = {
+      ...section,
+      ephemeral: { events: inPassing.get(roomId) ?? [] },
+      account_data: { events: accountData.get(roomId) ?? [] },
+      ...unreadSection(counts.get(roomId), isByThread),
+    }
+    return [[roomId, entry]]
+  })
+}
+
+/** Rooms that the user is not in: invites, knocks, and where they have just left. */
+async function otherSections(
+  ctx: Context,
+  view: View,
+  request: SyncRequest,
+  window: Window,
+  changes: readonly (RoomChange | StayedRoom)[],
+): Promise<Record<'invite' | 'knock' | 'leave', Rooms>> {
+  const { userId } = view.requester
+  const rooms: Record<'invite' | 'knock' | 'leave', Rooms> = { invite: [], knock: [], leave: [] }
+  const forgotten =
+    window.since === undefined || request.fullState
+      ? await selectForgotten(ctx.db, userId)
+      : new Map<string, number>()
+  for (const change of changes) {
+    const { roomId } = change
+    if (!('now' in change) || !matchesRoom(roomId, request.filter.room ?? {})) continue
+    const { now } = change
+    const isNews = window.since === undefined || now.position > window.since
+    if (now.membership === 'invite') {
+      const isWanted =
+        isNews &&
+        !view.ignored.has(now.sender) &&
+        (await selectInvitePermission(ctx.db, userId, now.sender)) === 'allow'
+      if (isWanted) rooms.invite.push([roomId, await invitedRoom(ctx, now)])
+    } else if (now.membership === 'knock') {
+      if (isNews) rooms.knock.push([roomId, await knockedRoom(ctx, now)])
+    } else if (
+      now.membership !== 'join' &&
+      isLeaveShown(change, request, window, forgotten.get(roomId))
+    ) {
+      rooms.leave.push([roomId, await leftRoom(ctx, view, request, window, change)])
+    }
   }
+  return rooms
 }
 
 /** Every room that the user has or had to do with, with what changed in the window. */
@@ -185,14 +220,17 @@ export async function roomChanges(
 /** The joined rooms in which something happened, or of which everything is to be told. */
 async function activeRooms(
   ctx: Context,
-  joined: RoomChange[],
+  joined: readonly JoinedRoom[],
   request: SyncRequest,
   { since, upTo }: Window,
 ): Promise<Set<string>> {
   const ids = joined.map(change => change.roomId)
   if (since === undefined || request.fullState) return new Set(ids)
   const fresh = joined.filter(change => !change.wasJoinedThroughout).map(change => change.roomId)
-  return new Set([...fresh, ...(await selectRoomsWithEvents(ctx.db, ids, since, upTo))])
+  const moved = ctx.notifier.remembers(since)
+    ? ids.filter(roomId => ctx.notifier.hasMoved(eventsTopic(roomId), since))
+    : await selectRoomsWithEvents(ctx.db, ids, since, upTo)
+  return new Set([...fresh, ...moved])
 }
 
 /** A departure is told once; all of them only where the filter asks for them. */

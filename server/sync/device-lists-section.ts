@@ -11,21 +11,23 @@ import {
   selectSharingRoomAt,
 } from '../../db/room-state.ts'
 import type { Context } from '../context.ts'
-import type { RoomChange, Window } from './build-sync.ts'
+import { devicesTopic, stateTopic } from '../stream/notifier.ts'
+import type { RoomChange, StayedRoom, Window } from './build-sync.ts'
 
 /** @returns empty lists for an initial sync: a client asks for everybody's keys then anyway */
 export async function deviceListsSection(
   ctx: Context,
   userId: string,
   { since, upTo }: Window,
-  changes: RoomChange[],
+  changes: readonly (RoomChange | StayedRoom)[],
 ): Promise<{ changed: string[]; left: string[] }> {
   if (since === undefined) return { changed: [], left: [] }
   const candidates = new Set<string>()
   const stayed: string[] = []
   for (const change of changes) {
-    if (change.wasJoinedThroughout) stayed.push(change.roomId)
-    else {
+    if (change.wasJoinedThroughout) {
+      if (ctx.notifier.hasMoved(stateTopic(change.roomId), since)) stayed.push(change.roomId)
+    } else {
       for (const at of [
         ...(change.wasJoinedBefore ? [since, change.now.position] : []),
         ...(change.now.membership === 'join' ? [upTo] : []),
@@ -39,7 +41,9 @@ export async function deviceListsSection(
   for (const row of await selectMembershipChanges(ctx.db, stayed, since, upTo)) {
     candidates.add(row.state_key)
   }
-  const keyChanges = await selectDeviceListChanges(ctx.db, userId, since, upTo)
+  const keyChanges = ctx.notifier.hasMoved(devicesTopic, since)
+    ? await selectDeviceListChanges(ctx.db, userId, since, upTo)
+    : []
   for (const change of keyChanges) candidates.add(change.user_id)
   candidates.delete(userId)
 

@@ -11,7 +11,8 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { receiptContent } from '../rooms/receipt-content.ts'
-import type { RoomChange, Window } from './build-sync.ts'
+import { roomTopic, userTopic } from '../stream/notifier.ts'
+import type { JoinedRoom, Window } from './build-sync.ts'
 
 export interface Ephemeral {
   /** By room; the filter has been applied. */
@@ -29,15 +30,20 @@ export async function ephemeralSection(
   userId: string,
   filter: Filter,
   { since, upTo }: Window,
-  joined: readonly RoomChange[],
+  joined: readonly JoinedRoom[],
   ignored: ReadonlySet<string>,
 ): Promise<Ephemeral> {
   const wanted = filter.room?.ephemeral ?? {}
   const { rooms: _, not_rooms: _2, ...ofEvents } = wanted
-  const rooms = joined.map(change => ({
-    roomId: change.roomId,
-    after: change.wasJoinedThroughout ? (since ?? 0) : 0,
-  }))
+  // Of their own private receipts only the user hears.
+  const isMoved = (roomId: string, after: number) =>
+    [userTopic(userId), roomTopic(roomId)].some(topic => ctx.notifier.hasMoved(topic, after))
+  const rooms = joined
+    .map(({ roomId, wasJoinedThroughout }) => ({
+      roomId,
+      after: wasJoinedThroughout ? (since ?? 0) : 0,
+    }))
+    .filter(({ roomId, after }) => isMoved(roomId, after))
   const found = await selectReceiptsBetween(ctx.db, userId, rooms, upTo)
   const receipts = found.filter(receipt => !ignored.has(receipt.user_id))
   const byRoom = new Map<string, ReceiptRow[]>()

@@ -2,7 +2,6 @@
  * What is left of the device's own keys, so that it uploads more in time. Not part of the stream:
  * the answer is as of now, and nobody is woken by it.
  */
-import { countOneTimeKeys, selectFallbackKeys } from '../../db/device-keys.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
@@ -12,15 +11,11 @@ import type { JsonObject } from '../lib/json.ts'
  * and the absence of the types as a server without fallback keys.
  */
 export async function keyCountsSection(ctx: Context, requester: Requester): Promise<JsonObject> {
-  const counts = await countOneTimeKeys(ctx.db, requester)
-  const fallback = await selectFallbackKeys(ctx.db, requester)
-  return {
-    device_one_time_keys_count: Object.fromEntries([
-      ['signed_curve25519', 0],
-      ...counts.map(({ algorithm, count }): [string, number] => [algorithm, count]),
-    ]),
-    device_unused_fallback_key_types: fallback
-      .filter(key => !key.is_used)
-      .map(key => key.algorithm),
+  const counts: Record<string, number> = { signed_curve25519: 0 }
+  const fallback: string[] = []
+  for (const { algorithm, one_time: count } of await ctx.syncReads.keyCounts(requester)) {
+    if (count === null) fallback.push(algorithm)
+    else counts[algorithm] = count
   }
+  return { device_one_time_keys_count: counts, device_unused_fallback_key_types: fallback }
 }

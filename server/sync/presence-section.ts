@@ -8,8 +8,9 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter } from '../matrix/filter.ts'
 import { roomMateTopics } from '../rooms/room-mates.ts'
+import { stateTopic } from '../stream/notifier.ts'
 import type { PresenceState } from '../user-data/presence.ts'
-import type { RoomChange, Window } from './build-sync.ts'
+import type { JoinedRoom, Window } from './build-sync.ts'
 
 /**
  * Whoever syncs is there; their room-mates are woken only if that is news.
@@ -33,7 +34,7 @@ export async function presenceSection(
   userId: string,
   filter: Filter,
   { since, upTo }: Window,
-  joined: RoomChange[],
+  joined: readonly JoinedRoom[],
 ): Promise<JsonObject[]> {
   const changed = ctx.presence.changed(since ?? 0, upTo)
   const sharing = await selectSharingRoomAt(ctx.db, userId, changed, upTo)
@@ -47,8 +48,11 @@ export async function presenceSection(
         told.add(member)
       }
     }
-    const stayed = joined.filter(change => change.wasJoinedThroughout)
-    const rooms = stayed.map(change => change.roomId)
+    const rooms = joined
+      .filter(
+        room => room.wasJoinedThroughout && ctx.notifier.hasMoved(stateTopic(room.roomId), since),
+      )
+      .map(room => room.roomId)
     for (const row of await selectMembershipChanges(ctx.db, rooms, since, upTo)) {
       if (row.membership === 'join') told.add(row.state_key)
     }

@@ -1,10 +1,10 @@
 /**
- * What a client needs to name a room and to say how many are in it, without knowing its members.
+ * What a client needs to name rooms and to say how many are in them, without knowing their members.
  *
  * Spec: GET /sync "RoomSummary"
  */
-import { selectHeroes, selectStateByKeys } from '../../db/room-state.ts'
-import { selectRoom } from '../../db/rooms.ts'
+import { selectHeroes, selectStateOfRooms } from '../../db/room-state.ts'
+import { selectRooms } from '../../db/rooms.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { parsePdu } from '../rooms/stored-event.ts'
@@ -14,35 +14,65 @@ const heroCount = 5
 /** What the summary is made of: it is told again when any of it has changed. */
 export const summarisedTypes = ['m.room.member', 'm.room.name', 'm.room.canonical_alias']
 
-/** @returns what goes on the wire, and the heroes, whose memberships have to come along */
-export async function roomSummary(
-  ctx: Context,
-  roomId: string,
-  userId: string,
-): Promise<{ wire: JsonObject; heroes: string[] }> {
-  const room = await selectRoom(ctx.db, roomId)
-  const names = await selectStateByKeys(ctx.db, roomId, [
-    ['m.room.name', ''],
-    ['m.room.canonical_alias', ''],
-  ])
-  const isNamed = names.some(row => {
-    const { name, alias } = parsePdu(row).content
-    return Boolean(name) || Boolean(alias)
-  })
-  // Only a room without a name is called after its members.
-  const heroes = isNamed ? [] : await heroesOf(ctx, roomId, userId)
-  return {
-    wire: {
-      ...(isNamed ? {} : { 'm.heroes': heroes }),
-      'm.joined_member_count': room?.joined_members ?? 0,
-      'm.invited_member_count': room?.invited_members ?? 0,
-    },
-    heroes,
-  }
+/** What goes on the wire, and the heroes, whose memberships have to come along. */
+interface RoomSummary {
+  wire: JsonObject
+  heroes: readonly string[]
 }
 
-/** Those who have gone stand in only where nobody else is left. */
-export async function heroesOf(ctx: Context, roomId: string, userId: string): Promise<string[]> {
-  const present = await selectHeroes(ctx.db, roomId, userId, 'present', heroCount)
-  return present.length > 0 ? present : selectHeroes(ctx.db, roomId, userId, 'gone', heroCount)
+/** By room. */
+export async function roomSummaries(
+  ctx: Context,
+  roomIds: readonly string[],
+  userId: string,
+): Promise<Map<string, RoomSummary>> {
+  const naming = ['m.room.name', 'm.room.canonical_alias'] as const
+  const [rooms, names] = await Promise.all([
+    selectRooms(ctx.db, roomIds),
+    selectStateOfRooms(
+      ctx.db,
+      roomIds.flatMap(room_id => naming.map(type => ({ room_id, type, state_key: '' }))),
+    ),
+  ])
+  const named = new Set(
+    names.flatMap(row => {
+      const { name, alias } = parsePdu(row).content
+      return name || alias ? [row.room_id] : []
+    }),
+  )
+  // Only a room without a name is called after its members.
+  const heroes = await heroesOf(
+    ctx,
+    roomIds.filter(roomId => !named.has(roomId)),
+    userId,
+  )
+  return new Map(
+    rooms.map(room => {
+      const ofRoom = heroes.get(room.room_id) ?? []
+      const wire = {
+        ...(named.has(room.room_id) ? {} : { 'm.heroes': ofRoom }),
+        'm.joined_member_count': room.joined_members,
+        'm.invited_member_count': room.invited_members,
+      }
+      return [room.room_id, { wire, heroes: ofRoom }]
+    }),
+  )
+}
+
+/** By room. Those who have gone stand in only where nobody else is left. */
+export async function heroesOf(
+  ctx: Context,
+  roomIds: readonly string[],
+  userId: string,
+): Promise<Map<string, string[]>> {
+  const heroes = new Map<string, string[]>()
+  for (const membership of ['present', 'gone'] as const) {
+    const open = roomIds.filter(roomId => !heroes.has(roomId))
+    for (const row of await selectHeroes(ctx.db, open, userId, membership, heroCount)) {
+      const ofRoom = heroes.get(row.room_id)
+      if (ofRoom) ofRoom.push(row.state_key)
+      else heroes.set(row.room_id, [row.state_key])
+    }
+  }
+  return heroes
 }

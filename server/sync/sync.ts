@@ -17,6 +17,7 @@ import { roomTopic, userTopic } from '../stream/notifier.ts'
 import { formatSyncToken, parseToken } from '../stream/token.ts'
 import type { PresenceState } from '../user-data/presence.ts'
 import { buildSync } from './build-sync.ts'
+import { keyCountsSection } from './key-counts-section.ts'
 import { notePresence } from './presence-section.ts'
 
 /** MSC4222: `state` stands before the timeline, the others after it, by the name that was asked. */
@@ -52,16 +53,21 @@ export async function sync(
       : parseToken(request.since, ctx.positions.latest()).position
   const deadline = ctx.clock.now() + Math.min(request.timeoutMs, longestTimeoutMs)
   await notePresence(ctx, requester.userId, request.setPresence, deadline)
+  let stayedIn: string[] | undefined
   for (;;) {
     const settled = Math.max(ctx.positions.settled(), since ?? 0)
-    const { body, isEmpty, joinedRoomIds, upTo } = await buildSync(ctx, requester, request, {
-      since,
-      upTo: settled,
-    })
+    const window = { since, upTo: settled }
+    const [{ body, isEmpty, joinedRoomIds, upTo }, ...counted] = await Promise.all([
+      buildSync(ctx, requester, request, window, stayedIn),
+      // Whoever has been woken will most likely answer.
+      ...(stayedIn ? [keyCountsSection(ctx, requester)] : []),
+    ])
     const isDue = since === undefined || request.fullState || ctx.clock.now() >= deadline
     if (!isEmpty || isDue || signal.aborted || ctx.notifier.isStopped()) {
-      return { next_batch: formatSyncToken(upTo), ...body }
+      const [keyCounts = await keyCountsSection(ctx, requester)] = counted
+      return { next_batch: formatSyncToken(upTo), ...body, ...keyCounts }
     }
+    stayedIn = joinedRoomIds
     const topics = [userTopic(requester.userId), ...joinedRoomIds.map(roomTopic)]
     await ctx.notifier.wait(topics, upTo, deadline, signal)
   }

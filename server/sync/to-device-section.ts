@@ -3,6 +3,7 @@ import { selectToDevice } from '../../db/to-device.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import { userTopic } from '../stream/notifier.ts'
 import type { Window } from './build-sync.ts'
 
 /** So many messages are handed over at once: a device may have been away for long. */
@@ -19,6 +20,9 @@ export async function toDeviceSection(
   { userId, deviceId }: Requester,
   { since, upTo }: Window,
 ): Promise<{ events: JsonObject[]; upTo: number }> {
+  if (since !== undefined && !ctx.notifier.hasMoved(userTopic(userId), since)) {
+    return { events: [], upTo }
+  }
   const limit = since === undefined ? Number.MAX_SAFE_INTEGER : most + 1
   const rows = await selectToDevice(ctx.db, userId, deviceId, since ?? 0, upTo, limit)
   const handedOver = rows.length < limit ? rows : rows.slice(0, most)

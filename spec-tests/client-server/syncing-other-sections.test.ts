@@ -223,3 +223,38 @@ test('GET /_matrix/client/v3/sync: every answer has the sections that clients co
     })
   }
 })
+
+describe('GET /_matrix/client/v3/sync, after the server was started anew', () => {
+  test('a token from before it has every section told that it would have had', async () => {
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    const invitedTo = await alice.createRoom()
+    await bob.join(room)
+    const { next_batch: since } = await bob.sync()
+    const said = await alice.say(room, 'before it')
+    await alice.setState(room, 'm.room.topic', '', { topic: 'Before it' })
+    await alice.ok('POST', alice.roomPath(room, 'receipt', 'm.read', said), { body: {} })
+    await alice.invite(invitedTo, bob.userId)
+    const keys = { algorithms: [], device_id: alice.deviceId, user_id: alice.userId, keys: {} }
+    await alice.ok('POST', '/_matrix/client/v3/keys/upload', {
+      body: { device_keys: { ...keys, signatures: {} } },
+    })
+    await alice.ok('PUT', '/_matrix/client/v3/sendToDevice/org.example.ping/before-it', {
+      body: { messages: { [bob.userId]: { [bob.deviceId]: { n: 1 } } } },
+    })
+    const path = `/_matrix/client/v3/user/${enc(bob.userId)}/account_data/org.example.a`
+    await bob.ok('PUT', path, { body: { a: 1 } })
+    await server.restart()
+    const after = await bob.sync({ since })
+
+    expect(after.rooms.join?.[room]?.timeline.events.map(event => event.type)).toEqual([
+      'm.room.message',
+      'm.room.topic',
+    ])
+    expect(after.rooms.join?.[room]?.ephemeral.events).toHaveLength(1)
+    expect(Object.keys(after.rooms.invite ?? {})).toEqual([invitedTo])
+    expect(after.device_lists?.changed).toEqual([alice.userId])
+    expect(after.to_device.events).toHaveLength(1)
+    expect(after.account_data.events).toEqual([{ type: 'org.example.a', content: { a: 1 } }])
+    expect((await bob.sync({ since: after.next_batch })).rooms).toEqual({})
+  })
+})

@@ -16,8 +16,9 @@ import { parsePdu } from '../../rooms/stored-event.ts'
 import { viewerOf } from '../../rooms/timeline.ts'
 import { selectSight } from '../../rooms/visibility.ts'
 import { formatTimelineToken } from '../../stream/token.ts'
-import { readTimeline, type View } from '../room-section.ts'
+import type { View } from '../room-section.ts'
 import { heroesOf } from '../room-summary.ts'
+import { readTimelines } from '../timeline-section.ts'
 import type { ToldRoom } from './connections.ts'
 import type { RoomConfig } from './request.ts'
 import type { ListedRoom } from './room-list.ts'
@@ -41,6 +42,8 @@ export interface RoomResult {
   isInitial: boolean
   timeline: readonly EventRow[]
 }
+
+const nothing = { rows: [], isLimited: false }
 
 /** "Proper" activity, by which clients sort. */
 const bumpingTypes = [
@@ -68,20 +71,16 @@ export async function roomResult(ctx: Context, view: View, task: RoomTask): Prom
   const stateUpTo = isJoined ? upTo : departureOf(sight.memberships, upTo)
   const told = task.told && isContinued(task.told, sight.memberships, now.position)
   const isExpanded = told !== undefined && config.timelineLimit > told.latestEvents
-  const timeline = await readTimeline(
-    ctx,
-    { filter: { room: { timeline: { limit: config.timelineLimit } } } },
-    {
-      roomId,
-      since: isExpanded ? undefined : told?.upTo,
-      upTo,
-      // A client that was in the room before must not take it for the whole past.
-      isAlwaysLimited: !told && task.told !== undefined && !task.told.isFromOutside,
-      stateUpTo,
-    },
+  const stretch = {
+    roomId,
+    since: isExpanded ? undefined : told?.upTo,
+    upTo,
+    // A client that was in the room before must not take it for the whole past.
+    isAlwaysLimited: !told && task.told !== undefined && !task.told.isFromOutside,
     ranges,
-    ignored,
-  )
+  }
+  const filter = { room: { timeline: { limit: config.timelineLimit } } }
+  const [timeline = nothing] = await readTimelines(ctx, { filter }, [stretch], ignored)
   const state = await readRequiredState(ctx, {
     roomId,
     wanted: config.state,
@@ -204,7 +203,7 @@ async function readHeroes(
   userId: string,
   at: number,
 ): Promise<JsonObject[]> {
-  const heroes = await heroesOf(ctx, roomId, userId)
+  const heroes = (await heroesOf(ctx, [roomId], userId)).get(roomId) ?? []
   const wanted = heroes.map(hero => ({ roomId, userId: hero, at }))
   const members = new Map(
     (await selectMembersAt(ctx.db, wanted)).map(row => [row.state_key, parsePdu(row).content]),

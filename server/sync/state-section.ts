@@ -1,0 +1,97 @@
+/**
+ * The state that goes with the timelines of an answer of `/sync`.
+ *
+ * Spec: GET /sync "Lazy-loading room members"; MSC4222
+ */
+import type { EventRow } from '../../db/schema.ts'
+import type { MemberWish, StateWish } from '../../db/sync-reads.ts'
+import type { Context } from '../context.ts'
+import { matchesFilter, matchesRoom } from '../matrix/filter.ts'
+import { parsePdu } from '../rooms/stored-event.ts'
+import { stateTopic } from '../stream/notifier.ts'
+import type { Stretch, View } from './room-section.ts'
+import type { SyncRequest } from './sync.ts'
+import { isUnfiltered, type Timeline } from './timeline-section.ts'
+
+/** What is to be read of one room's state. */
+interface Wishes {
+  states: StateWish[]
+  members: MemberWish[]
+  /** What comes after this position is told only if the timeline does not show it. */
+  timelineFrom: number
+}
+
+/** By the filter, and by the kind of state asked for. One list for each stretch. */
+export async function readStates(
+  ctx: Context,
+  view: View,
+  request: SyncRequest,
+  stretches: readonly Stretch[],
+  timelines: readonly Timeline[],
+): Promise<EventRow[][]> {
+  const wishes = stretches.map((stretch, i) =>
+    wishesFor(ctx, view, request, stretch, timelines[i]?.rows ?? []),
+  )
+  const [states, members] = await Promise.all([
+    ctx.syncReads.states(wishes.flatMap(one => one.states)),
+    ctx.syncReads.members(wishes.flatMap(one => one.members)),
+  ])
+  return wishes.map((one, i) => {
+    const found = [
+      ...states.splice(0, one.states.length).flat(),
+      ...members.splice(0, one.members.length).flat(),
+    ]
+    const shown = new Set(timelines[i]?.rows.map(row => row.event_id))
+    const rows = found.filter(row => row.position <= one.timelineFrom || !shown.has(row.event_id))
+    return latestOfEach(rows).filter(row => isWanted(request, row))
+  })
+}
+
+function wishesFor(
+  ctx: Context,
+  view: View,
+  request: SyncRequest,
+  stretch: Stretch,
+  timeline: readonly EventRow[],
+): Wishes {
+  const { roomId, stateUpTo: upTo } = stretch
+  const filter = request.filter.room?.state ?? {}
+  if (upTo === undefined || !matchesRoom(roomId, filter)) {
+    return { states: [], members: [], timelineFrom: 0 }
+  }
+  const since = request.fullState ? undefined : stretch.since
+  const isLazy =
+    (filter.lazy_load_members ?? request.filter.room?.timeline?.lazy_load_members) === true
+  const isAfter = request.stateKeyName !== 'state'
+  const firstPosition = timeline[0]?.position
+  const at = isAfter || firstPosition === undefined ? upTo : Math.min(firstPosition - 1, upTo)
+
+  // "the server MUST return membership events for events in the gap": only the state as a whole is
+  // lazy. MSC4222 says the same of state_after.
+  const withMembers = !isLazy || since !== undefined
+  const senders = isLazy ? [...timeline.map(row => row.sender), ...stretch.heroes] : []
+  const spokenOf = new Set(withMembers ? senders : [...senders, view.requester.userId])
+  const membersAt = (at: number) => [...spokenOf].map(userId => ({ roomId, userId, at }))
+  const wishes: Wishes = { states: [], members: membersAt(at), timelineFrom: at }
+  if (since !== undefined && !ctx.notifier.hasMoved(stateTopic(roomId), since)) return wishes
+  wishes.states.push({ roomId, at, after: since ?? 0, withMembers })
+  // State that came within the timeline, but that the timeline's filter has left out of it.
+  if (!isAfter && request.filter.room?.timeline && at < upTo) {
+    wishes.states.push({ roomId, at: stretch.upTo, after: at, withMembers })
+    if (!withMembers) wishes.members.push(...membersAt(stretch.upTo))
+  }
+  return wishes
+}
+
+/** Of those under one key the latest, in order of position. */
+function latestOfEach(rows: readonly EventRow[]): EventRow[] {
+  const inOrder = [...rows].sort((a, b) => a.position - b.position)
+  return [...new Map(inOrder.map(row => [`${row.type}\0${row.state_key}`, row])).values()]
+}
+
+function isWanted(request: SyncRequest, row: EventRow): boolean {
+  const filter = request.filter.room?.state ?? {}
+  if (isUnfiltered(filter)) return true
+  const { type, sender, room_id } = row
+  return matchesFilter({ type, sender, room_id, content: parsePdu(row).content }, filter)
+}

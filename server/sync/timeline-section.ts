@@ -1,0 +1,70 @@
+/** The timelines of an answer of `/sync`. */
+import type { EventRow } from '../../db/schema.ts'
+import type { Context } from '../context.ts'
+import { matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
+import type { Range } from '../matrix/readable-ranges.ts'
+import type { Stretch } from './room-section.ts'
+import type { SyncRequest } from './sync.ts'
+
+const defaultTimelineLimit = 10
+const maxTimelineLimit = 1_000
+
+export interface Timeline {
+  /** Oldest first. */
+  rows: EventRow[]
+  /** There is more before them. */
+  isLimited: boolean
+}
+
+type ReadStretch = Pick<Stretch, 'roomId' | 'since' | 'upTo' | 'isAlwaysLimited'> & {
+  /** What the user may read. */
+  ranges: readonly Range[]
+}
+
+/**
+ * The latest events of each stretch, oldest first. Where some are hidden from the user, only those
+ * after them: the state stands before the first event, and could not tell what changed in between.
+ */
+export async function readTimelines(
+  ctx: Context,
+  request: Pick<SyncRequest, 'filter'>,
+  stretches: readonly ReadStretch[],
+  ignored: ReadonlySet<string>,
+): Promise<Timeline[]> {
+  const filter = request.filter.room?.timeline
+  const limit = Math.min(filter?.limit ?? defaultTimelineLimit, maxTimelineLimit)
+  const ends = stretches.map(({ roomId, since, upTo, ranges }) => {
+    const latest = ranges.at(-1)
+    const isWanted = latest !== undefined && matchesRoom(roomId, filter ?? {})
+    // An end before its beginning holds nothing.
+    if (!isWanted) return { roomId, from: 1, upTo: 0 }
+    return {
+      roomId,
+      from: Math.max(latest.from, (since ?? 0) + 1),
+      upTo: Math.min(latest.upTo, upTo),
+    }
+  })
+  const found = await ctx.syncReads.timelineEnds(ends, {
+    // One more than is shown, to know whether there is more.
+    limit: limit + 1,
+    filter: isUnfiltered(filter) ? undefined : filter,
+    ignored: [...ignored].sort(),
+  })
+  return stretches.map(({ roomId, since, isAlwaysLimited, ranges }, i) => {
+    const rows = found[i] ?? []
+    const isWanted = matchesRoom(roomId, filter ?? {})
+    const hasEarlier = ranges.slice(0, -1).some(range => range.upTo > (since ?? 0))
+    return {
+      rows: rows.slice(0, limit).reverse(),
+      isLimited: isAlwaysLimited || rows.length > limit || (isWanted && hasEarlier),
+    }
+  })
+}
+
+/** Whether every event of a room passes. */
+export function isUnfiltered(filter: RoomEventFilter = {}): boolean {
+  const { types, not_types, senders, not_senders, contains_url, rel_types, not_rel_types } = filter
+  return [types, not_types, senders, not_senders, contains_url, rel_types, not_rel_types].every(
+    condition => condition === undefined,
+  )
+}
