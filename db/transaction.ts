@@ -15,6 +15,8 @@ export interface Db {
 export interface Pool extends Db {
   /** Give up: nobody knows any more what the database holds. */
   lose(reason: Error): void
+  /** The laboratory's, if it holds the server: runs as the last thing before every COMMIT. */
+  beforeCommit?: (tx: Tx) => Promise<void>
 }
 
 declare const inTransaction: unique symbol
@@ -68,6 +70,7 @@ export async function transaction<T>(pool: Pool, fn: (tx: Tx) => Promise<T>): Pr
         },
       } as Omit<Tx, typeof inTransaction> as Tx
       const done = await scope.run(state, () => fn(tx))
+      if (pool.beforeCommit) await pool.beforeCommit(tx)
       isCommitting = true
       return done
     })

@@ -53,6 +53,7 @@ export class Serving {
 
   /** Whoever waits is let go, and answered; then everything is closed. */
   async stop(): Promise<void> {
+    this.#given.lab?.faults.held.release()
     const closed = Promise.all(this.#listening.map(one => one.close()))
     this.#context.notifier.stop()
     await closed
@@ -69,6 +70,9 @@ export class Serving {
   }
 
   #makeApp(): RequestListener {
-    return makeApp(this.#context, [...endpoints, ...labEndpoints])
+    const { lab } = this.#given
+    if (lab) this.#context.db.beforeCommit = tx => lab.faults.beforeCommit(tx)
+    const around = lab?.faults.around(this.#context)
+    return makeApp(this.#context, [...endpoints, ...labEndpoints], around)
   }
 }

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { addressRanges } from '../lib/address-ranges.ts'
 import { methodNotAllowed, unrecognized } from '../matrix/errors.ts'
 import { corsHeaders } from './cors.ts'
-import { type Endpoint, sendJson } from './endpoint.ts'
+import { type Around, type Endpoint, sendJson } from './endpoint.ts'
 import { errorHandler } from './error-handler.ts'
 import { countRequests, metricsHandler } from './metrics.ts'
 import { isUnserved, unservedPaths } from './unserved-paths.ts'
@@ -47,7 +47,8 @@ const logRequests =
     next()
   }
 
-export function makeApp(ctx: Context, endpoints: readonly Endpoint[]) {
+/** @param around what stands between requests and their answers; the laboratory's */
+export function makeApp(ctx: Context, endpoints: readonly Endpoint[], around?: Around) {
   const app = express()
   app.disable('x-powered-by')
   app.disable('etag')
@@ -62,7 +63,7 @@ export function makeApp(ctx: Context, endpoints: readonly Endpoint[]) {
   if (ctx.log.isLevelEnabled('debug')) app.use(logRequests(ctx))
   app.use(r0IsV3)
   const served = endpoints.filter(({ servedIf }) => servedIf?.(ctx.config) ?? true)
-  mount(app, ctx, served)
+  mount(app, ctx, served, around)
   mountUnserved(app)
   app.use(() => {
     throw unrecognized()
@@ -79,14 +80,19 @@ function unroutable(response: Response): void {
 }
 
 /** One express route for each path, with 405 for the methods that it does not have. */
-function mount(app: Express, ctx: Context, endpoints: readonly Endpoint[]): void {
+function mount(
+  app: Express,
+  ctx: Context,
+  endpoints: readonly Endpoint[],
+  around: Around | undefined,
+): void {
   const paths = new Set(endpoints.flatMap(endpoint => endpoint.paths))
   for (const path of paths) {
     const route = app.route(path)
     for (const endpoint of endpoints) {
       if (!endpoint.paths.includes(path)) continue
       const method = endpoint.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete'
-      route[method](endpoint.run(ctx))
+      route[method](endpoint.run(ctx, around))
     }
     route.all(({ method }) => {
       throw isUnserved(path, method) ? unrecognized() : methodNotAllowed()

@@ -20,6 +20,7 @@ import { mayGuest } from './guest-access.ts'
 import { countRequest, limitOf } from './rate-limited.ts'
 import { parse } from './schemas.ts'
 
+export type { Request, Response }
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 /** `lab`: who may hold the laboratory; they are no user. */
 type Auth = 'user' | 'optional' | 'none' | 'lab'
@@ -69,7 +70,20 @@ export class FileAnswer {
   }
 }
 
-type Answer = JsonValue | TextAnswer | FileAnswer
+export type Answer = JsonValue | TextAnswer | FileAnswer
+
+/**
+ * Stands between a request and its answer, where the laboratory puts its faults.
+ *
+ * @param answer does what was asked
+ * @returns what to answer; undefined: somebody has answered, or nobody will
+ */
+export type Around = (
+  endpoint: Endpoint,
+  request: Request,
+  response: Response,
+  answer: () => Promise<Answer>,
+) => Promise<Answer | undefined>
 
 interface Declaration<
   A extends Auth,
@@ -111,7 +125,7 @@ export interface Endpoint {
   /** The parameters of the query, and the members of the body, that it reads by name. */
   queryNames: readonly string[]
   bodyNames: readonly string[]
-  run(ctx: Context): RequestHandler
+  run(ctx: Context, around?: Around): RequestHandler
 }
 
 export function endpoint<
@@ -172,7 +186,7 @@ export function endpoint<
     return declaration.complete ? complete(ctx, result as JsonObject) : result
   }
 
-  return {
+  const self: Endpoint = {
     method,
     paths,
     spec,
@@ -182,12 +196,14 @@ export function endpoint<
     servedIf: declaration.servedIf,
     queryNames,
     bodyNames: namesIn(body),
-    run: ctx => async (request, response) => {
+    run: (ctx, around) => async (request, response) => {
       const ended = new AbortController()
       const end = () => ended.abort()
       response.once('close', end)
+      const act = () => answer(ctx, request, response, ended.signal)
       try {
-        const result = await answer(ctx, request, response, ended.signal)
+        const result = around ? await around(self, request, response, act) : await act()
+        if (result === undefined) return
         if (result instanceof TextAnswer) sendBytes(response, 200, 'text/plain', result.text)
         else if (result instanceof FileAnswer) await sendFile(response, result)
         else sendJson(response, 200, result)
@@ -196,6 +212,7 @@ export function endpoint<
       }
     },
   }
+  return self
 }
 
 /** The members that a schema names; none if it takes any object. */
@@ -208,7 +225,13 @@ export function sendJson(response: Response, status: number, body: JsonValue): v
   sendBytes(response, status, 'application/json', JSON.stringify(body))
 }
 
-function sendBytes(response: Response, status: number, contentType: string, text: string): void {
+/** With a length; a HEAD gets everything but the body. */
+export function sendBytes(
+  response: Response,
+  status: number,
+  contentType: string,
+  text: string,
+): void {
   const bytes = Buffer.from(text)
   response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': bytes.length })
   response.end(response.req.method === 'HEAD' ? undefined : bytes)

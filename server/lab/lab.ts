@@ -1,6 +1,7 @@
 /** The laboratory: who holds the clock of a server, and does one thing after the other. */
 import type { Context } from '../context.ts'
 import type { LabClock } from '../lib/lab-clock.ts'
+import { Faults } from './faults.ts'
 
 /** The server that the laboratory holds; its context may be another one each time it is asked. */
 export interface Held {
@@ -9,11 +10,13 @@ export interface Held {
 
 export class Lab {
   readonly clock: LabClock
+  readonly faults: Faults
   #held: Held | undefined
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(clock: LabClock) {
     this.clock = clock
+    this.faults = new Faults(clock)
   }
 
   attach(held: Held): void {

@@ -16,6 +16,7 @@ export async function untilQuiet(ctx: Context): Promise<void> {
     await ctx.scheduler.idle()
     await ctx.sweeper.idle()
     await ctx.positions.idle()
+    await ctx.lab?.faults.held.idle()
     const isInTime = await inTime(Promise.all([ctx.pushDelivery.idle(), ctx.notifier.idle()]))
     // What any of this has woken begins in this turn of the loop, and shows in the next.
     await new Promise(resolve => setImmediate(resolve))
@@ -23,8 +24,10 @@ export async function untilQuiet(ctx: Context): Promise<void> {
   }
 }
 
-function isQuiet({ scheduler, sweeper, positions, pushDelivery, notifier }: Context): boolean {
-  return [scheduler, sweeper, positions, pushDelivery, notifier].every(one => one.isIdle())
+function isQuiet(ctx: Context): boolean {
+  const { scheduler, sweeper, positions, pushDelivery, notifier, lab } = ctx
+  const all = [scheduler, sweeper, positions, pushDelivery, notifier, lab?.faults.held]
+  return all.every(one => one?.isIdle() ?? true)
 }
 
 /** @returns whether it was */

@@ -2,6 +2,7 @@
 import { countRows } from '../../db/testing.ts'
 import { parseConfig } from '../config.ts'
 import { Scheduler } from '../delayed-events/scheduler.ts'
+import type { Fault, FaultOptions, Faults } from '../lab/faults.ts'
 import type { Fired } from '../lab/fired.ts'
 import { Lab } from '../lab/lab.ts'
 import { untilQuiet } from '../lab/quiet.ts'
@@ -130,6 +131,22 @@ export class Homeserver {
     const { lab } = this.#running().context
     if (!lab) throw new Error('this server runs in real time')
     return (await advance(lab, ms)).fired
+  }
+
+  /**
+   * Let something go wrong: what, for whom, where and how often.
+   *
+   * @throws MatrixError there is no such endpoint
+   */
+  fault(options: FaultOptions): Fault {
+    return this.faults.add(options)
+  }
+
+  /** Those that are set, and what they have struck. */
+  get faults(): Faults {
+    const { lab } = this.#running().context
+    if (!lab) throw new Error('this server runs in real time')
+    return lab.faults
   }
 
   /** Until what is being done in the background is done. */

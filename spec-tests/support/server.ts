@@ -60,6 +60,16 @@ export class TestServer {
     await this.#homeserver.advance(ms)
   }
 
+  /** Let something go wrong: what, for whom, where and how often. */
+  fault(options: Parameters<testing.Homeserver['fault']>[0]): testing.Fault {
+    return this.#homeserver.fault(options)
+  }
+
+  /** Those that are set, and what they have struck. */
+  get faults(): testing.Faults {
+    return this.#homeserver.faults
+  }
+
   /** Until what is being done in the background is done. */
   idle(): Promise<void> {
     return this.#homeserver.idle()

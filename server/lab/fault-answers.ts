@@ -1,0 +1,32 @@
+/** What a client gets instead of what it asked for. */
+import { type Response, sendBytes, sendJson } from '../http/endpoint.ts'
+import { limitExceeded, MatrixError, unknown } from '../matrix/errors.ts'
+import type { FaultKind } from './faults.ts'
+
+/** Answer it, or see to it that nobody will. */
+export function answerInstead(response: Response, fault: FaultKind): void {
+  switch (fault.kind) {
+    case 'connection_reset':
+      response.socket?.resetAndDestroy()
+      return
+    case 'rate_limited': {
+      const { retryAfterMs, retryAfter } = fault
+      const seconds = retryAfterMs === undefined ? null : String(Math.ceil(retryAfterMs / 1000))
+      const header = retryAfter === undefined ? seconds : retryAfter
+      if (header !== null) response.setHeader('Retry-After', header)
+      const refusal =
+        retryAfterMs === undefined
+          ? new MatrixError(429, 'M_LIMIT_EXCEEDED', 'Too many requests')
+          : limitExceeded(retryAfterMs)
+      sendJson(response, 429, refusal.toJSON())
+      return
+    }
+    case 'error':
+      if (fault.body === undefined) {
+        sendJson(response, fault.status, unknown('The laboratory broke this').toJSON())
+      } else sendBytes(response, fault.status, 'text/html', fault.body)
+      return
+    default:
+      return
+  }
+}

@@ -1,0 +1,71 @@
+/** What a fault is for, and whether something is that. */
+import type { Endpoint } from '../http/endpoint.ts'
+
+/** What is sent because it is due: no request, and a scope all the same. */
+export const firing = 'fire'
+
+/** Undefined: whatever it is. All that is given must fit. */
+export interface Scope {
+  /**
+   * Who asks, by their token; or whose delayed event it is that is asked for, by whomever: an
+   * lk-jwt-service has no token at all.
+   */
+  userId?: string | undefined
+  /** In the path; or the room of the delayed event. */
+  roomId?: string | undefined
+  /** In the path, also as one of the secrets that older drafts have in its place. */
+  delayId?: string | undefined
+  /** Method and path, as in the specification: `PUT /…/rooms/{roomId}/send/{eventType}/{txnId}`. */
+  endpoint?: string | undefined
+}
+
+/** What is known of a request, or of sending what is due. */
+export interface Facts {
+  endpoint: string
+  userIds: readonly string[]
+  roomIds: readonly string[]
+  delayIds: readonly string[]
+}
+
+export function fits(scope: Scope, facts: Facts): boolean {
+  const isAmong = (value: string | undefined, values: readonly string[]) =>
+    value === undefined || values.includes(value)
+  return (
+    isAmong(scope.userId, facts.userIds) &&
+    isAmong(scope.roomId, facts.roomIds) &&
+    isAmong(scope.delayId, facts.delayIds) &&
+    (scope.endpoint === undefined || isCalled(scope.endpoint, facts.endpoint))
+  )
+}
+
+/** With what a transaction has been found to do. */
+export function together(
+  facts: Facts,
+  touched: readonly { delay_id: string; room_id: string; user_id: string }[],
+): Facts {
+  return {
+    endpoint: facts.endpoint,
+    userIds: [...facts.userIds, ...touched.map(one => one.user_id)],
+    roomIds: [...facts.roomIds, ...touched.map(one => one.room_id)],
+    delayIds: [...facts.delayIds, ...touched.map(one => one.delay_id)],
+  }
+}
+
+/** Whether there is such an endpoint: a slip of the pen would be a fault that never strikes. */
+export function isEndpoint(name: string, endpoints: readonly Endpoint[]): boolean {
+  if (name === firing) return true
+  return endpoints.some(({ method, paths }) =>
+    paths.some(path => isCalled(name, `${method} ${path}`)),
+  )
+}
+
+/** @param declared in express's notation, where the last parameter may be `{/:optional}` */
+function isCalled(name: string, declared: string): boolean {
+  const all = declared.replace(/\{(\/:\w+)\}$/, '$1')
+  const some = declared.replace(/\{\/:\w+\}$/, '')
+  return [all, some].some(one => shapeOf(one) === shapeOf(name))
+}
+
+/** The names of parameters do not matter, nor how they are marked; `r0` is served as `v3`. */
+const shapeOf = (endpoint: string) =>
+  endpoint.replace(/:\w+|\{\w+\}/g, ':').replace('/_matrix/client/r0/', '/_matrix/client/v3/')

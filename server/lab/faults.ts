@@ -1,0 +1,227 @@
+/**
+ * Faults at exact points: a test says what is to go wrong, for whom, where and how often, and reads
+ * afterwards what did.
+ *
+ *   request ─► connection_reset, rate_limited, error        nothing has been done
+ *           ─► request_delayed                              it is done later
+ *           ─► serialisation_failure                        all is done, and undone at the COMMIT
+ *           ─► answer_delayed, answer_lost                  it is done, and committed
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { failToSerialise, selectDelayedEventsWrittenBy } from '../../db/faults.ts'
+import type { Tx } from '../../db/transaction.ts'
+import { endpoints } from '../client-api/index.ts'
+import type { Context } from '../context.ts'
+import type { Answer, Around, Endpoint, Request, Response } from '../http/endpoint.ts'
+import type { Clock } from '../lib/clock.ts'
+import { randomLetters } from '../lib/random.ts'
+import { invalidParam } from '../matrix/errors.ts'
+import { answerInstead } from './fault-answers.ts'
+import { factsOf } from './fault-facts.ts'
+import { type Facts, firing, fits, isEndpoint, type Scope, together } from './fault-scope.ts'
+import { Held } from './held.ts'
+
+/** What goes wrong. */
+export type FaultKind =
+  /** The work is done and committed, and the connection closes without an answer. */
+  | { kind: 'answer_lost' }
+  /** So long, by the server's clock, nothing is done; or it is done, and nobody is told. */
+  | { kind: 'request_delayed' | 'answer_delayed'; delayMs: number }
+  /**
+   * 429 M_LIMIT_EXCEEDED, and nothing is done. `retryAfterMs` is in the body, and in the header in
+   * seconds; `retryAfter` is the header as it stands, such as an HTTP date; null: no header.
+   */
+  | {
+      kind: 'rate_limited'
+      retryAfterMs?: number | undefined
+      retryAfter?: string | null | undefined
+    }
+  /** `status` is 500 to 599; `body` is sent as HTML, as proxies do, instead of M_UNKNOWN as JSON. */
+  | { kind: 'error'; status: number; body?: string | undefined }
+  /** The connection is reset (TCP RST) before anything is done. */
+  | { kind: 'connection_reset' }
+  /** The database refuses the COMMIT with SQLSTATE 40001. Also of what is sent because it is due. */
+  | { kind: 'serialisation_failure' }
+
+/** What goes wrong, where, and how often. */
+export type FaultOptions = FaultKind &
+  Scope & {
+    /** How often it strikes; 1 unless given, null: as long as it is there. */
+    count?: number | null | undefined
+    /** How many that would fit are let through first; 0 unless given. */
+    skip?: number | undefined
+  }
+
+export interface Fault {
+  readonly id: string
+  readonly options: FaultOptions
+  /** How often it will strike still; null: as long as it is there. */
+  left: number | null
+  /** How many it lets through before. */
+  skip: number
+}
+
+/** That a fault struck: when and whom. */
+export interface Strike {
+  faultId: string
+  kind: FaultKind['kind']
+  /** The server's time, Unix ms. */
+  ts: number
+  endpoint: string
+  userId?: string | undefined
+  roomId?: string | undefined
+  delayId?: string | undefined
+}
+
+/** More are forgotten, oldest first. */
+const mostStrikes = 10_000
+
+interface Walk {
+  facts: Facts
+  isOver: boolean
+}
+
+type Kind = FaultKind['kind']
+const beforeAll: readonly Kind[] = ['connection_reset', 'rate_limited', 'error', 'request_delayed']
+const afterAll: readonly Kind[] = ['answer_delayed', 'answer_lost']
+
+export class Faults {
+  readonly held: Held
+  readonly #clock: Clock
+  readonly #faults: Fault[] = []
+  readonly #strikes: Strike[] = []
+  /** What a transaction is for; a timer that a request has set remembers it when it is over. */
+  readonly #walks = new AsyncLocalStorage<Walk>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.held = new Held(clock)
+  }
+
+  /** @throws 400 M_INVALID_PARAM there is no such endpoint */
+  add(options: FaultOptions): Fault {
+    const { count = 1, skip = 0, endpoint } = options
+    if (endpoint !== undefined && !isEndpoint(endpoint, endpoints)) {
+      throw invalidParam(`endpoint: this server has no ${endpoint}`)
+    }
+    const fault = { id: `fault_${randomLetters(8)}`, options, left: count, skip }
+    this.#faults.push(fault)
+    return fault
+  }
+
+  /** @returns whether there was one */
+  remove(id: string): boolean {
+    const at = this.#faults.findIndex(fault => fault.id === id)
+    if (at === -1) return false
+    this.#faults.splice(at, 1)
+    return true
+  }
+
+  /** No more faults, and no record of those that struck. Whoever is held by one goes on. */
+  clear(): void {
+    this.#faults.length = 0
+    this.#strikes.length = 0
+    this.held.release()
+  }
+
+  /** In the order in which they were added; also those that will not strike any more. */
+  list(): readonly Fault[] {
+    return this.#faults
+  }
+
+  /** Oldest first. */
+  strikes(): readonly Strike[] {
+    return this.#strikes
+  }
+
+  /** What stands between the requests of a server and their answers. */
+  around(ctx: Context): Around {
+    return (endpoint, request, response, answer) => {
+      const isUntouched = endpoint.auth === 'lab' || !this.#faults.some(isArmed)
+      return isUntouched ? answer() : this.#walk(ctx, endpoint, request, response, answer)
+    }
+  }
+
+  async #walk(
+    ctx: Context,
+    endpoint: Endpoint,
+    request: Request,
+    response: Response,
+    answer: () => Promise<Answer>,
+  ): Promise<Answer | undefined> {
+    const facts = await factsOf(ctx, endpoint, request)
+    const before = this.#claim(beforeAll, facts)?.options
+    const isSoonAnswered = !facts.endpoint.endsWith('/sync')
+    if (before?.kind === 'request_delayed') {
+      await this.held.wait(before.delayMs, response, isSoonAnswered)
+    } else if (before) answerInstead(response, before)
+    if (response.destroyed || response.headersSent) return undefined
+
+    const walk: Walk = { facts, isOver: false }
+    let outcome: { answer: Answer } | { refusal: unknown }
+    try {
+      outcome = { answer: await this.#walks.run(walk, answer) }
+    } catch (refusal) {
+      outcome = { refusal }
+    }
+    walk.isOver = true
+    // What was refused has committed nothing: there is no such answer that could be lost.
+    const late = this.#claim('answer' in outcome ? afterAll : ['answer_delayed'], facts)?.options
+    if (late?.kind === 'answer_lost') {
+      response.destroy()
+      return undefined
+    }
+    if (late?.kind === 'answer_delayed') {
+      await this.held.wait(late.delayMs, response, isSoonAnswered)
+    }
+    if ('refusal' in outcome) throw outcome.refusal
+    return response.destroyed ? undefined : outcome.answer
+  }
+
+  /** The last thing before every COMMIT of a server. */
+  async beforeCommit(tx: Tx): Promise<void> {
+    if (!this.#faults.some(one => isArmed(one) && one.options.kind === 'serialisation_failure'))
+      return
+    const walk = this.#walks.getStore()
+    const touched = await selectDelayedEventsWrittenBy(tx)
+    const isInRequest = walk !== undefined && !walk.isOver
+    // What else a server does of its own accord is nobody's, and no scope tells it apart.
+    if (!isInRequest && touched.length === 0) return
+    const facts = isInRequest
+      ? walk.facts
+      : { endpoint: firing, userIds: [], roomIds: [], delayIds: [] }
+    if (this.#claim(['serialisation_failure'], together(facts, touched))) await failToSerialise(tx)
+  }
+
+  /** The first fault of these kinds that is for this, if there is one: it has struck. */
+  #claim(kinds: readonly Kind[], facts: Facts): Fault | undefined {
+    for (const fault of this.#faults) {
+      if (!isArmed(fault) || !kinds.includes(fault.options.kind)) continue
+      if (!fits(fault.options, facts)) continue
+      if (fault.skip > 0) {
+        fault.skip -= 1
+        continue
+      }
+      if (fault.left !== null) fault.left -= 1
+      this.#record(fault, facts)
+      return fault
+    }
+    return undefined
+  }
+
+  #record({ id, options }: Fault, { endpoint, userIds, roomIds, delayIds }: Facts): void {
+    this.#strikes.push({
+      faultId: id,
+      kind: options.kind,
+      ts: this.#clock.now(),
+      endpoint,
+      // Of several, the one that it was for.
+      userId: options.userId ?? userIds[0],
+      roomId: options.roomId ?? roomIds[0],
+      delayId: options.delayId ?? delayIds[0],
+    })
+    if (this.#strikes.length > mostStrikes) this.#strikes.shift()
+  }
+}
+
+const isArmed = ({ left }: Fault) => left === null || left > 0
