@@ -3,17 +3,22 @@ import { sql } from 'kysely'
 import type { Tx } from './transaction.ts'
 
 export interface Touched {
-  delay_id: string
   room_id: string
   user_id: string
+  /** Null: an event that was never delayed. */
+  delay_id: string | null
 }
 
-/** The delayed events that this transaction has written so far, whatever led it to them. */
-export async function selectDelayedEventsWrittenBy(tx: Tx): Promise<Touched[]> {
+/** The events and delayed events that this transaction has written, whatever led it to them. */
+export async function selectWrittenBy(tx: Tx): Promise<Touched[]> {
+  const isOurs = sql<boolean>`xmin = pg_current_xact_id()::xid`
   return tx.q
     .selectFrom('delayed_events')
-    .select(['delay_id', 'room_id', 'user_id'])
-    .where(sql<boolean>`xmin = pg_current_xact_id()::xid`)
+    .select(['room_id', 'user_id', sql<string | null>`delay_id`.as('delay_id')])
+    .where(isOurs)
+    .unionAll(
+      tx.q.selectFrom('events').select(['room_id', 'sender as user_id', 'delay_id']).where(isOurs),
+    )
     .execute()
 }
 

@@ -1,7 +1,6 @@
 /** What is known of a request before anything is done for it. */
 import { selectBySecret } from '../../db/delayed-event-groups.ts'
 import { selectDelayedEvent } from '../../db/delayed-events.ts'
-import { selectSessionByAccessToken } from '../../db/sessions.ts'
 import type { Context } from '../context.ts'
 import { tokenOf } from '../http/authenticate.ts'
 import type { Endpoint, Request } from '../http/endpoint.ts'
@@ -35,7 +34,7 @@ async function userBehind(ctx: Context, request: Request): Promise<string | unde
   if (ctx.appServices.ofToken(token)) {
     return new URL(request.url, 'http://x').searchParams.get('user_id') ?? undefined
   }
-  return (await selectSessionByAccessToken(ctx.db, hashSecret(token)))?.user_id
+  return (await ctx.sessions.do(hashSecret(token)))?.user_id
 }
 
 async function delayedEventIn(ctx: Context, params: Record<string, string | undefined>) {

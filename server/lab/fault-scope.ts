@@ -1,4 +1,5 @@
 /** What a fault is for, and whether something is that. */
+import type { Touched } from '../../db/faults.ts'
 import type { Endpoint } from '../http/endpoint.ts'
 
 /** What is sent because it is due: no request, and a scope all the same. */
@@ -39,15 +40,12 @@ export function fits(scope: Scope, facts: Facts): boolean {
 }
 
 /** With what a transaction has been found to do. */
-export function together(
-  facts: Facts,
-  touched: readonly { delay_id: string; room_id: string; user_id: string }[],
-): Facts {
+export function withTouched(facts: Facts, touched: readonly Touched[]): Facts {
   return {
     endpoint: facts.endpoint,
     userIds: [...facts.userIds, ...touched.map(one => one.user_id)],
     roomIds: [...facts.roomIds, ...touched.map(one => one.room_id)],
-    delayIds: [...facts.delayIds, ...touched.map(one => one.delay_id)],
+    delayIds: [...facts.delayIds, ...touched.flatMap(one => one.delay_id ?? [])],
   }
 }
 

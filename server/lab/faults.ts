@@ -8,7 +8,7 @@
  *           ─► answer_delayed, answer_lost                  it is done, and committed
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { failToSerialise, selectDelayedEventsWrittenBy } from '../../db/faults.ts'
+import { failToSerialise, selectWrittenBy } from '../../db/faults.ts'
 import type { Tx } from '../../db/transaction.ts'
 import { endpoints } from '../client-api/index.ts'
 import type { Context } from '../context.ts'
@@ -18,7 +18,7 @@ import { randomLetters } from '../lib/random.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import { answerInstead } from './fault-answers.ts'
 import { factsOf } from './fault-facts.ts'
-import { type Facts, firing, fits, isEndpoint, type Scope, together } from './fault-scope.ts'
+import { type Facts, firing, fits, isEndpoint, type Scope, withTouched } from './fault-scope.ts'
 import { Held } from './held.ts'
 
 /** What goes wrong. */
@@ -183,14 +183,15 @@ export class Faults {
     if (!this.#faults.some(one => isArmed(one) && one.options.kind === 'serialisation_failure'))
       return
     const walk = this.#walks.getStore()
-    const touched = await selectDelayedEventsWrittenBy(tx)
+    const touched = await selectWrittenBy(tx)
     const isInRequest = walk !== undefined && !walk.isOver
     // What else a server does of its own accord is nobody's, and no scope tells it apart.
     if (!isInRequest && touched.length === 0) return
     const facts = isInRequest
       ? walk.facts
       : { endpoint: firing, userIds: [], roomIds: [], delayIds: [] }
-    if (this.#claim(['serialisation_failure'], together(facts, touched))) await failToSerialise(tx)
+    if (this.#claim(['serialisation_failure'], withTouched(facts, touched)))
+      await failToSerialise(tx)
   }
 
   /** The first fault of these kinds that is for this, if there is one: it has struck. */
