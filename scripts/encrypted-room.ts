@@ -1,7 +1,8 @@
 /**
  * A process with unmodified matrix-js-sdk clients and their Rust crypto: an encrypted room, cross-
- * signing, secret storage, a key backup restored on a further device, and a dehydrated device. It
- * writes one line of JSON, a `Report`, and ends; it fails if a step takes too long.
+ * signing, secret storage, a key backup restored on a further device, a dehydrated device, and a
+ * call with encrypted media. It writes one line of JSON, a `Report`, and ends; it fails if a step
+ * takes too long.
  *
  * A process of its own, because the crypto is WebAssembly that jest's modules get in the way of.
  */
@@ -39,9 +40,18 @@ export interface Report {
   isLaptopTrusted: boolean
   /** Room keys that the laptop found with the dehydrated device. */
   roomKeysRehydrated: number
+  /** Does each of two callers have the key of the other's media? */
+  haveCallKeys: boolean
+  /** Event types, as the server saw them, of what devices sent each other during the call. */
+  sentToDevicesInCall: string[]
+  /** Did the phone schedule its leave from the call? */
+  isLeaveScheduled: boolean
+  /** Who is in the call, as Bob sees it, after the phone was cut off. */
+  stillInCall: string[]
 }
 
 const longestStepMs = 30_000
+const callMemberType = 'org.matrix.msc3401.call.member'
 
 // js-sdk 43 counts on it; Node has it since version 22. See decision 11.
 const promises = Promise as unknown as { withResolvers?: () => unknown }
@@ -57,6 +67,7 @@ const drop = () => {}
 const keep = (...words: unknown[]) => process.stderr.write(`${words.map(String).join(' ')}\n`)
 Object.assign(console, { log: drop, trace: drop, debug: drop, info: drop, warn: drop, error: keep })
 
+const { joinCall } = await import('./encrypted-call.ts')
 const { ClientEvent, SyncState, createClient } = await import('matrix-js-sdk')
 const { CryptoEvent } = await import('matrix-js-sdk/lib/crypto-api/index.js')
 
@@ -64,6 +75,10 @@ const { CryptoEvent } = await import('matrix-js-sdk/lib/crypto-api/index.js')
 let recoveryKey: Uint8Array<ArrayBuffer> | undefined
 const statuses: number[] = []
 let sessionsInBackup = 0
+/** A device that is cut off reaches nobody any more. */
+let cutOff: string | undefined
+const sentToDevices = new Set<string>()
+let isLeaveScheduled = false
 
 async function connect({ userId, accessToken, deviceId }: Login): Promise<MatrixClient> {
   const client = createClient({
@@ -72,8 +87,14 @@ async function connect({ userId, accessToken, deviceId }: Login): Promise<Matrix
     accessToken,
     deviceId,
     fetchFn: async (input, init) => {
+      if (cutOff === deviceId) throw new TypeError('no connection')
       const response = await fetch(input, init)
-      const { pathname } = new URL(String(input))
+      const { pathname, searchParams } = new URL(String(input))
+      const [, type] = /\/sendToDevice\/([^/]+)\//.exec(pathname) ?? []
+      if (type) sentToDevices.add(type)
+      if (searchParams.has('org.matrix.msc4140.delay') && deviceId === given.phone.deviceId) {
+        isLeaveScheduled = response.ok
+      }
       if (pathname.endsWith('/keys/device_signing/upload')) statuses.push(response.status)
       if (init?.method === 'PUT' && pathname.endsWith('/room_keys/keys')) {
         sessionsInBackup = ((await response.clone().json()) as { count: number }).count
@@ -146,6 +167,7 @@ const phone = await connect(given.phone)
 const bob = await connect(given.bob)
 const { room_id: roomId } = await phone.createRoom({
   invite: [given.bob.userId],
+  power_level_content_override: { events: { [callMemberType]: 0 } },
   initial_state: [
     {
       type: 'm.room.encryption',
@@ -213,6 +235,29 @@ laptop.on(CryptoEvent.RehydrationProgress, roomKeys => {
 })
 await onLaptop.startDehydration({ rehydrate: true })
 
+// ── a call, with media that only those who take part can decrypt ─────────────────────────────
+
+sentToDevices.clear()
+const callers = [joinCall(phone, roomId), joinCall(bob, roomId)]
+const everybody = callers.map(caller => caller.userId).sort()
+await until('both are in the call', () =>
+  callers.every(caller => String(caller.participants()) === String(everybody)),
+)
+/** Each knows its own key, and the other's as the other has it. */
+const haveCallKeys = await until('each has the other’s key', () =>
+  everybody.every(userId => {
+    const [one, other] = callers.map(caller => caller.keyOf(userId))
+    return one !== undefined && one === other
+  }),
+)
+const sentToDevicesInCall = [...sentToDevices]
+cutOff = given.phone.deviceId
+// The phone can send no leave now. The server has it, and nobody puts it off any more.
+const stillInCall = await until('the phone is taken out of the call', () => {
+  const seenByBob = callers[1]?.participants()
+  return seenByBob && !seenByBob.includes(given.phone.userId) && seenByBob
+})
+
 // ── other cross-signing keys, which need a proof ─────────────────────────────────────────────
 
 statuses.length = 0
@@ -241,5 +286,9 @@ const report: Report = {
   readByLaptop,
   isLaptopTrusted,
   roomKeysRehydrated,
+  haveCallKeys,
+  sentToDevicesInCall,
+  isLeaveScheduled,
+  stillInCall,
 }
 process.stdout.write(`${JSON.stringify(report)}\n`, () => process.exit())

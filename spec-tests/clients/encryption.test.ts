@@ -23,7 +23,7 @@ const loginOf = ({ userId, deviceId, token = '' }: Client) => ({
   accessToken: token,
 })
 
-test('two users talk in an encrypted room, and a further device is given all it needs to follow', async () => {
+test('two users talk and call in an encrypted room, and a further device is given all it needs to follow', async () => {
   const alice = await server.user('alice')
   const bob = await server.user('bob')
   const laptop = alice.sibling()
@@ -52,6 +52,10 @@ test('two users talk in an encrypted room, and a further device is given all it 
     readByLaptop: 'a secret',
     isLaptopTrusted: true,
     roomKeysRehydrated: 1,
+    haveCallKeys: true,
+    sentToDevicesInCall: ['m.room.encrypted'],
+    isLeaveScheduled: true,
+    stillInCall: [bob.userId],
   })
   expect(report.sessionsInBackup).toBeGreaterThan(0)
 }, 150_000)
