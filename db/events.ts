@@ -160,6 +160,8 @@ export interface Anchor {
 export interface Surroundings {
   anchors: readonly Anchor[]
   rooms: readonly { roomId: string; ranges: readonly PositionRange[] }[]
+  /** Senders of whom only state is to be seen. */
+  ignored: ReadonlySet<string>
   /** How many events, at most, on either side. */
   before: number
   after: number
@@ -168,7 +170,7 @@ export interface Surroundings {
 /** The events around each place, nearest first, each with the position of that place. */
 export async function selectAround(
   db: Db,
-  { anchors, rooms, before, after }: Surroundings,
+  { anchors, rooms, ignored, before, after }: Surroundings,
 ): Promise<(EventRow & { anchor_position: number })[]> {
   if (anchors.length === 0 || before + after === 0) return []
   const all = rooms.flatMap(({ roomId, ranges }) => ranges.map(range => ({ roomId, ...range })))
@@ -182,6 +184,7 @@ export async function selectAround(
       SELECT near.* FROM readable CROSS JOIN LATERAL (
         SELECT * FROM events
         WHERE events.room_id = readable.room_id AND events.position BETWEEN ${first} AND ${last}
+          AND (events.state_key IS NOT NULL OR events.sender <> ALL(${[...ignored]}::text[]))
         ORDER BY events.position ${order} LIMIT ${limit}
       ) AS near
       WHERE readable.room_id = anchor.room_id

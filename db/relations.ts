@@ -25,8 +25,17 @@ export function isReadable(alias: string, rooms: readonly RoomRanges[]): RawBuil
   )`
 }
 
+/** Whether the row of `events` under this alias is to be seen by who ignores these senders. */
+export function isNotIgnored(alias: string, ignored: ReadonlySet<string>): RawBuilder<SqlBool> {
+  if (ignored.size === 0) return sql`true`
+  const table = sql.ref(alias)
+  return sql`(${table}.state_key IS NOT NULL OR ${table}.sender <> ALL(${[...ignored]}::text[]))`
+}
+
 export interface RelationsQuery {
   room: RoomRanges
+  /** Senders of whom only state is to be seen. */
+  ignored: ReadonlySet<string>
   parentId: string
   relType?: string | undefined
   eventType?: string | undefined
@@ -77,6 +86,7 @@ async function pageOf(
     .selectAll()
     .where(isWanted)
     .where(isReadable('events', [room]))
+    .where(isNotIgnored('events', query.ignored))
     .where('position', '>', query.after)
     .where('position', '<=', query.upTo)
     .$if(relType !== undefined, events => events.where('rel_type', '=', relType ?? ''))
@@ -93,16 +103,17 @@ export type Parent = Pick<EventRow, 'event_id' | 'room_id' | 'sender' | 'type' |
 
 /**
  * What is told of events with them: the edit that counts, the latest reply in the thread, and up to
- * `references` references, oldest first. Of an event that is redacted, no edit.
+ * `references` references, oldest first. Of an event that is redacted, no edit. Nothing of those
+ * whom the reader ignores.
  */
 export async function selectAggregated(
   db: Db,
   parents: readonly Parent[],
-  rooms: readonly RoomRanges[],
+  { rooms, ignored }: { rooms: readonly RoomRanges[]; ignored: ReadonlySet<string> },
   references: number,
 ): Promise<EventRow[]> {
   if (parents.length === 0) return []
-  const readable = isReadable('child', rooms)
+  const readable = sql`${isReadable('child', rooms)} AND ${isNotIgnored('child', ignored)}`
   const related = (relType: string) => sql`
     SELECT child.* FROM events child
     WHERE child.relates_to = parent.event_id AND child.rel_type = ${relType}
@@ -180,14 +191,14 @@ export async function selectThreadCounts(
   db: Db,
   rootEventIds: readonly string[],
   userId: string,
-  rooms: readonly RoomRanges[],
+  { rooms, ignored }: { rooms: readonly RoomRanges[]; ignored: ReadonlySet<string> },
 ): Promise<ThreadCount[]> {
   if (rootEventIds.length === 0) return []
   const all = rooms.flatMap(({ roomId, ranges }) => ranges.map(range => ({ roomId, ...range })))
   // Whoever may read all of it is told the number that is kept; others have theirs counted.
   const { rows } = await sql<ThreadCount>`
     SELECT threads.root_event_id,
-      CASE WHEN EXISTS (
+      CASE WHEN ${ignored.size === 0} AND EXISTS (
         SELECT 1 FROM unnest(
           ${all.map(range => range.roomId)}::text[],
           ${all.map(range => range.from)}::bigint[],
@@ -199,6 +210,7 @@ export async function selectThreadCounts(
         SELECT count(*)::int FROM events child
         WHERE child.relates_to = threads.root_event_id AND child.rel_type = 'm.thread'
           AND child.room_id = threads.room_id AND ${isReadable('child', rooms)}
+          AND ${isNotIgnored('child', ignored)}
       ) END AS count,
       ${hasReplied(userId)} AS has_replied
     FROM threads
@@ -214,7 +226,9 @@ const hasReplied = (userId: string): RawBuilder<SqlBool> => sql`EXISTS (
 
 export interface ThreadsQuery {
   room: RoomRanges
-  /** The reader may read the room from its first event to its last. */
+  /** Senders whose replies do not count. */
+  ignored: ReadonlySet<string>
+  /** The reader sees the room from its first event to its last. */
   isWhole: boolean
   /** Inclusive; of the latest reply. */
   upTo: number
@@ -235,6 +249,7 @@ export async function selectThreadRoots(
         SELECT max(child.position) FROM events child
         WHERE child.relates_to = threads.root_event_id AND child.rel_type = 'm.thread'
           AND child.room_id = threads.room_id AND ${isReadable('child', [room])}
+          AND ${isNotIgnored('child', query.ignored)}
       )`
   const takesPart =
     participant === undefined

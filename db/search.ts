@@ -1,7 +1,7 @@
 /** Full text search, by PostgreSQL's own: words of events, and the index that finds them. */
 import { type ExpressionBuilder, sql } from 'kysely'
 import { passes, type TimelineFilter } from './events.ts'
-import { isReadable, type RoomRanges } from './relations.ts'
+import { isNotIgnored, isReadable, type RoomRanges } from './relations.ts'
 import type { EventRow, Schema, SearchableKey } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -49,6 +49,8 @@ export interface SearchQuery {
   keys: readonly SearchableKey[]
   rooms: readonly RoomRanges[]
   filter: TimelineFilter
+  /** Senders of whom only state is to be found. */
+  ignored: ReadonlySet<string>
 }
 
 /** The last result of the page before. Without `rank`, in the order of time. */
@@ -72,6 +74,7 @@ function matching(db: Db, query: SearchQuery) {
       .where(sql<boolean>`words @@ (${words} && ${rooms}::tsquery)`)
       .where('key', '=', sql<SearchableKey>`ANY(${[...query.keys]}::text[])`)
       .where(isReadable('searchable_texts', query.rooms))
+      .where(isNotIgnored('events', query.ignored))
       // Its columns are those of `events` only.
       .where(eb => passes(eb as unknown as ExpressionBuilder<Schema, 'events'>, query.filter))
   )

@@ -1,6 +1,6 @@
 /**
  * What is told of an event's children with the event: its edit, its thread, who refers to it. Only
- * of children that the viewer may read.
+ * of children that the viewer may read, and not of those whom they ignore.
  *
  * Spec: "Aggregations of child events", "Server-side aggregation of m.thread relationships",
  * "Server-side aggregation of m.replace relationships", "m.reference"
@@ -10,6 +10,7 @@ import type { EventRow } from '../../db/schema.ts'
 import type { Db } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { ClientEvent } from '../matrix/event.ts'
+import type { Viewer } from './present-event.ts'
 import type { Sight } from './visibility.ts'
 
 /** Deviation: the specification has no limit; a poll may have ten thousand answers. */
@@ -24,18 +25,21 @@ const maxReferences = 100
 export async function aggregationsOf(
   db: Db,
   rows: readonly EventRow[],
-  userId: string,
+  viewer: Pick<Viewer, 'userId' | 'ignored'>,
   sights: readonly Sight[],
   present: (children: EventRow[]) => Promise<ClientEvent[]>,
 ): Promise<Map<string, JsonObject>> {
-  const parents = rows.filter(row => row.state_key === null)
-  const children = await selectAggregated(db, parents, sights, maxReferences)
+  const { userId } = viewer
   const found = new Map<string, JsonObject>()
+  const parents = rows.filter(row => row.state_key === null)
+  if (parents.length === 0) return found
+  const seen = { rooms: sights, ignored: await viewer.ignored() }
+  const children = await selectAggregated(db, parents, seen, maxReferences)
   if (children.length === 0) return found
 
   const whole = children.filter(child => child.rel_type !== 'm.reference')
   const presented = new Map((await present(whole)).map(event => [event.event_id, event]))
-  const counts = await threadCounts(db, children, userId, sights)
+  const counts = await threadCounts(db, children, userId, seen)
   for (const parent of parents) {
     const related: JsonObject = {}
     for (const child of children) {
@@ -66,11 +70,11 @@ async function threadCounts(
   db: Db,
   children: readonly EventRow[],
   userId: string,
-  sights: readonly Sight[],
+  seen: { rooms: readonly Sight[]; ignored: ReadonlySet<string> },
 ) {
   const roots = children.flatMap(child =>
     child.rel_type === 'm.thread' && child.relates_to !== null ? [child.relates_to] : [],
   )
-  const counts = await selectThreadCounts(db, roots, userId, sights)
+  const counts = await selectThreadCounts(db, roots, userId, seen)
   return new Map(counts.map(count => [count.root_event_id, count]))
 }

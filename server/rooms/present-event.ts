@@ -20,6 +20,8 @@ export interface Viewer {
   deviceId: string
   /** Unix ms, for `unsigned.age`. */
   now: number
+  /** Whose doings are not told with the events that they relate to. */
+  ignored(): Promise<ReadonlySet<string>>
 }
 
 /**
@@ -43,7 +45,7 @@ export async function presentEvents(
     selectEvents(db, redactionIds),
     rowsHoldChildren && !areRelated(rows)
       ? new Map<string, JsonObject>()
-      : aggregationsOf(db, rows, viewer.userId, sights, children =>
+      : aggregationsOf(db, rows, viewer, sights, children =>
           presentEvents(db, children, viewer, sights),
         ),
   ])

@@ -1,10 +1,14 @@
 /** Reading what relates to an event, and a room's threads. */
 import { selectChildren, selectDescendants, selectThreadRoots } from '../../db/relations.ts'
+import { selectRooms } from '../../db/rooms.ts'
+import type { EventRow } from '../../db/schema.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { ClientEvent } from '../matrix/event.ts'
+import { redact } from '../matrix/redact.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
 import { presentEvents } from './present-event.ts'
+import { parsePdu, versionOf } from './stored-event.ts'
 import { findReadable, viewerOf } from './timeline.ts'
 import { lookInto, type Sight } from './visibility.ts'
 
@@ -26,7 +30,7 @@ export interface RelationsRequest {
 }
 
 /**
- * A page of the events that relate to one.
+ * A page of the events that relate to one, without those of users whom the reader ignores.
  *
  * @throws 404 M_NOT_FOUND unknown, in another room, or not for this user to see · 400
  *   M_INVALID_PARAM a token that is none
@@ -48,8 +52,10 @@ export async function readRelations(
   const from = request.from === undefined ? undefined : parseToken(request.from, now).position
   const to = request.to === undefined ? undefined : parseToken(request.to, now).position
   const limit = Math.min(request.limit ?? defaultLimit, maxLimit)
+  const viewer = viewerOf(ctx, requester)
   const query = {
     room: sight,
+    ignored: await viewer.ignored(),
     parentId: request.eventId,
     relType: request.relType,
     eventType: request.eventType,
@@ -66,7 +72,7 @@ export async function readRelations(
   const last = shown.at(-1)
   const settled = ctx.positions.settled()
   return {
-    chunk: await presentEvents(ctx.db, shown, viewerOf(ctx, requester), [sight]),
+    chunk: await presentEvents(ctx.db, shown, viewer, [sight]),
     ...(found.length > limit && last
       ? { next_batch: formatTimelineToken(last.position - (isBackwards ? 1 : 0), settled) }
       : {}),
@@ -76,7 +82,8 @@ export async function readRelations(
 }
 
 /**
- * A page of a room's thread roots, those with the latest replies first.
+ * A page of a room's thread roots, those with the latest replies first. Replies of users whom the
+ * reader ignores do not count, and roots of theirs are shown redacted.
  *
  * @throws 403 M_FORBIDDEN · 400 M_INVALID_PARAM a token that is none
  * Spec: GET /rooms/{roomId}/threads
@@ -94,9 +101,12 @@ export async function readThreads(
   const now = ctx.positions.latest()
   const sight = await lookInto(ctx.db, request.roomId, requester.userId, now)
   const limit = Math.min(request.limit ?? defaultLimit, maxLimit)
+  const viewer = viewerOf(ctx, requester)
+  const ignored = await viewer.ignored()
   const found = await selectThreadRoots(ctx.db, {
     room: sight,
-    isWhole: isWhole(sight),
+    ignored,
+    isWhole: isWhole(sight) && ignored.size === 0,
     upTo: request.from === undefined ? now : parseToken(request.from, now).position,
     limit: limit + 1,
     participant: request.include === 'participated' ? requester.userId : undefined,
@@ -105,11 +115,27 @@ export async function readThreads(
   const last = shown.at(-1)
   const settled = ctx.positions.settled()
   return {
-    chunk: await presentEvents(ctx.db, shown, viewerOf(ctx, requester), [sight]),
+    chunk: await presentEvents(ctx.db, await concealed(ctx, shown, ignored), viewer, [sight]),
     ...(found.length > limit && last
       ? { next_batch: formatTimelineToken(last.latest_position - 1, settled) }
       : {}),
   }
+}
+
+/** The events of ignored senders as if they had been redacted. @param rows of one room */
+async function concealed(
+  ctx: Context,
+  rows: readonly EventRow[],
+  ignored: ReadonlySet<string>,
+): Promise<readonly EventRow[]> {
+  const first = rows.find(row => ignored.has(row.sender))
+  const [room] = first ? await selectRooms(ctx.db, [first.room_id]) : []
+  if (!room) return rows
+  return rows.map(row =>
+    ignored.has(row.sender)
+      ? { ...row, pdu: JSON.stringify(redact(parsePdu(row), versionOf(room))) }
+      : row,
+  )
 }
 
 /** From the room's first event to its last. */

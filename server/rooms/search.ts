@@ -1,6 +1,6 @@
 /**
  * Searching what was said. Only in what the user may read, in the rooms that they are in or, where
- * they name them, in others that are open to them.
+ * they name them, in others that are open to them; nothing by users whom they ignore but state.
  *
  * Spec: Client-Server API "Server Side Search"
  */
@@ -59,7 +59,9 @@ export async function searchEvents(
   const sights = (await selectSights(ctx.db, wanted, requester.userId, now)).filter(
     sight => !sight.isForgotten && sight.ranges.length > 0,
   )
-  const query = { term: request.term, keys: request.keys, rooms: sights, filter }
+  const viewer = viewerOf(ctx, requester)
+  const ignored = await viewer.ignored()
+  const query = { term: request.term, keys: request.keys, rooms: sights, filter, ignored }
   const limit = Math.min(Math.max(filter.limit ?? defaultLimit, 1), maxLimit)
   const count = await countMatches(ctx.db, query, mostCounted)
   const { orderBy } = request
@@ -67,10 +69,9 @@ export async function searchEvents(
 
   const isFull = found.length === limit
   const last = found.at(-1)
-  const present = (rows: EventRow[]) =>
-    presentEvents(ctx.db, rows, viewerOf(ctx, requester), sights)
+  const present = (rows: EventRow[]) => presentEvents(ctx.db, rows, viewer, sights)
   const events = await present(found)
-  const contexts = await contextsOf(ctx, request, found, sights, present)
+  const contexts = await contextsOf(ctx, request, found, { rooms: sights, ignored }, present)
   const results = found.map((row, index) => ({
     rank: row.rank,
     result: wire(events[index]),
@@ -105,13 +106,13 @@ async function contextsOf(
   ctx: Context,
   request: SearchRequest,
   found: readonly Found[],
-  sights: readonly Sight[],
+  seen: { rooms: readonly Sight[]; ignored: ReadonlySet<string> },
   present: (rows: EventRow[]) => Promise<ClientEvent[]>,
 ): Promise<JsonObject[] | undefined> {
   const { context } = request
   if (!context) return undefined
   const { before, after } = context
-  const around = await selectAround(ctx.db, { anchors: found, rooms: sights, before, after })
+  const around = await selectAround(ctx.db, { anchors: found, ...seen, before, after })
   const events = await present(around)
   const settled = ctx.positions.settled()
   const profiles = context.withProfiles ? await profilesOf(ctx, found, around) : undefined

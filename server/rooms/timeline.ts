@@ -18,7 +18,9 @@ const defaultLimit = 10
 const maxLimit = 1_000
 
 export function viewerOf(ctx: Context, requester: Requester): Viewer {
-  return { userId: requester.userId, deviceId: requester.deviceId, now: ctx.clock.now() }
+  const { userId, deviceId } = requester
+  const ignored = async () => (await ctx.unread.recipient(ctx.db, userId)).ignored
+  return { userId, deviceId, now: ctx.clock.now(), ignored }
 }
 
 export interface MessagesRequest {
