@@ -52,6 +52,37 @@ export async function updatePassword(tx: Tx, userId: string, passwordHash: strin
     .execute()
 }
 
+export async function updateIsAdmin(tx: Tx, userId: string, isAdmin: boolean): Promise<void> {
+  await tx.q.updateTable('users').set({ is_admin: isAdmin }).where('user_id', '=', userId).execute()
+}
+
+/** Whose ids have `name` in them, in any case. */
+const called = (name: string) => sql<boolean>`position(lower(${name}) IN lower(user_id)) > 0`
+
+/** By their ids; the first `from` of them are left out. */
+export async function selectUserPage(
+  db: Db,
+  { from, limit, name }: { from: number; limit: number; name: string | undefined },
+): Promise<UserRow[]> {
+  return db.q
+    .selectFrom('users')
+    .selectAll()
+    .$if(name !== undefined, query => query.where(called(name ?? '')))
+    .orderBy('user_id')
+    .limit(limit)
+    .offset(from)
+    .execute()
+}
+
+export async function countUsers(db: Db, name: string | undefined): Promise<number> {
+  const row = await db.q
+    .selectFrom('users')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .$if(name !== undefined, query => query.where(called(name ?? '')))
+    .executeTakeFirstOrThrow()
+  return row.count
+}
+
 /** Nobody can log in as this user any more. */
 export async function markDeactivated(tx: Tx, userId: string, now: number): Promise<void> {
   await tx.q

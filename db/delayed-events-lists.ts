@@ -14,6 +14,48 @@ export async function selectScheduled(db: Db, userId: string): Promise<DelayedEv
   })
 }
 
+/** What somebody who is not the owner is shown: neither the content nor the `delay_id`, a secret. */
+const columnsForOthers = [
+  'user_id',
+  'room_id',
+  'type',
+  'state_key',
+  'delay_ms',
+  'since_ts',
+  'send_at',
+  'dialect',
+  'status',
+  'cause',
+  'finalised_ts',
+  'event_id',
+] as const
+export type DelayedEventForOthers = Pick<DelayedEventRow, (typeof columnsForOthers)[number]>
+
+/** Of all users, what is due first first; the first `from` of them are left out. */
+export async function selectDelayedEventsOfAll(
+  db: Db,
+  query: {
+    from: number
+    limit: number
+    status: DelayedEventStatus | undefined
+    userId: string | undefined
+    roomId: string | undefined
+  },
+): Promise<DelayedEventForOthers[]> {
+  const { status, userId, roomId } = query
+  return db.q
+    .selectFrom('delayed_events')
+    .select(columnsForOthers)
+    .$if(status !== undefined, rows => rows.where('status', '=', status ?? 'scheduled'))
+    .$if(userId !== undefined, rows => rows.where('user_id', '=', userId ?? ''))
+    .$if(roomId !== undefined, rows => rows.where('room_id', '=', roomId ?? ''))
+    .orderBy('send_at')
+    .orderBy('seq')
+    .limit(query.limit)
+    .offset(query.from)
+    .execute()
+}
+
 export interface DelayedEventQuery {
   userId: string
   /** `finalised` is all but `scheduled`; undefined is every one. */

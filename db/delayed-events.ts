@@ -175,6 +175,26 @@ export async function cancelAllScheduled(
     .execute()
 }
 
+/** The room is no more: nothing that was scheduled for it is sent. @param error as JSON */
+export async function failAllInRoom(
+  tx: Tx,
+  roomId: string,
+  record: { now: number; error: string },
+): Promise<FinalisedRow[]> {
+  return tx.q
+    .updateTable('delayed_events')
+    .set({
+      status: 'failed',
+      cause: 'error' satisfies DelayedEventCause,
+      finalised_ts: record.now,
+      error: record.error,
+    })
+    .where('room_id', '=', roomId)
+    .where('status', '=', 'scheduled')
+    .returning(finalisedColumns)
+    .execute()
+}
+
 /** Give a scheduled event its full delay again. @returns its new `send_at`; undefined if finalised */
 export async function restartScheduled(
   tx: Tx,

@@ -107,6 +107,23 @@ export async function selectCurrentState(
     .execute()
 }
 
+/** room id → how many pieces of state it has now. */
+export async function countCurrentState(
+  db: Db,
+  roomIds: readonly string[],
+): Promise<Map<string, number>> {
+  if (roomIds.length === 0) return new Map()
+  const rows = await db.q
+    .selectFrom('room_state')
+    .select('room_id')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
+    .where('until_position', 'is', null)
+    .groupBy('room_id')
+    .execute()
+  return new Map(rows.map(row => [row.room_id, row.count]))
+}
+
 /** Which part of a room's state. Without `types`, all of it. */
 export interface StateSelection {
   /** Only these types. */

@@ -49,6 +49,7 @@ export async function insertRoom(
       joined_members: 0,
       invited_members: 0,
       is_public: room.isPublic,
+      notices_for: null,
     })
     .onConflict(conflict => conflict.doNothing())
     .returningAll()
@@ -69,6 +70,19 @@ export async function updateRooms(tx: Tx, rooms: readonly LockedRoom[]): Promise
     WHERE rooms.room_id = changed.room_id`.execute(tx.q)
 }
 
+/**
+ * A room that is not deleted before this transaction ends. Others may read and append to it only
+ * then, too: for who writes something that hangs on the room.
+ */
+export async function selectRoomToStay(tx: Tx, roomId: string): Promise<RoomRow | undefined> {
+  return tx.q
+    .selectFrom('rooms')
+    .selectAll()
+    .where('room_id', '=', roomId)
+    .forKeyShare()
+    .executeTakeFirst()
+}
+
 export async function selectRoom(db: Db, roomId: string): Promise<RoomRow | undefined> {
   return db.q.selectFrom('rooms').selectAll().where('room_id', '=', roomId).executeTakeFirst()
 }
@@ -80,6 +94,10 @@ export async function selectRooms(db: Db, roomIds: readonly string[]): Promise<R
     .selectAll()
     .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
     .execute()
+}
+
+export async function selectAllRooms(db: Db): Promise<RoomRow[]> {
+  return db.q.selectFrom('rooms').selectAll().execute()
 }
 
 /** Where a room stands in the directory. */
@@ -152,6 +170,25 @@ export async function selectAliasesOf(db: Db, roomId: string): Promise<RoomAlias
 
 export async function deleteAlias(tx: Tx, alias: string): Promise<void> {
   await tx.q.deleteFrom('room_aliases').where('room_alias', '=', alias).execute()
+}
+
+/** The room in which the server itself speaks to this user. */
+export async function selectNoticeRoom(db: Db, userId: string): Promise<string | undefined> {
+  const row = await db.q
+    .selectFrom('rooms')
+    .select('room_id')
+    .where('notices_for', '=', userId)
+    .executeTakeFirst()
+  return row?.room_id
+}
+
+export async function updateNoticesFor(tx: Tx, room: LockedRoom, userId: string): Promise<void> {
+  room.notices_for = userId
+  await tx.q
+    .updateTable('rooms')
+    .set({ notices_for: userId })
+    .where('room_id', '=', room.room_id)
+    .execute()
 }
 
 /** All aliases of one room lead to another from now on. */

@@ -33,6 +33,8 @@ export interface Schema {
   pushers: PusherRow
   media: MediaRow
   url_previews: UrlPreviewRow
+  blocked_rooms: BlockedRoomRow
+  room_deletions: RoomDeletionRow
   device_keys: DeviceKeysRow
   one_time_keys: OneTimeKeyTable
   fallback_keys: FallbackKeyRow
@@ -121,6 +123,8 @@ export interface RoomRow {
   invited_members: number
   /** Listed in the public room directory. */
   is_public: boolean
+  /** The user to whom the server itself speaks here; null almost everywhere. */
+  notices_for: string | null
 }
 
 export interface EventRow {
@@ -492,4 +496,35 @@ export interface KeyBackupSessionRow {
   is_verified: boolean
   /** JSON as uploaded. */
   session_data: string
+}
+
+/** A room that nobody may join any more, whether we know it or not. */
+export interface BlockedRoomRow {
+  room_id: string
+  blocked_by: string
+  blocked_ts: number
+}
+
+/** A room that an administrator has deleted, or is deleting. */
+export interface RoomDeletionRow {
+  delete_id: string
+  room_id: string
+  status: 'active' | 'complete' | 'failed'
+  /** Remove every trace. */
+  is_purge: boolean
+  /** Remove them even if somebody could not be made to leave. */
+  is_forced: boolean
+  /** What the room's events have after it (exclusive) came with the deletion. */
+  from_position: number
+  /** The room that those who were in this one find themselves in; null: none. */
+  new_room_id: string | null
+  /** Lists as JSON. */
+  kicked_users: string
+  failed_to_kick_users: string
+  local_aliases: string
+  /** Why it failed; for people. */
+  error: string | null
+  requested_ts: number
+  /** Null while it is under way. */
+  finished_ts: number | null
 }

@@ -105,10 +105,17 @@ module.exports = {
       },
     },
     {
+      name: 'administration-is-above-the-domain',
+      comment: 'It acts on all of the domain; nobody in the domain waits for an administrator.',
+      severity: 'error',
+      from: { path: `^server/(${domain}|rooms|stream)/`, pathNot: tests },
+      to: { path: '^server/administration/', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'domain-knows-no-http',
       comment: 'Actions are called by endpoints, timers and tests alike.',
       severity: 'error',
-      from: { path: `^server/(${domain}|rooms|stream)/`, pathNot: tests },
+      from: { path: `^server/(${domain}|rooms|stream|administration)/`, pathNot: tests },
       to: { path: '^server/(http|client-api|federation-api)/|^(node:)?https?$' },
     },
     {

@@ -370,6 +370,20 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('Previews of web pages.'),
+  server_notices: z
+    .strictObject({
+      localpart: z
+        .string()
+        .regex(/^[a-z0-9._=\-/+]{1,100}$/, 'is not the localpart of a user ID')
+        .default('_server')
+        .describe(
+          'Who speaks: what stands before the colon in the user ID, which nobody can have.',
+        ),
+      display_name: z.string().min(1).max(255).default('Server notices').describe('Their name.'),
+      room_name: z.string().min(1).max(255).default('Server notices').describe("The room's name."),
+    })
+    .prefault({})
+    .describe('What administrators have the server say to a user; for Complement.'),
   metrics_allowed_from: ranges
     .default(['loopback'])
     .describe(

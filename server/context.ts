@@ -8,9 +8,11 @@ import { type JwtKey, readJwtKey } from './accounts/jwt.ts'
 import { LastSeen } from './accounts/last-seen.ts'
 import { type Answers, findAnswers, OnceTogether, pruneAnswers } from './accounts/once.ts'
 import { pruneTickets } from './accounts/openid.ts'
+import { Operator } from './accounts/operator.ts'
 import type { Requester, Sessions } from './accounts/requester.ts'
 import { RegistrationNonces } from './accounts/shared-secret.ts'
 import { UiaSessions } from './accounts/uia.ts'
+import { pruneDeletions, RoomDeletions } from './administration/room-deletions.ts'
 import { AppServices } from './app-services/app-services.ts'
 import { readRegistrations } from './app-services/registration-file.ts'
 import { Transactions } from './app-services/transactions.ts'
@@ -56,6 +58,8 @@ export interface Context {
   readonly sweeper: Sweeper
   readonly uiaSessions: UiaSessions
   readonly registrationNonces: RegistrationNonces
+  readonly operator: Operator
+  readonly roomDeletions: RoomDeletions
   readonly presence: Presence
   readonly appServices: AppServices
   readonly typing: Typing
@@ -136,6 +140,8 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       sweeper: new Sweeper({ clock, log, everyMs: 3_600_000 }),
       uiaSessions: new UiaSessions(clock, config.uia_session_lifetime_ms),
       registrationNonces: new RegistrationNonces(clock),
+      operator: new Operator(),
+      roomDeletions: new RoomDeletions(),
       presence: new Presence(clock, positions),
       appServices,
       typing: new Typing(clock, positions),
@@ -157,7 +163,9 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       pruneAnswers(context),
       pruneTickets(context),
       pruneMedia(context),
+      pruneDeletions(context),
     ])
+    await context.roomDeletions.start(context)
     await context.transactions.start(context)
 
     let stopping: Promise<void> | undefined
@@ -165,6 +173,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       notifier.stop()
       await scheduler.stop()
       await context.sweeper.stop()
+      await context.roomDeletions.stop()
       await context.transactions.stop()
       await context.pushDelivery.stop()
       context.typing.close()

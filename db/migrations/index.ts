@@ -14,6 +14,7 @@ import { reading } from './0016_reading.ts'
 import { roomDirectory } from './0018_room_directory.ts'
 import { media } from './0019_media.ts'
 import { ephemeral } from './0020_ephemeral.ts'
+import { administration } from './0021_administration.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -30,4 +31,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0018_room_directory': roomDirectory,
   '0019_media': media,
   '0020_ephemeral': ephemeral,
+  '0021_administration': administration,
 }

@@ -10,7 +10,7 @@ import { deletePushData } from '../../db/push.ts'
 import { selectMembershipsBetween } from '../../db/room-state.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
-import { leaveRoom } from '../rooms/membership.ts'
+import { leaveForGood } from '../rooms/membership.ts'
 import { endDevices } from './devices.ts'
 import type { Requester } from './requester.ts'
 import { type AuthData, demand } from './uia.ts'
@@ -47,9 +47,13 @@ export async function deactivate(
   requester: Requester,
   auth: AuthData,
 ): Promise<void> {
-  const { userId } = requester
-  await demand(ctx, 'm.login.password', auth, userId, 'deactivate')
-  await leaveAllRooms(ctx, requester)
+  await demand(ctx, 'm.login.password', auth, requester.userId, 'deactivate')
+  await closeAccount(ctx, requester.userId)
+}
+
+/** As {@link deactivate}, without asking. */
+export async function closeAccount(ctx: Context, userId: string): Promise<void> {
+  await leaveAllRooms(ctx, userId)
   await transaction(ctx.db, async tx => {
     // From here on nothing can be scheduled, so that nothing scheduled comes back to life.
     await lockUser(tx, userId)
@@ -64,14 +68,14 @@ export async function deactivate(
     await deleteProfileFields(tx, userId)
   })
   // A delayed event may have fallen due in between, and that may have been a join.
-  await leaveAllRooms(ctx, requester)
+  await leaveAllRooms(ctx, userId)
 }
 
 /** One room after the other, each locked by itself. If we die on the way, asking again goes on. */
-async function leaveAllRooms(ctx: Context, requester: Requester): Promise<void> {
+async function leaveAllRooms(ctx: Context, userId: string): Promise<void> {
   const now = ctx.positions.latest()
-  for (const room of await selectMembershipsBetween(ctx.db, requester.userId, now, now)) {
+  for (const room of await selectMembershipsBetween(ctx.db, userId, now, now)) {
     const isInvolved = ['join', 'invite', 'knock'].includes(room.membership)
-    if (isInvolved) await leaveRoom(ctx, requester, room.room_id)
+    if (isInvolved) await leaveForGood(ctx, userId, room.room_id)
   }
 }

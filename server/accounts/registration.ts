@@ -15,7 +15,13 @@ import {
 import { findRequester } from './requester.ts'
 import { type Device, openSession } from './sessions.ts'
 import { type AuthData, demand } from './uia.ts'
-import { createUser, hashNewPassword, randomUsername, userIdOfUsername } from './users.ts'
+import {
+  createUser,
+  hashNewPassword,
+  noticesUserId,
+  randomUsername,
+  userIdOfUsername,
+} from './users.ts'
 
 /**
  * The user id that somebody who registers under this name would get now.
@@ -31,6 +37,7 @@ export async function freeUserId(
 ): Promise<string> {
   const userId = userIdOfUsername(username, ctx.config.server_name)
   ctx.appServices.assertMayMakeUser(userId, asker)
+  if (userId === noticesUserId(ctx.config)) throw userInUse()
   if (await selectUser(ctx.db, userId)) throw userInUse()
   return userId
 }

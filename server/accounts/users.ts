@@ -1,6 +1,7 @@
 /** Users: their names, their making, their passwords. */
 import { insertUser, selectUser } from '../../db/accounts.ts'
 import type { Tx } from '../../db/transaction.ts'
+import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { randomLetters } from '../lib/random.ts'
 import { forbidden, invalidUsername, userDeactivated, userInUse } from '../matrix/errors.ts'
@@ -18,6 +19,11 @@ export function userIdOfUsername(username: string, serverName: string): string {
     throw invalidUsername('User names have letters, digits and ._=-/+ only, and 255 bytes in all')
   }
   return makeUserId(localpart, serverName)
+}
+
+/** The user as whom the server itself speaks. */
+export function noticesUserId(config: Config): string {
+  return makeUserId(config.server_notices.localpart, config.server_name)
 }
 
 /** A name for somebody who did not choose one. */
@@ -58,6 +64,8 @@ export async function createUser(
     displayname?: string | undefined
   },
 ): Promise<void> {
+  // As them only the server itself speaks.
+  if (user.userId === noticesUserId(ctx.config)) throw userInUse()
   const outcome = await insertUser(tx, {
     user_id: user.userId,
     password_hash: user.passwordHash,

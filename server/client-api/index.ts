@@ -3,6 +3,10 @@ import type { Endpoint } from '../http/endpoint.ts'
 import { accountEndpoints } from './account.ts'
 import { accountDataEndpoints } from './account-data.ts'
 import { adminEndpoints } from './admin.ts'
+import { adminDelayedEventEndpoints } from './admin-delayed-events.ts'
+import { adminNoticeEndpoints } from './admin-notices.ts'
+import { adminRoomEndpoints } from './admin-rooms.ts'
+import { adminUserEndpoints } from './admin-users.ts'
 import { appServiceEndpoints } from './app-services.ts'
 import { crossSigningEndpoints } from './cross-signing.ts'
 import { dehydratedDeviceEndpoints } from './dehydrated-devices.ts'
@@ -99,4 +103,8 @@ export const endpoints: readonly Endpoint[] = [
   ...appServiceEndpoints,
   ...whoisEndpoints,
   ...adminEndpoints,
+  ...adminUserEndpoints,
+  ...adminRoomEndpoints,
+  ...adminNoticeEndpoints,
+  ...adminDelayedEventEndpoints,
 ]

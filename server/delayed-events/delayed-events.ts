@@ -21,7 +21,7 @@ import {
   selectDelayedEvent,
   selectNextSendAt,
 } from '../../db/delayed-events.ts'
-import { lockRoom, selectRoom } from '../../db/rooms.ts'
+import { lockRoom, selectRoomToStay } from '../../db/rooms.ts'
 import type { CancelPolicy, SecretPower } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
@@ -95,12 +95,12 @@ export async function schedule(
     throw forbidden('Delayed events are switched off on this server')
   }
   if ((request.delayMs ?? 0) > max_delay_ms) throw new MaxDelayExceeded(max_delay_ms)
-  const room = await selectRoom(tx, request.roomId)
-  if (!room) throw notFound(`${request.roomId} is not a room that we know`)
-  assertSendable(ctx, room, requester, request)
-
   // One at a time for each user, so that the count below is still true when we insert.
   if (!(await lockUser(tx, requester.userId))) throw unknownToken()
+  // It stays until we have inserted: what is scheduled for it is finalised when it is deleted.
+  const room = await selectRoomToStay(tx, request.roomId)
+  if (!room) throw notFound(`${request.roomId} is not a room that we know`)
+  assertSendable(ctx, room, requester, request)
   const now = ctx.clock.now()
   if ((await countScheduled(tx, requester.userId)) >= max_scheduled_per_user) {
     const next = (await selectNextSendAt(tx, requester.userId)) ?? now

@@ -42,7 +42,8 @@ export async function claimAndAppend(
 ): Promise<EventRow | undefined> {
   // Lock order: the room, then the delayed event; a state update takes them in the same order.
   const room = await lockRoom(tx, delayedEvent.room_id)
-  if (!room) throw new Error('a delayed event of a room that is not there')
+  // Deleted since somebody looked; what was scheduled for it is finalised.
+  if (!room) return undefined
   const now = ctx.clock.now()
   const claimed = await claimScheduled(tx, delayedEvent.delay_id, { now, cause })
   if (!claimed) return undefined

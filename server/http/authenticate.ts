@@ -1,36 +1,42 @@
 /** From a request to the session behind it. */
 import type { Request } from 'express'
+import { operatorAsRequester } from '../accounts/operator.ts'
 import { findRequester, type Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { hashSecret } from '../lib/random.ts'
-import { missingToken, unknownToken } from '../matrix/errors.ts'
+import { forbidden, missingToken, unknownToken } from '../matrix/errors.ts'
 import { addressOf } from './client-address.ts'
 
 /**
  * Who is asking, by bearer token or, as old clients still do, by the query parameter.
  *
  * @returns undefined only if `auth` is optional and no token was sent
- * @throws 401 M_MISSING_TOKEN · 401 M_UNKNOWN_TOKEN, also where a token is optional
+ * @throws 401 M_MISSING_TOKEN · 401 M_UNKNOWN_TOKEN, also where a token is optional · 403 M_FORBIDDEN
+ *   where an administrator is wanted
  */
 export async function authenticate(
   ctx: Context,
   request: Request,
-  auth: 'user' | 'optional',
+  auth: 'user' | 'admin' | 'optional',
 ): Promise<Requester | undefined> {
   const token = tokenOf(request)
+  if (auth === 'admin' && token !== undefined && ctx.operator.isToken(token)) {
+    return operatorAsRequester(ctx)
+  }
   if (token !== undefined) {
     const query = queryOf(request)
     const requester = await findRequester(ctx, token, {
       userId: query.get('user_id') ?? undefined,
       deviceId: query.get('device_id') ?? query.get('org.matrix.msc3202.device_id') ?? undefined,
     })
+    if (auth === 'admin' && !requester.isAdmin) throw forbidden('You are no administrator')
     ctx.lastSeen.note(requester, {
       ip: addressOf(request),
       userAgent: request.headers['user-agent'],
     })
     return requester
   }
-  if (auth === 'user') throw missingToken()
+  if (auth !== 'optional') throw missingToken()
   return undefined
 }
 

@@ -22,13 +22,20 @@ import { parse } from './schemas.ts'
 
 export type { Request, Response }
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
-/** `lab`: who may hold the laboratory; they are no user. */
-type Auth = 'user' | 'optional' | 'none' | 'lab'
+/**
+ * `admin`: an administrator, or whoever has the token of the data directory. `lab`: who may hold the
+ * laboratory; they are no user.
+ */
+type Auth = 'user' | 'admin' | 'optional' | 'none' | 'lab'
 
 /** What a handler is given; everything in it has been checked. */
 export interface Call<A extends Auth, P, Q, B> {
   ctx: Context
-  requester: A extends 'user' ? Requester : A extends 'optional' ? Requester | undefined : undefined
+  requester: A extends 'user' | 'admin'
+    ? Requester
+    : A extends 'optional'
+      ? Requester | undefined
+      : undefined
   /** Where it comes from, as limits count it. */
   address: string
   params: P
@@ -56,6 +63,17 @@ export class TextAnswer {
   }
 }
 
+/** For the rare success that is not 200. */
+export class JsonAnswer {
+  readonly status: number
+  readonly body: JsonValue
+
+  constructor(status: number, body: JsonValue) {
+    this.status = status
+    this.body = body
+  }
+}
+
 /** A file on disk, which is streamed: whole, or the range that is asked for. */
 export class FileAnswer {
   readonly folder: string
@@ -70,7 +88,7 @@ export class FileAnswer {
   }
 }
 
-export type Answer = JsonValue | TextAnswer | FileAnswer
+export type Answer = JsonValue | JsonAnswer | TextAnswer | FileAnswer
 
 /**
  * Stands between a request and its answer, where the laboratory puts its faults.
@@ -206,6 +224,7 @@ export function endpoint<
         if (result === undefined) return
         if (result instanceof TextAnswer) sendBytes(response, 200, 'text/plain', result.text)
         else if (result instanceof FileAnswer) await sendFile(response, result)
+        else if (result instanceof JsonAnswer) sendJson(response, result.status, result.body)
         else sendJson(response, 200, result)
       } finally {
         end()

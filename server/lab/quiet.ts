@@ -15,6 +15,7 @@ export async function untilQuiet(ctx: Context): Promise<void> {
   for (;;) {
     await ctx.scheduler.idle()
     await ctx.sweeper.idle()
+    await ctx.roomDeletions.idle()
     await ctx.positions.idle()
     await ctx.lab?.faults.held.idle()
     const isInTime = await inTime(Promise.all([ctx.pushDelivery.idle(), ctx.notifier.idle()]))
@@ -25,8 +26,9 @@ export async function untilQuiet(ctx: Context): Promise<void> {
 }
 
 function isQuiet(ctx: Context): boolean {
-  const { scheduler, sweeper, positions, pushDelivery, notifier, lab } = ctx
-  const all = [scheduler, sweeper, positions, pushDelivery, notifier, lab?.faults.held]
+  const { scheduler, sweeper, roomDeletions, positions, pushDelivery, notifier, lab } = ctx
+  const own = [scheduler, sweeper, roomDeletions, positions, pushDelivery, notifier]
+  const all = [...own, lab?.faults.held]
   return all.every(one => one?.isIdle() ?? true)
 }
 

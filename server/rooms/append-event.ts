@@ -13,6 +13,7 @@ import { selectGuestsAmong } from '../../db/accounts.ts'
 import { cancelWithoutTimeout } from '../../db/delayed-event-groups.ts'
 import { cancelByStateUpdates } from '../../db/delayed-events.ts'
 import { insertEvents, redactEvent, selectEvents } from '../../db/events.ts'
+import { selectBlocked } from '../../db/room-deletions.ts'
 import {
   replaceStates,
   selectGuestsIn,
@@ -30,6 +31,7 @@ import {
   type Candidate,
   candidateOf,
   type Entry,
+  isEntry,
   isJoin,
   judge,
   keysToKnow,
@@ -98,6 +100,7 @@ async function appendTogether(
   const state = new StateBefore(known)
   const originals = await originalsOf(tx, candidates)
   const guests = await guestsJoining(tx, candidates)
+  const blocked = await blockedAmong(tx, candidates)
   const relations = await selectKnownRelations(
     tx,
     candidates.map(({ draft }) => draft),
@@ -106,7 +109,7 @@ async function appendTogether(
   const accepted: Accepted[] = []
   const outcomes = candidates.map(candidate => {
     try {
-      const one = judge(ctx, tx, candidate, state, { originals, guests, relations })
+      const one = judge(ctx, tx, candidate, state, { originals, guests, blocked, relations })
       accepted.push(one)
       return one.row
     } catch (error) {
@@ -144,6 +147,13 @@ async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promi
     await forgetText(tx, original)
   }
   await updateRooms(tx, [...new Set(accepted.map(({ room }) => room))])
+}
+
+/** The rooms that an administrator has blocked: nobody comes in any more. A new one is none. */
+async function blockedAmong(tx: Tx, candidates: readonly Candidate[]): Promise<Set<string>> {
+  const entered = candidates.filter(({ room, draft }) => isEntry(draft) && room.last_depth > 1)
+  const rows = await selectBlocked(tx, [...new Set(entered.map(({ room }) => room.room_id))])
+  return new Set(rows.map(row => row.room_id))
 }
 
 /** Guests are a matter of their own server: the rules of the room know nothing of them. */

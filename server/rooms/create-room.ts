@@ -48,6 +48,21 @@ export interface CreateRoomRequest {
   isDirect: boolean
 }
 
+/** A request that asks for nothing. */
+export const newRoomRequest: CreateRoomRequest = {
+  visibility: 'private',
+  preset: undefined,
+  roomVersion: undefined,
+  creationContent: {},
+  initialState: [],
+  powerLevelContentOverride: {},
+  name: undefined,
+  topic: undefined,
+  roomAliasName: undefined,
+  invite: [],
+  isDirect: false,
+}
+
 /** Of `initial_state`, and of invites: all go in in one transaction, and others wait for it. */
 const maxInitialEvents = 500
 
@@ -75,8 +90,6 @@ export async function createRoom(
   requester: Requester,
   request: CreateRoomRequest,
 ): Promise<string> {
-  const version = roomVersions.get(request.roomVersion ?? ctx.config.default_room_version)
-  if (!version) throw unsupportedRoomVersion(request.roomVersion ?? '')
   if (request.roomAliasName !== undefined) {
     const alias = `#${request.roomAliasName}:${ctx.config.server_name}`
     ctx.appServices.assertMayManageAlias(alias, requester.appService)
@@ -87,7 +100,10 @@ export async function createRoom(
     await assertMayInvite(ctx.db, requester.userId, invitee)
   }
   try {
-    return await transaction(ctx.db, tx => create(ctx, tx, requester.userId, request, version))
+    return await transaction(ctx.db, async tx => {
+      const room = await createRoomWithin(ctx, tx, requester.userId, request)
+      return room.room_id
+    })
   } catch (error) {
     // The room's own rules refused what was asked for: the request contradicts itself.
     if (error instanceof MatrixError && error.status === 403) throw invalidRoomState(error.message)
@@ -95,13 +111,18 @@ export async function createRoom(
   }
 }
 
-async function create(
+/**
+ * As {@link createRoom}, inside the caller's transaction, and without asking whether the alias and
+ * the invites are the creator's to make.
+ */
+export async function createRoomWithin(
   ctx: Context,
   tx: Tx,
   creator: string,
   request: CreateRoomRequest,
-  version: RoomVersion,
-): Promise<string> {
+): Promise<LockedRoom> {
+  const version = roomVersions.get(request.roomVersion ?? ctx.config.default_room_version)
+  if (!version) throw unsupportedRoomVersion(request.roomVersion ?? '')
   const presetName =
     request.preset ?? (request.visibility === 'public' ? 'public_chat' : 'private_chat')
   const preset = presets[presetName]
@@ -125,7 +146,7 @@ async function create(
       extra: request.isDirect ? { is_direct: true } : {},
     })
   }
-  return room.room_id
+  return room
 }
 
 /** @throws 400 M_BAD_JSON, M_INVALID_PARAM for `additional_creators` that are none */

@@ -47,6 +47,10 @@ export interface Accepted extends Entry {
 export const isJoin = ({ type, content }: EventDraft): boolean =>
   type === 'm.room.member' && content.membership === 'join'
 
+/** Somebody comes in, or is on the way. */
+export const isEntry = ({ type, content }: EventDraft): boolean =>
+  type === 'm.room.member' && ['join', 'invite', 'knock'].includes(String(content.membership))
+
 export function candidateOf({ room, draft: given }: Entry): Candidate {
   const draft = withOurVoucher(given)
   const version = versionOf(room)
@@ -71,6 +75,7 @@ export function judge(
   known: {
     originals: ReadonlyMap<string, EventRow>
     guests: ReadonlySet<string>
+    blocked: ReadonlySet<string>
     relations: KnownRelations
   },
 ): Accepted {
@@ -88,6 +93,9 @@ export function judge(
     isFirstAfterCreate: room.last_depth === 1,
   })
   if (!verdict.allowed) throw forbidden(verdict.reason)
+  if (isEntry(draft) && known.blocked.has(room.room_id)) {
+    throw forbidden('This room has been blocked on this server')
+  }
   if (isJoin(draft) && known.guests.has(draft.sender)) {
     const { guest_access } = state('m.room.guest_access', '')?.content ?? {}
     if (guest_access !== 'can_join') {

@@ -15,10 +15,11 @@ import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { forbidden, notFound, unknown } from '../matrix/errors.ts'
 import { actionLevel, powerLevelOf } from '../matrix/power-levels.ts'
 import { appendEvent } from './append-event.ts'
+import type { EventDraft } from './build-event.ts'
 import { resolveRoom } from './directory.ts'
 import { followUpgrade } from './follow-upgrade.ts'
 import { assertMayInvite } from './invite-filter.ts'
-import { lockKnownRoom } from './send-event.ts'
+import { assertMayRejectInvite, lockKnownRoom } from './send-event.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined } from './visibility.ts'
 
@@ -45,6 +46,16 @@ export async function setMembership(
     content: { ...(await profileOf(tx, target, membership)), ...extra, membership },
     joinAuthorisedVia,
   })
+}
+
+/** What a user says of their own membership. */
+export async function membershipDraft(
+  tx: Tx,
+  userId: string,
+  membership: Membership,
+): Promise<EventDraft> {
+  const content = { ...(await profileOf(tx, userId, membership)), membership }
+  return { type: 'm.room.member', stateKey: userId, sender: userId, content }
 }
 
 /** A join, a knock and an invite show who it is; a departure does not. */
@@ -182,7 +193,8 @@ export function knockOnRoom(
 /**
  * Leave a room, or reject an invite, or withdraw a knock. Leaving again does nothing.
  *
- * @throws 403 M_FORBIDDEN if the user has nothing to do with the room
+ * @throws 403 M_FORBIDDEN if the user has nothing to do with the room · 403
+ *   M_CANNOT_LEAVE_SERVER_NOTICE_ROOM an invite of the server itself
  * Spec: POST /rooms/{roomId}/leave
  */
 export function leaveRoom(
@@ -193,13 +205,31 @@ export function leaveRoom(
 ): Promise<void> {
   return transaction(ctx.db, async tx => {
     const room = await lockKnownRoom(tx, roomId)
-    if ((await membershipIn(tx, roomId, requester.userId)) === 'leave') return
-    await setMembership(ctx, tx, room, {
-      sender: requester.userId,
-      target: requester.userId,
-      membership: 'leave',
-      extra: reasonContent(reason),
-    })
+    await assertMayRejectInvite(tx, room, requester.userId)
+    await depart(ctx, tx, room, requester.userId, reason)
+  })
+}
+
+/** As {@link leaveRoom}, for a user who ceases to be: there is no invite that they cannot reject. */
+export function leaveForGood(ctx: Context, userId: string, roomId: string): Promise<void> {
+  return transaction(ctx.db, async tx => {
+    await depart(ctx, tx, await lockKnownRoom(tx, roomId), userId)
+  })
+}
+
+async function depart(
+  ctx: Context,
+  tx: Tx,
+  room: LockedRoom,
+  userId: string,
+  reason?: string,
+): Promise<void> {
+  if ((await membershipIn(tx, room.room_id, userId)) === 'leave') return
+  await setMembership(ctx, tx, room, {
+    sender: userId,
+    target: userId,
+    membership: 'leave',
+    extra: reasonContent(reason),
   })
 }
 

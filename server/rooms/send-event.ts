@@ -1,7 +1,7 @@
 /** Sending: message events, state events and redactions, by somebody who is in the room. */
 
 import { selectEvent } from '../../db/events.ts'
-import { selectStateByKeys } from '../../db/room-state.ts'
+import { selectMembership, selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom, lockRooms } from '../../db/rooms.ts'
 import type { EventRow, RoomRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
@@ -281,8 +281,11 @@ export async function assertStateContent(tx: Tx, room: RoomRow, draft: StateDraf
   if (draft.type === 'm.room.create') {
     throw invalidParam('A room has one create event, and it is there already')
   }
-  if (draft.type === 'm.room.member') assertMember(draft)
-  else assertOwner(room, draft)
+  if (draft.type === 'm.room.member') {
+    assertMember(draft)
+    if (draft.content.membership === 'leave') await assertMayRejectInvite(tx, room, draft.stateKey)
+  }
+  if (draft.type !== 'm.room.member') assertOwner(room, draft)
   if (draft.type === 'm.room.power_levels') await assertPowerLevels(tx, room, draft.content)
   if (draft.type === 'm.room.canonical_alias') await checkAliasEvent(tx, room.room_id, draft)
 }
@@ -291,6 +294,23 @@ export async function assertStateContent(tx: Tx, room: RoomRow, draft: StateDraf
 function assertMember({ stateKey, content }: StateDraft): void {
   if (typeof content.membership !== 'string') throw badJson('membership is missing, or no string')
   if (!isUserId(stateKey)) throw invalidParam('The state key of a membership must be a user ID')
+}
+
+/**
+ * What the server itself has to say to a user they have to hear; having been there, they may leave.
+ *
+ * @throws 403 M_CANNOT_LEAVE_SERVER_NOTICE_ROOM
+ * Spec: "Server Notices"
+ */
+export async function assertMayRejectInvite(tx: Tx, room: RoomRow, userId: string): Promise<void> {
+  if (room.notices_for !== userId) return
+  const current = await selectMembership(tx, room.room_id, userId)
+  if (current?.membership !== 'invite') return
+  throw new MatrixError(
+    403,
+    'M_CANNOT_LEAVE_SERVER_NOTICE_ROOM',
+    'You cannot reject an invite of the server itself',
+  )
 }
 
 /** MSC3757. The rules would answer 403. @throws 400 M_BAD_JSON */

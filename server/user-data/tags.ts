@@ -5,7 +5,7 @@
  */
 import { selectAccountData, upsertAccountData } from '../../db/account-data.ts'
 import { lockUser } from '../../db/accounts.ts'
-import { type Db, transaction } from '../../db/transaction.ts'
+import { type Db, type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { userTopic } from '../stream/notifier.ts'
@@ -30,18 +30,25 @@ export function setTag(
   key: { userId: string; roomId: string; name: string },
   tag: JsonObject | undefined,
 ): Promise<void> {
-  const { userId, roomId, name } = key
-  return transaction(ctx.db, async tx => {
-    // Two tags at the same moment must not overwrite each other.
-    await lockUser(tx, userId)
-    const { [name]: _, ...others } = await tagsOf(tx, userId, roomId)
-    const tags = tag === undefined ? others : { ...others, [name]: tag }
-    await upsertAccountData(tx, {
-      user_id: userId,
-      room_id: roomId,
-      type,
-      content: JSON.stringify({ tags }),
-      position: ctx.positions.take(tx, [userTopic(userId)]),
-    })
+  return transaction(ctx.db, tx => setTagWithin(ctx, tx, key, tag))
+}
+
+/** As {@link setTag}, inside the caller's transaction. */
+export async function setTagWithin(
+  ctx: Context,
+  tx: Tx,
+  { userId, roomId, name }: { userId: string; roomId: string; name: string },
+  tag: JsonObject | undefined,
+): Promise<void> {
+  // Two tags at the same moment must not overwrite each other.
+  await lockUser(tx, userId)
+  const { [name]: _, ...others } = await tagsOf(tx, userId, roomId)
+  const tags = tag === undefined ? others : { ...others, [name]: tag }
+  await upsertAccountData(tx, {
+    user_id: userId,
+    room_id: roomId,
+    type,
+    content: JSON.stringify({ tags }),
+    position: ctx.positions.take(tx, [userTopic(userId)]),
   })
 }

@@ -32,7 +32,7 @@ const cases = allEndpoints().flatMap(endpoint =>
 describe('Every endpoint is asked as it wants to be', () => {
   // Else the attacks below would all be refused for something that they do not mean.
   const refusedAnyway =
-    /login$|register$|refresh$|get_token$|userinfo$|ping$|password$|deactivate$|delete_devices|invite$|forget$|knock|unban$/
+    /admin\/v1\/rooms\/:roomId$|admin\/v2\/rooms|deactivate|login$|register$|refresh$|get_token$|userinfo$|ping$|password$|delete_devices|invite$|forget$|knock|unban$/
   test.each(cases.filter(({ path }) => !refusedAnyway.test(path)))(
     '$name',
     async ({ endpoint, path }) => {
@@ -60,7 +60,7 @@ describe('Authentication comes before parsing', () => {
     ['a token of broken UTF-8 in the query', '?access_token=%ff%zz', 'M_UNKNOWN_TOKEN'],
   ]
 
-  test.each(cases.filter(({ endpoint }) => endpoint.auth === 'user'))(
+  test.each(cases.filter(({ endpoint }) => ['user', 'admin'].includes(endpoint.auth)))(
     '$name',
     async ({ endpoint, path }) => {
       const { method } = endpoint
@@ -130,6 +130,10 @@ describe('Every parameter of every path', () => {
     /report\/:eventId eventId is empty/,
     /(delayed_events\/:delayId|room_keys.version\/:version) \w+ is empty/,
     /(account_data|tags).*(unicode ID|SQL quotes in an ID)/,
+    /admin\/v2\/users\/:userId userId is empty/,
+    /admin\/v1\/rooms\/:roomId \w+ is empty/,
+    // A room can be blocked before this server has heard of it.
+    /admin\/v1\/rooms\/:roomId(\/block)? .*(unicode ID|SQL quotes in an ID)/,
     /profile.* keyName is (empty|the way up)/,
   ]
 

@@ -144,3 +144,264 @@ describe('/_synapse/admin/v1/register without a shared secret in the options', (
     expect(answer).toMatchObject({ status: 403, body: { errcode: 'M_GUEST_ACCESS_FORBIDDEN' } })
   })
 })
+
+const admin = '/_synapse/admin'
+const forbidden = { status: 403, body: { errcode: 'M_FORBIDDEN' } }
+const enc = encodeURIComponent
+
+describe('TestServerNotices: /_synapse/admin/v1/send_server_notice', () => {
+  const path = `${admin}/v1/send_server_notice`
+  const hello = { msgtype: 'm.text', body: 'hello from server notices!' }
+  let operator: Client
+  let alice: Client
+  let roomId: string
+  let eventId: string
+  beforeAll(async () => {
+    operator = await server.admin()
+    alice = await server.user('alice')
+  })
+
+  const notify = async (extra: JsonObject = {}) => {
+    const body = { user_id: alice.userId, content: hello, ...extra }
+    return operator.request('POST', path, { body })
+  }
+  const invites = async () => Object.entries((await alice.sync()).rooms?.invite ?? {})
+
+  test('a user may not, and is told so before the body is looked at', async () => {
+    for (const body of [undefined, '{', { user_id: alice.userId, content: hello }]) {
+      expect(await alice.request('POST', path, { body })).toMatchObject(forbidden)
+      expect(await alice.request('PUT', `${path}/1`, { body })).toMatchObject(forbidden)
+    }
+    expect(await nobody.request('POST', path)).toMatchObject({ status: 401 })
+    expect(await invites()).toEqual([])
+  })
+
+  test('an administrator may', async () => {
+    const { status, body } = await notify()
+    expect({ status, body }).toEqual({ status: 200, body: { event_id: expect.any(String) } })
+    eventId = body.event_id
+  })
+
+  test('the user is invited by the server itself, to a room that is tagged for it', async () => {
+    const [[invited, room] = ['', {}], ...others] = await invites()
+    expect(others).toEqual([])
+    expect(room).toMatchObject({ invite_state: { events: expect.any(Array) } })
+    const { events } = (room as { invite_state: { events: JsonObject[] } }).invite_state
+    expect(events[0]).toMatchObject({ sender: '@_server:hs1' })
+    roomId = invited
+    const tags = `/_matrix/client/v3/user/${enc(alice.userId)}/rooms/${enc(roomId)}/tags`
+    expect(await alice.ok('GET', tags)).toEqual({ tags: { 'm.server_notice': {} } })
+  })
+
+  test('the user cannot reject the invite, in whatever way', async () => {
+    const refusal = { status: 403, body: { errcode: 'M_CANNOT_LEAVE_SERVER_NOTICE_ROOM' } }
+    const leave = alice.roomPath(roomId, 'leave')
+    expect(await alice.request('POST', leave, { body: {} })).toMatchObject(refusal)
+    const state = alice.roomPath(roomId, 'state', 'm.room.member', alice.userId)
+    const body = { membership: 'leave' }
+    expect(await alice.request('PUT', state, { body })).toMatchObject(refusal)
+
+    const delayed = await alice.delayState(roomId, 1_000, 'm.room.member', alice.userId, body)
+    await server.advance(1_000)
+    expect(await invites()).toHaveLength(1)
+    expect(await alice.finalised()).toMatchObject([
+      { delayed_event: { delay_id: delayed }, error: refusal.body },
+    ])
+  })
+
+  test('they can join, and read the notice', async () => {
+    await alice.join(roomId)
+    expect((await alice.event(roomId, eventId)).content).toEqual(hello)
+    expect(await alice.state(roomId, 'm.room.name')).toEqual({ name: 'Server notices' })
+    expect(
+      await alice.request('PUT', alice.roomPath(roomId, 'send', 'm.room.message', '1'), {
+        body: hello,
+      }),
+    ).toMatchObject(forbidden)
+  })
+
+  test('having joined they can leave, and the next notice invites them to the same room', async () => {
+    await alice.leave(roomId)
+    expect((await notify()).status).toBe(200)
+    expect((await invites()).map(([id]) => id)).toEqual([roomId])
+    await alice.join(roomId)
+    expect((await notify()).status).toBe(200)
+    expect((await alice.sync()).rooms?.join?.[roomId]).toBeDefined()
+  })
+
+  test('the same transaction is answered as before; without one it is said again', async () => {
+    const body = { user_id: alice.userId, content: hello }
+    const first = await operator.ok('PUT', `${path}/7`, { body })
+    expect(await operator.ok('PUT', `${path}/7`, { body })).toEqual(first)
+    expect((await operator.ok('POST', path, { body })).event_id).not.toBe(first.event_id)
+  })
+
+  test('another type, and state', async () => {
+    const { body } = await notify({ type: 'm.room.topic', state_key: '', content: { topic: 'x' } })
+    expect(await alice.state(roomId, 'm.room.topic')).toEqual({ topic: 'x' })
+    expect(await alice.event(roomId, body.event_id)).toMatchObject({ sender: '@_server:hs1' })
+  })
+
+  test('only to users of this server that there are', async () => {
+    const before = await server.rowCounts()
+    expect(await notify({ user_id: '@alice:elsewhere' })).toMatchObject({
+      status: 400,
+      body: { errcode: 'M_INVALID_PARAM' },
+    })
+    expect(await notify({ user_id: '@nobody:hs1' })).toMatchObject({ status: 404 })
+    expect(await notify({ content: { m: 'x'.repeat(66_000) } })).toMatchObject({ status: 413 })
+    expect(await server.rowCounts()).toEqual(before)
+  })
+
+  test('nobody else can be the server, before the first notice and after', async () => {
+    const fresh = await startServer()
+    for (const one of [server, fresh]) {
+      for (const body of [
+        { username: '_server', password: 'x', auth: { type: 'm.login.dummy' } },
+      ]) {
+        expect(
+          await one.anonymous().request('POST', '/_matrix/client/v3/register', { body }),
+        ).toMatchObject({ status: 400, body: { errcode: 'M_USER_IN_USE' } })
+      }
+    }
+    await fresh.stop()
+    const reset = `${admin}/v1/reset_password/${enc('@_server:hs1')}`
+    const body = { new_password: 'x' }
+    expect(await operator.request('POST', reset, { body })).toMatchObject({ status: 400 })
+  })
+
+  test('who is invited can close their account', async () => {
+    const charlie = await server.user('charlie')
+    await notify({ user_id: charlie.userId })
+    const auth = { type: 'm.login.password', user: charlie.userId, password: charlie.password }
+    await charlie.ok('POST', '/_matrix/client/v3/account/deactivate', { body: { auth } })
+    expect(await notify({ user_id: charlie.userId })).toMatchObject({ status: 404 })
+  })
+})
+
+describe('Users, in the hands of an administrator', () => {
+  let operator: Client
+  let alice: Client
+  const user = (id: string) => `${admin}/v2/users/${enc(id)}`
+  beforeAll(async () => {
+    operator = await server.admin()
+    alice = await server.user('alice')
+  })
+
+  test('all of it is for administrators alone', async () => {
+    const own = enc(alice.userId)
+    const requests: [string, string, JsonObject?][] = [
+      ['GET', `${admin}/v2/users`],
+      ['GET', user(alice.userId)],
+      ['PUT', user(alice.userId), { admin: true }],
+      ['GET', `${admin}/v1/users/${own}/admin`],
+      ['PUT', `${admin}/v1/users/${own}/admin`, { admin: true }],
+      ['POST', `${admin}/v1/reset_password/${own}`, { new_password: 'x' }],
+      ['POST', `${admin}/v1/deactivate/${own}`],
+      ['GET', `${admin}/v1/whois/${own}`],
+      ['GET', `${admin}/v1/rooms`],
+      ['GET', `${admin}/v1/rooms/!x:hs1`],
+      ['GET', '/_hourglass/admin/v1/delayed_events'],
+    ]
+    for (const [method, path, body] of requests) {
+      expect(await alice.request(method, path, { body })).toMatchObject(forbidden)
+      expect(await nobody.request(method, path, { body })).toMatchObject({ status: 401 })
+    }
+  })
+
+  test('one is made, shown, listed and changed', async () => {
+    const id = '@made-by-hand:hs1'
+    const made = await operator.request('PUT', user(id), {
+      body: { password: 'first', displayname: 'Dave' },
+    })
+    expect(made).toMatchObject({
+      status: 201,
+      body: { name: id, displayname: 'Dave', admin: false },
+    })
+    expect(await operator.ok('GET', user(id))).toEqual(made.body)
+    const dave = server.anonymous()
+    dave.userId = id
+    dave.password = 'first'
+    await dave.login()
+
+    const changed = await operator.request('PUT', user(id), {
+      body: { password: 'second', admin: true, displayname: 'David' },
+    })
+    expect(changed).toMatchObject({ status: 200, body: { displayname: 'David', admin: true } })
+    expect(await dave.request('GET', '/_matrix/client/v3/account/whoami')).toMatchObject({
+      status: 401,
+    })
+    dave.password = 'second'
+    await dave.login()
+    expect(await dave.ok('GET', `${admin}/v2/users`, { query: { name: 'MADE-by' } })).toEqual({
+      users: [changed.body],
+      total: 1,
+    })
+    const page = await dave.ok('GET', `${admin}/v2/users`, { query: { limit: 1, from: 1 } })
+    expect(page).toMatchObject({ users: [expect.any(Object)], next_token: '2' })
+  })
+
+  test('what is no user of this server is not made', async () => {
+    const before = await server.rowCounts()
+    for (const id of ['@x:elsewhere', '@Upper:hs1', '@a b:hs1', '@_server:hs1']) {
+      expect(await operator.request('PUT', user(id), { body: {} })).toMatchObject({ status: 400 })
+    }
+    expect(await operator.request('GET', user('@nobody:hs1'))).toMatchObject({ status: 404 })
+    expect(await server.rowCounts()).toEqual(before)
+  })
+
+  test('a password is reset, and the devices end unless they are to stay', async () => {
+    const bob = await server.user('bob')
+    const path = `${admin}/v1/reset_password/${enc(bob.userId)}`
+    const kept = { new_password: 'kept', logout_devices: false }
+    expect(await operator.ok('POST', path, { body: kept })).toEqual({})
+    await bob.sync()
+    bob.password = 'kept'
+    await bob.login()
+    await operator.ok('POST', path, { body: { new_password: 'ended' } })
+    await expect(bob.sync()).rejects.toMatchObject({ status: 401 })
+    await expect(bob.login()).rejects.toMatchObject({ status: 403 })
+    const nobodys = `${admin}/v1/reset_password/${enc('@nobody:hs1')}`
+    expect(await operator.request('POST', nobodys, { body: kept })).toMatchObject({ status: 404 })
+  })
+
+  test('administrators are made and unmade, by others', async () => {
+    const path = (id: string) => `${admin}/v1/users/${enc(id)}/admin`
+    const bob = await server.user('bob')
+    expect(await operator.ok('GET', path(bob.userId))).toEqual({ admin: false })
+    await operator.ok('PUT', path(bob.userId), { body: { admin: true } })
+    expect(await bob.ok('GET', path(operator.userId))).toEqual({ admin: true })
+    expect(await bob.request('PUT', path(bob.userId), { body: { admin: false } })).toMatchObject({
+      status: 400,
+    })
+    await operator.ok('PUT', path(bob.userId), { body: { admin: false } })
+    expect(await bob.request('GET', path(bob.userId))).toMatchObject(forbidden)
+  })
+
+  test('an account is closed, with what is scheduled in its name', async () => {
+    const bob = await server.user('bob')
+    const roomId = await alice.createRoom({ preset: 'public_chat' })
+    await bob.join(roomId)
+    await bob.delay(roomId, 1_000, 'm.test', {})
+    await operator.ok('POST', `${admin}/v1/deactivate/${enc(bob.userId)}`, { body: {} })
+    await server.advance(1_000)
+    const { chunk } = await alice.messages(roomId, { dir: 'b', limit: 1 })
+    expect(chunk).toMatchObject([{ type: 'm.room.member', content: { membership: 'leave' } }])
+    expect(await operator.ok('GET', user(bob.userId))).toMatchObject({ deactivated: true })
+    await expect(bob.login()).rejects.toMatchObject({ status: 403 })
+  })
+
+  test('where somebody was last seen', async () => {
+    const answer = await operator.ok('GET', `${admin}/v1/whois/${enc(alice.userId)}`)
+    expect(answer).toMatchObject({
+      user_id: alice.userId,
+      devices: { [alice.deviceId]: { sessions: [{ connections: [{ ip: '127.0.0.1' }] }] } },
+    })
+  })
+
+  test('the version of the server', async () => {
+    expect(await nobody.ok('GET', `${admin}/v1/server_version`)).toEqual({
+      server_version: expect.stringMatching(/^Hourglass \d/),
+    })
+  })
+})

@@ -1,4 +1,5 @@
 /** A Matrix client that says exactly what it is told to, over HTTP. */
+import { createHmac } from 'node:crypto'
 import type { Json, JsonObject, MessagesPage, SyncResponse, WireEvent } from './wire.ts'
 
 export interface Answer {
@@ -95,6 +96,17 @@ export class Client {
   async register(username: string, extra: JsonObject = {}): Promise<void> {
     const body = { auth: { type: 'm.login.dummy' }, username, password: this.password, ...extra }
     this.#adopt(await this.ok('POST', `${v3}/register`, { body, token: null }))
+  }
+
+  /** Register with the secret that test servers have, as an administrator, and be logged in. */
+  async registerAdmin(username: string): Promise<void> {
+    const path = '/_synapse/admin/v1/register'
+    const { nonce } = await this.ok('GET', path)
+    const mac = createHmac('sha1', 'complement')
+      .update([nonce, username, this.password, 'admin'].join('\0'))
+      .digest('hex')
+    const body = { nonce, username, password: this.password, admin: true, mac }
+    this.#adopt(await this.ok('POST', path, { body, token: null }))
   }
 
   /** Log in with the password. */

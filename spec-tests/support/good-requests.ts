@@ -26,7 +26,8 @@ export class GoodRequests {
   #count = 0
 
   static async make(server: TestServer): Promise<GoodRequests> {
-    const good = new GoodRequests(await server.user('alice'), await server.user('bob'))
+    // An administrator, so that requests of theirs get past the first look, too.
+    const good = new GoodRequests(await server.admin('alice'), await server.user('bob'))
     await good.repair()
     return good
   }
@@ -120,9 +121,18 @@ export class GoodRequests {
 
   /** The path, filled in; `spoilt` segments go in as they are. */
   path(template: string, spoilt: Record<string, string> = {}): string {
+    const ids = { ...this.#administered(template), ...spoilt }
     return template
       .replace(/[{}]/g, '')
-      .replace(/:(\w+)/g, (_, name: string) => spoilt[name] ?? enc(this.#idFor(name)))
+      .replace(/:(\w+)/g, (_, name: string) => ids[name] ?? enc(this.#idFor(name)))
+  }
+
+  /** Whom administrators do something to: somebody else, and no room that is needed. */
+  #administered(template: string): Record<string, string> {
+    if (!template.startsWith('/_synapse/admin')) return {}
+    if (template.includes('/deactivate/')) return { userId: enc('@nobody:hs1') }
+    const isGentle = !/\/rooms\/:roomId(\/block)?$/.test(template)
+    return { userId: enc(this.#bob.userId), ...(isGentle ? {} : { roomId: enc('!none:hs1') }) }
   }
 
   #idFor(name: string): string {
@@ -136,6 +146,12 @@ export class GoodRequests {
     const last = template.split('/').at(-1) ?? ''
     if (template.endsWith('/directory/room/:roomAlias')) {
       return { room_id: this.#idFor('roomId') }
+    }
+    if (template.includes('/reset_password/')) return { new_password: 'x', logout_devices: false }
+    if (template.includes('/admin/v1/rooms/')) return { block: true }
+    if (template.endsWith('/admin')) return { admin: false }
+    if (template.includes('/send_server_notice')) {
+      return { user_id: this.#bob.userId, content: { msgtype: 'm.text', body: 'hello' } }
     }
     if (last === 'upgrade') return { new_version: '11' }
     if (template.endsWith('/login')) {

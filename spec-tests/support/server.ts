@@ -102,6 +102,14 @@ export class TestServer {
     await client.register(`${name}-${this.#users}`)
     return client
   }
+
+  /** A new administrator, logged in. */
+  async admin(name = 'admin'): Promise<Client> {
+    this.#users += 1
+    const client = this.anonymous()
+    await client.registerAdmin(`${name}-${this.#users}`)
+    return client
+  }
 }
 
 /** A method of a path that the specification has and this server does not serve. */

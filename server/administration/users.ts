@@ -1,0 +1,150 @@
+/**
+ * What administrators do with the accounts of others, in the shapes of Synapse.
+ *
+ * Spec: Synapse "User Admin API"
+ */
+import {
+  countUsers,
+  selectUser,
+  selectUserPage,
+  updateIsAdmin,
+  updatePassword,
+} from '../../db/accounts.ts'
+import type { UserRow } from '../../db/schema.ts'
+import { transaction } from '../../db/transaction.ts'
+import { endDevices } from '../accounts/devices.ts'
+import { closeAccount } from '../accounts/own-account.ts'
+import type { Requester } from '../accounts/requester.ts'
+import { createUser, hashNewPassword, noticesUserId, userIdOfUsername } from '../accounts/users.ts'
+import type { Context } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import { invalidParam, notFound, unknown } from '../matrix/errors.ts'
+import { domainOf, localpartOf } from '../matrix/ids.ts'
+import { setProfileField } from '../user-data/profiles.ts'
+
+/** @throws 400 M_INVALID_PARAM a user of another server · 404 M_NOT_FOUND */
+export async function findUser(ctx: Context, userId: string): Promise<UserRow> {
+  if (domainOf(userId) !== ctx.config.server_name) {
+    throw invalidParam(`${userId} is not a user of this server`)
+  }
+  const user = await selectUser(ctx.db, userId)
+  if (!user) throw notFound(`There is no user ${userId}`)
+  return user
+}
+
+/** As Synapse shows a user; times are Unix ms. */
+export function describeUser(user: UserRow): JsonObject {
+  return {
+    name: user.user_id,
+    displayname: user.displayname,
+    avatar_url: user.avatar_url,
+    admin: user.is_admin,
+    is_guest: user.is_guest,
+    deactivated: user.deactivated_ts !== null,
+    creation_ts: user.created_ts,
+  }
+}
+
+/** A page of all users, by their ids. @param query.name part of the id, in any case */
+export async function listUsers(
+  ctx: Context,
+  query: { from: number; limit: number; name: string | undefined },
+): Promise<JsonObject> {
+  const users = await selectUserPage(ctx.db, query)
+  const total = await countUsers(ctx.db, query.name)
+  const next = query.from + users.length
+  return {
+    users: users.map(describeUser),
+    total,
+    ...(next < total ? { next_token: String(next) } : {}),
+  }
+}
+
+export interface UserChange {
+  password: string | undefined
+  displayname: string | undefined
+  isAdmin: boolean | undefined
+  /** With a new password, end the devices. */
+  logoutDevices: boolean
+}
+
+/**
+ * Make a user, or change one.
+ *
+ * @returns whether there was none
+ * @throws 400 M_INVALID_PARAM a user of another server, a deactivated one, or the server's own ·
+ *   400 M_INVALID_USERNAME · as {@link setAdmin}
+ * Spec: Synapse PUT /_synapse/admin/v2/users/{userId}
+ */
+export async function createOrChangeUser(
+  ctx: Context,
+  requester: Requester,
+  userId: string,
+  change: UserChange,
+): Promise<boolean> {
+  if (domainOf(userId) !== ctx.config.server_name) {
+    throw invalidParam(`${userId} is not a user of this server`)
+  }
+  if (userId === noticesUserId(ctx.config)) throw invalidParam('That is the server itself')
+  const { password, displayname, isAdmin, logoutDevices } = change
+  if (!(await selectUser(ctx.db, userId))) {
+    if (userIdOfUsername(localpartOf(userId), ctx.config.server_name) !== userId) {
+      throw invalidParam('User IDs are in small letters')
+    }
+    const passwordHash = password === undefined ? null : await hashNewPassword(ctx, password)
+    const user = { userId, passwordHash, isAdmin: isAdmin ?? false, displayname }
+    await transaction(ctx.db, tx => createUser(ctx, tx, user))
+    return true
+  }
+  if (password !== undefined) await resetPassword(ctx, userId, { password, logoutDevices })
+  if (isAdmin !== undefined) await setAdmin(ctx, requester, userId, isAdmin)
+  if (displayname !== undefined) await setProfileField(ctx, userId, 'displayname', displayname)
+  return false
+}
+
+/**
+ * @throws 404 M_NOT_FOUND · 400 M_INVALID_PARAM a user of another server, a deactivated one, or the
+ *   server's own
+ * Spec: Synapse POST /_synapse/admin/v1/reset_password/{userId}
+ */
+export async function resetPassword(
+  ctx: Context,
+  userId: string,
+  change: { password: string; logoutDevices: boolean },
+): Promise<void> {
+  const user = await findUser(ctx, userId)
+  if (user.deactivated_ts !== null) throw invalidParam(`${userId} is deactivated`)
+  if (userId === noticesUserId(ctx.config))
+    throw invalidParam('Nobody logs in as the server itself')
+  const passwordHash = await hashNewPassword(ctx, change.password)
+  await transaction(ctx.db, async tx => {
+    await updatePassword(tx, userId, passwordHash)
+    if (change.logoutDevices) await endDevices(ctx, tx, userId, 'all')
+  })
+}
+
+/**
+ * @throws 404 M_NOT_FOUND · 400 M_UNKNOWN nobody ceases to be an administrator by their own hand
+ * Spec: Synapse PUT /_synapse/admin/v1/users/{userId}/admin
+ */
+export async function setAdmin(
+  ctx: Context,
+  requester: Requester,
+  userId: string,
+  isAdmin: boolean,
+): Promise<void> {
+  await findUser(ctx, userId)
+  if (requester.userId === userId && !isAdmin) throw unknown('You may not demote yourself')
+  await transaction(ctx.db, tx => updateIsAdmin(tx, userId, isAdmin))
+}
+
+/**
+ * Close an account for good.
+ *
+ * @throws 404 M_NOT_FOUND
+ * Spec: Synapse POST /_synapse/admin/v1/deactivate/{userId}
+ */
+export async function deactivateUser(ctx: Context, userId: string): Promise<void> {
+  await findUser(ctx, userId)
+  await closeAccount(ctx, userId)
+}
