@@ -17,6 +17,10 @@ export function firstRequests(baseUrl: string): string[] {
   ]
 }
 
+/** Listening everywhere is no address that one can ask. */
+export const localUrl = (url: string): string =>
+  url.replace(/^http:\/\/(0\.0\.0\.0|\[::\])(?=:)/, 'http://localhost')
+
 /**
  * @param url where we listen
  * @param location where the data lies, in words
@@ -31,9 +35,7 @@ Hourglass ${version}, a Matrix homeserver
 ${config.profile ? `  Profile      ${config.profile}\n` : ''}`
   const { max_delay_ms, max_scheduled_per_user } = config.delayed_events
   if (!config.registration || max_delay_ms < 2_000 || max_scheduled_per_user === 0) return facts
-  // Listening everywhere is no address that one can ask.
-  const local = url.replace(/^http:\/\/(0\.0\.0\.0|\[::\])(?=:)/, 'http://localhost')
-  const [user, room, schedule, look] = firstRequests(local)
+  const [user, room, schedule, look] = firstRequests(localUrl(url))
   return `${facts}
 Three requests schedule a message, in a new room of a new user:
 

@@ -5,9 +5,21 @@ import { type Config, configSchema, parseConfig, readConfigFile } from './config
 import { nearest } from './lib/nearest.ts'
 
 /** The command line cannot be understood; the message is one line. */
-export class UsageError extends Error {}
+export class UsageError extends Error {
+  /** What to type to read how it is done. */
+  readonly help: string
 
-export type Command = { run: 'help' } | { run: 'version' } | { run: 'server'; config: Config }
+  constructor(message: string, help = 'hourglass --help') {
+    super(message)
+    this.help = help
+  }
+}
+
+export type Command =
+  | { run: 'help' }
+  | { run: 'version' }
+  | { run: 'admin'; args: readonly string[] }
+  | { run: 'server'; config: Config }
 
 const flags = {
   config: { type: 'string' },
@@ -23,6 +35,7 @@ const flags = {
 } as const
 
 export const helpText = `Usage: hourglass [options]
+       hourglass admin COMMAND      users, rooms and delayed events, by hand; see hourglass admin --help
 
   --config FILE         YAML file of options; config.example.yaml describes them all
   --profile test        what test runs need, in one: open registration with a known shared secret,
@@ -47,6 +60,8 @@ export function readCommandLine(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Command {
+  const [first, ...rest] = args
+  if (first === 'admin') return { run: 'admin', args: rest }
   const given = parseFlags(args)
   if (given.help) return { run: 'help' }
   if (given.version) return { run: 'version' }
@@ -68,13 +83,17 @@ export function readCommandLine(
   return { run: 'server', config }
 }
 
+/** What `parseArgs` says, without its advice. */
+export const firstLine = (message: string): string =>
+  message.split(/\.?\n|\. To specify/)[0] ?? message
+
 function parseFlags(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: flags, strict: true }).values
   } catch (error) {
     const { message } = error as Error
     const unknown = /^Unknown option '--([^']*)'/.exec(message)?.[1]
-    if (unknown === undefined) throw new UsageError(message.split(/\.?\n|\. To specify/)[0])
+    if (unknown === undefined) throw new UsageError(firstLine(message))
     const suggestion = nearest(unknown, Object.keys(flags))
     throw new UsageError(
       `unknown option --${unknown}${suggestion ? ` (did you mean --${suggestion}?)` : ''}`,

@@ -88,6 +88,7 @@ export interface Given {
   log?: Log
   database?: DatabaseOptions
   lab?: Lab
+  operator?: Operator
 }
 
 /**
@@ -140,7 +141,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       sweeper: new Sweeper({ clock, log, everyMs: 3_600_000 }),
       uiaSessions: new UiaSessions(clock, config.uia_session_lifetime_ms),
       registrationNonces: new RegistrationNonces(clock),
-      operator: new Operator(),
+      operator: given.operator ?? new Operator(),
       roomDeletions: new RoomDeletions(),
       presence: new Presence(clock, positions),
       appServices,

@@ -2,7 +2,8 @@
 /** The front door: read the options, start everything, stop on a signal. */
 import { debuglog } from 'node:util'
 import { DatabaseUnavailable } from '../db/data-dir.ts'
-import { banner } from './banner.ts'
+import { AdminError } from './admin-client.ts'
+import { banner, localUrl } from './banner.ts'
 import { helpText, readCommandLine, readVersion, UsageError } from './command-line.ts'
 import { type Config, ConfigError } from './config.ts'
 import { CannotListen } from './http/listen.ts'
@@ -15,20 +16,27 @@ const echoMs = 500
 async function main(): Promise<void> {
   const command = readCommandLine(process.argv.slice(2), process.env)
   if (command.run === 'help') process.stdout.write(helpText)
-  else if (command.run === 'version') process.stdout.write(`${readVersion()}\n`)
+  else if (command.run === 'admin') {
+    const { runAdmin } = await import('./admin-command.ts')
+    process.stdout.write(await runAdmin(command.args, process.env))
+  } else if (command.run === 'version') process.stdout.write(`${readVersion()}\n`)
   else await serve(command.config)
 }
 
 async function serve(config: Config): Promise<void> {
   // Not before: a wrong flag need not wait for all of this.
   const { Serving } = await import('./serving.ts')
-  const serving = await Serving.start(config, config.lab ? await laboratory() : {})
+  const { Operator } = await import('./accounts/operator.ts')
+  const operator = new Operator()
+  const given = config.lab ? await laboratory() : {}
+  const serving = await Serving.start(config, { ...given, operator })
   const { db } = serving.context
   const [url = '', ...further] = serving.urls
   void db.lost.then(error => {
     fail(`the database ${db.location} was lost: ${error.message}`, 1)
   })
-  stopOnSignal(serving)
+  await operator.announce(config, localUrl(url))
+  stopOnSignal(serving, () => operator.withdraw(config.data_dir))
   process.stdout.write(banner(readVersion(), url, db.location, config))
   for (const tlsUrl of further) process.stdout.write(`\nHourglass speaks TLS on ${tlsUrl}\n`)
   process.stdout.write(`\nHourglass is listening on ${url}\n`)
@@ -43,9 +51,10 @@ async function laboratory() {
 }
 
 /** The first signal stops in good order, a second one at once. */
-function stopOnSignal(serving: Serving): void {
+function stopOnSignal(serving: Serving, before: () => Promise<void>): void {
   let stoppingSince: number | undefined
   const stop = async () => {
+    await before()
     await serving.stop()
     process.exit(0)
   }
@@ -63,7 +72,8 @@ function stopOnSignal(serving: Serving): void {
 /** One line and out: nobody who starts a server wants to read a stack. Who does sets NODE_DEBUG. */
 function failed(error: unknown): void {
   debuglog('hourglass')('%O', error)
-  if (error instanceof UsageError) fail(`${error.message}; see hourglass --help`, 2)
+  if (error instanceof UsageError) fail(`${error.message}; see ${error.help}`, 2)
+  if (error instanceof AdminError) fail(error.message, 1)
   const isExpected =
     error instanceof ConfigError ||
     error instanceof DatabaseUnavailable ||

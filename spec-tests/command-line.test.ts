@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
@@ -217,6 +217,138 @@ describe('a wrong command line', () => {
     [['start'], /start/],
   ])('%j', async (flags, line) => {
     expectRefusal(await runProgram(flags), 2, line)
+  })
+})
+
+describe('hourglass admin', () => {
+  const dataDir = () => join(storage.folder, 'admin')
+  const admin = (...args: string[]) => runProgram(['admin', ...args, '--data-dir', dataDir()])
+  const json = async (...args: string[]) =>
+    JSON.parse((await admin(...args, '--json')).stdout) as Record<string, unknown>
+  const logIn = async (url: string, user: string, password: unknown) => {
+    const identifier = { type: 'm.id.user', user }
+    const body = JSON.stringify({ type: 'm.login.password', identifier, password })
+    const response = await fetch(`${url}${v3}/login`, { method: 'POST', body })
+    return { status: response.status, body: (await response.json()) as Record<string, string> }
+  }
+
+  let url: string
+  let token = ''
+  let program: ReturnType<typeof start>
+  beforeEach(async () => {
+    program = start('--data-dir', dataDir(), '--server-name', 'by.hand')
+    url = await program.listening
+  })
+  const post = async (path: string, body: object, method = 'POST') => {
+    const headers = { Authorization: `Bearer ${token}` }
+    const response = await fetch(`${url}${v3}${path}`, {
+      method,
+      headers,
+      body: JSON.stringify(body),
+    })
+    return (await response.json()) as Record<string, string>
+  }
+
+  test('makes users and resets passwords, while the server runs', async () => {
+    const made = await admin('create-user', 'alice', '--password', 'first', '--admin')
+    expect(made).toEqual({
+      exitCode: 0,
+      stdout: 'user_id   @alice:by.hand\npassword  first\nadmin     true\n',
+      stderr: '',
+    })
+    const first = await logIn(url, 'alice', 'first')
+    expectRefusal(
+      await admin('create-user', '@alice:by.hand'),
+      1,
+      '@alice:by.hand is there already',
+    )
+    const reset = await json('reset-password', 'alice', '--keep-devices')
+    expect((await logIn(url, 'alice', 'first')).status).toBe(403)
+    expect((await logIn(url, 'alice', reset.password)).status).toBe(200)
+    expect(await whoAmI(url, first.body.access_token ?? '')).toBe(200)
+    expectRefusal(await admin('reset-password', 'bob'), 1, 'refuses: There is no user @bob:by.hand')
+    expect((await admin('list-users')).stdout).toMatch(/^@alice:by\.hand +- +true +false +false$/m)
+  })
+
+  test('lists rooms and delayed events, and no secret of theirs', async () => {
+    token = await register(url)
+    const { room_id: roomId = '' } = await post('/createRoom', { name: 'a\u001b[2Jb' })
+    const path = `/rooms/${encodeURIComponent(roomId)}/send/m.test/1`
+    const query = '?org.matrix.msc4140.delay=60000'
+    const { delay_id: delayId = '' } = await post(`${path}${query}`, { body: 'secret' }, 'PUT')
+    expect(delayId).not.toBe('')
+
+    const rooms = (await admin('list-rooms')).stdout
+    expect(rooms).toMatch(/^room_id +name +canonical_alias +joined_members +version +creator\n/)
+    expect(rooms).toContain(`${roomId}  a\\u{1b}[2Jb  -`)
+    for (const listed of [
+      (await admin('list-delayed-events', '--all')).stdout,
+      JSON.stringify(await json('list-delayed-events')),
+    ]) {
+      expect(listed).toContain(roomId)
+      expect(listed).not.toContain(delayId)
+      expect(listed).not.toContain('secret')
+    }
+  })
+
+  test('deletes rooms, also from elsewhere with the token of an administrator', async () => {
+    await admin('create-user', 'alice', '--password', 'first', '--admin')
+    token = (await logIn(url, 'alice', 'first')).body.access_token ?? ''
+    const { room_id: roomId = '' } = await post('/createRoom', {})
+    const env = { HOURGLASS_ADMIN_TOKEN: token }
+    const deleted = await runProgram(['admin', 'delete-room', roomId, '--url', url], env)
+    expect(deleted.stdout).toContain('kicked_users  @alice:by.hand\n')
+    expect(await json('list-rooms')).toEqual([])
+  })
+
+  test('the way in is for our own user alone, and goes with the server', async () => {
+    const file = join(dataDir(), 'admin.json')
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    const { token: operator } = JSON.parse(readFileSync(file, 'utf8')) as { token: string }
+    expect(await whoAmI(url, operator)).toBe(401)
+    program.kill('SIGTERM')
+    await program.ended
+    expect(existsSync(file)).toBe(false)
+    expectRefusal(
+      await admin('list-rooms'),
+      1,
+      `no server is running with its data in ${dataDir()}`,
+    )
+  })
+
+  test('a token that is none', async () => {
+    const env = { HOURGLASS_ADMIN_TOKEN: 'x' }
+    const asStranger = await runProgram(['admin', 'list-rooms', '--url', url], env)
+    expectRefusal(asStranger, 1, 'the server refuses: Unknown access token')
+  })
+})
+
+describe('a wrong command line of hourglass admin', () => {
+  test('says what it can do', async () => {
+    const { exitCode, stdout } = await runProgram(['admin', '--help'])
+    expect({ exitCode, stdout }).toEqual({
+      exitCode: 0,
+      stdout: expect.stringMatching('list-rooms'),
+    })
+    expect((await runProgram(['admin'])).stdout).toBe(stdout)
+  })
+
+  test.each([
+    [['creat-user', 'x'], 2, 'unknown command creat-user (did you mean create-user?)'],
+    [['create-user'], 2, 'create-user needs a NAME'],
+    [['list-rooms', 'x'], 2, 'what is x?'],
+    [['list-rooms', '--block'], 2, 'list-rooms has no option --block'],
+    [['list-rooms', '--url', 'http://127.0.0.1:1'], 2, 'HOURGLASS_ADMIN_TOKEN'],
+    [['list-rooms', '--config', '/no.yaml'], 1, 'cannot read /no.yaml'],
+    [['constructor'], 2, 'unknown command constructor'],
+  ])('refused: %j', async (args, exitCode, line) => {
+    expectRefusal(await runProgram(['admin', ...args]), exitCode, line)
+  })
+
+  test('nobody answers', async () => {
+    const env = { HOURGLASS_ADMIN_TOKEN: 'x' }
+    const nobody = ['admin', 'list-rooms', '--url', 'http://127.0.0.1:1']
+    expectRefusal(await runProgram(nobody, env), 1, 'no server answers at http://127.0.0.1:1: ')
   })
 })
 
