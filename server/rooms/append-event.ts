@@ -208,7 +208,7 @@ async function updateState(ctx: Context, tx: Tx, changes: readonly Accepted[]): 
       now,
       error: JSON.stringify({
         errcode: 'M_CANCELLED_BY_STATE_UPDATE',
-        error: 'A newer state event of another user took its place',
+        error: 'A newer state event took its place',
       }),
     },
   )
