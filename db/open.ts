@@ -35,6 +35,11 @@ export interface Database extends Pool {
   /** Settles only if the database is lost to us while we run, with the reason. */
   readonly lost: Promise<Error>
   close(): Promise<void>
+  /**
+   * Leave as a process that is killed: what is not committed is undone, and nothing is done any
+   * more. To be closed nevertheless.
+   */
+  cut(): Promise<void>
 }
 
 /** bigint and numeric as numbers, on both engines: positions and times stay far below 2^53. */
@@ -55,14 +60,21 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   return url ? openPostgres(url, options) : openPglite(dataDir)
 }
 
-export function kyselyOn(pool: PostgresPool): Kysely<Schema> {
+/** @param wire whether it has been cut */
+export function kyselyOn(pool: PostgresPool, wire = { isCut: false }): Kysely<Schema> {
+  const assertWhole = () => {
+    if (wire.isCut) throw new Error('the connection was cut')
+  }
   const guarded: PostgresPool = {
     async connect() {
       assertOutsideTransaction()
+      assertWhole()
       const client = await pool.connect()
       return {
-        query: (text: string, values: readonly unknown[]) =>
-          (client as unknown as pg.PoolClient).query(statement(text, values)),
+        query: async (text: string, values: readonly unknown[]) => {
+          assertWhole()
+          return (client as unknown as pg.PoolClient).query(statement(text, values))
+        },
         release: () => client.release(),
       } as unknown as PostgresPoolClient
     },
@@ -102,10 +114,12 @@ async function openPglite(dataDir: string): Promise<Database> {
       await publish(unfinished, databaseDir)
     }
     const { connection, lost, lose } = await startPglite(databaseDir)
-    const q = kyselyOn(connection.pool())
+    const wire = { isCut: false }
+    const q = kyselyOn(connection.pool(undefined, wire), wire)
     await migrate(q)
     return {
       q,
+      cut: () => connection.cut(wire),
       engine: 'pglite',
       location: databaseDir,
       lost,
@@ -165,17 +179,21 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
     options: `-c search_path=${schema}`,
     types: typesOf(driver),
   }
+  const poolName = `hourglass ${schema}`
   const { lost, lose } = loss()
   // One connection for as long as we live: it holds the lock that says "this database is taken".
   let holder: pg.Client
   try {
-    holder = new driver.Client({ ...config, connectionTimeoutMillis: 5_000 })
+    holder = new driver.Client({
+      ...config,
+      application_name: `${poolName} lock`,
+      connectionTimeoutMillis: 5_000,
+    })
     holder.on('error', lose)
     await holder.connect()
   } catch (error) {
     throw new DatabaseUnavailable(`cannot reach the database ${where}: ${reasonOf(error)}`)
   }
-  const poolName = `hourglass ${schema}`
   const pool = new driver.Pool({
     ...config,
     application_name: poolName,
@@ -207,10 +225,22 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
        WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()`,
       [poolName],
     )
-    const q = kyselyOn(pool as unknown as PostgresPool)
+    const wire = { isCut: false }
+    const q = kyselyOn(pool as unknown as PostgresPool, wire)
     await migrate(q)
     return {
       q,
+      async cut() {
+        wire.isCut = true
+        const killer = new driver.Client(config)
+        await killer.connect()
+        await killer.query(
+          `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+           WHERE application_name IN ($1, $2) AND datname = current_database()`,
+          [poolName, `${poolName} lock`],
+        )
+        await killer.end()
+      },
       engine: 'postgres',
       location: where,
       lost,

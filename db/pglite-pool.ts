@@ -28,8 +28,14 @@ export class PgliteConnection {
   }
 
   /** A pool that works in this schema; without one, wherever PostgreSQL does by default. */
-  pool(schema?: string): PostgresPool {
-    return { connect: () => this.#take(schema), end: async () => undefined }
+  pool(schema?: string, wire = { isCut: false }): PostgresPool {
+    return { connect: () => this.#take(schema, wire), end: async () => undefined }
+  }
+
+  /** What those with this wire have begun is undone when they let go; here it is waited for. */
+  async cut(wire: { isCut: boolean }): Promise<void> {
+    wire.isCut = true
+    await this.#tail
   }
 
   /** Wait for whoever has it, and close. */
@@ -38,7 +44,7 @@ export class PgliteConnection {
     await this.#pglite.close()
   }
 
-  async #take(schema: string | undefined): Promise<PostgresPoolClient> {
+  async #take(schema: string | undefined, wire: { isCut: boolean }): Promise<PostgresPoolClient> {
     let release: () => void = () => undefined
     const before = this.#tail
     this.#tail = new Promise(resolve => {
@@ -52,7 +58,11 @@ export class PgliteConnection {
       throw error
     }
     const query = this.#client.query.bind(this.#client)
-    return { query, release } as unknown as PostgresPoolClient
+    const letGo = () => {
+      if (wire.isCut) void query('ROLLBACK').finally(release)
+      else release()
+    }
+    return { query, release: letGo } as unknown as PostgresPoolClient
   }
 
   async #prepare(schema: string | undefined): Promise<void> {

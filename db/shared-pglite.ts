@@ -40,10 +40,12 @@ export class SharedPglite {
     await this.#outside(async q => {
       await sql`CREATE SCHEMA IF NOT EXISTS ${sql.id(schema)}`.execute(q)
     })
-    const q = kyselyOn(this.#connection.pool(schema))
+    const wire = { isCut: false }
+    const q = kyselyOn(this.#connection.pool(schema, wire), wire)
     await migrate(q)
     return {
       q,
+      cut: () => this.#connection.cut(wire),
       engine: 'pglite',
       location: `${this.#folder} (${schema})`,
       lost: this.#lost,

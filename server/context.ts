@@ -87,8 +87,22 @@ export interface Given {
   clock?: Clock
   log?: Log
   database?: DatabaseOptions
+  /** Open already; whoever opened it closes it, after the context has stopped. */
+  db?: Database
   lab?: Lab
   operator?: Operator
+}
+
+/** The database that the config, or whoever starts us, names. */
+export function databaseOf(config: Config, given: Given): DatabaseOptions {
+  return (
+    given.database ?? {
+      url: config.database_url,
+      schema: config.database_schema,
+      maxConnections: config.database_connections,
+      dataDir: config.data_dir,
+    }
+  )
 }
 
 /**
@@ -102,14 +116,8 @@ export async function createContext(config: Config, given: Given = {}): Promise<
   const { app_service_config_files: files, server_name: serverName } = config
   const appServices = new AppServices(readRegistrations(files, serverName))
   const jwtKey = readJwtKey(config)
-  const db = await openDatabase(
-    given.database ?? {
-      url: config.database_url,
-      schema: config.database_schema,
-      maxConnections: config.database_connections,
-      dataDir: config.data_dir,
-    },
-  )
+  const db = given.db ?? (await openDatabase(databaseOf(config, given)))
+  const closeDatabase = given.db ? async () => undefined : () => db.close()
   try {
     const signingKey = await loadIdentity(db, config.server_name)
     const notifier = new Notifier(clock)
@@ -182,7 +190,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       // If the database is lost, so is this; all else is to be closed nevertheless.
       await context.lastSeen.write().catch(() => undefined)
       await positions.stop()
-      await db.close()
+      await closeDatabase()
     }
     return {
       ...context,
@@ -192,7 +200,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       },
     }
   } catch (error) {
-    await db.close()
+    await closeDatabase()
     throw error
   }
 }

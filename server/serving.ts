@@ -3,31 +3,45 @@
  * does when it puts the data back to what they were: the addresses stay, and who calls meanwhile is
  * answered afterwards.
  */
-import type { RequestListener } from 'node:http'
+import type { RequestListener, ServerResponse } from 'node:http'
+import { type Database, openDatabase } from '../db/open.ts'
 import { endpoints } from './client-api/index.ts'
 import { type Config, checkLab } from './config.ts'
-import { createContext, type Given, type RunningContext } from './context.ts'
+import { createContext, databaseOf, type Given, type RunningContext } from './context.ts'
 import { makeApp } from './http/app.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { loadCertificate } from './http/tls.ts'
+import { labPath } from './lab/door.ts'
 import { labEndpoints } from './lab/index.ts'
 import { systemClock } from './lib/clock.ts'
+
+/** So long a request that is running may keep a swap waiting; then it is cut off. */
+const patienceMs = 5_000
+
+interface Running {
+  db: Database
+  context: RunningContext
+  app: RequestListener
+}
 
 export class Serving {
   readonly #config: Config
   readonly #given: Given
   readonly #listening: Listening[] = []
-  #context: RunningContext
-  #app: RequestListener
+  #running: Running
+  /** Those who called while no context was there. */
+  #held: Parameters<RequestListener>[] | undefined
+  /** What is being answered, without what is asked of the laboratory itself. */
+  readonly #answering = new Set<ServerResponse>()
+  #answered: (() => void) | undefined
 
   /** @throws ConfigError · DatabaseUnavailable · CannotListen */
   static async start(config: Config, given: Given = {}): Promise<Serving> {
     checkLab(config)
-    const context = await createContext(config, given)
-    const serving = new Serving(config, given, context)
+    const serving = new Serving(config, given, await run(config, given))
     try {
       await serving.#listen()
-      given.lab?.attach(serving)
+      await given.lab?.attach(serving)
       return serving
     } catch (error) {
       await serving.stop()
@@ -35,15 +49,14 @@ export class Serving {
     }
   }
 
-  private constructor(config: Config, given: Given, context: RunningContext) {
+  private constructor(config: Config, given: Given, running: Running) {
     this.#config = config
     this.#given = given
-    this.#context = context
-    this.#app = this.#makeApp()
+    this.#running = running
   }
 
   get context(): RunningContext {
-    return this.#context
+    return this.#running.context
   }
 
   /** Where plain HTTP is spoken, and then where TLS is, if it is. */
@@ -55,24 +68,126 @@ export class Serving {
   async stop(): Promise<void> {
     this.#given.lab?.faults.held.release()
     const closed = Promise.all(this.#listening.map(one => one.close()))
-    this.#context.notifier.stop()
+    this.context.notifier.stop()
     await closed
-    await this.#context.stop()
+    await this.#given.lab?.end()
+    await this.#end()
+  }
+
+  /** Stop the context, change its data, and build it anew. */
+  async swap(change: (db: Database) => Promise<void>): Promise<void> {
+    await this.#meanwhile(async () => {
+      const { db } = this.#running
+      await this.#letGo()
+      await this.context.stop()
+      await change(db)
+      this.#running = await run(this.#config, this.#given, db)
+    })
+  }
+
+  /** Stop as `stop` does, but for the addresses, and start again. */
+  async restart(meanwhile: () => Promise<void> = async () => undefined): Promise<void> {
+    await this.#meanwhile(async () => {
+      await this.#letGo()
+      await this.#end()
+      await meanwhile()
+      this.#running = await run(this.#config, this.#given)
+    })
+  }
+
+  /**
+   * End as a process that is killed, and start again: nobody is answered, every connection is cut,
+   * what is not committed is undone.
+   */
+  async crash(meanwhile: () => Promise<void> = async () => undefined): Promise<void> {
+    await this.#meanwhile(async () => {
+      const { context, db } = this.#running
+      // The dead do not complain.
+      const { level } = context.log
+      context.log.level = 'silent'
+      for (const one of this.#listening) one.cut()
+      await db.cut()
+      this.#given.lab?.faults.held.release()
+      await this.#end().catch(() => undefined)
+      context.log.level = level
+      await meanwhile()
+      this.#running = await run(this.#config, this.#given)
+    })
+  }
+
+  async #end(): Promise<void> {
+    try {
+      await this.context.stop()
+    } finally {
+      await this.#running.db.close()
+    }
+  }
+
+  /** Hold whoever calls, and let them in when it is done. */
+  async #meanwhile(change: () => Promise<void>): Promise<void> {
+    this.#held = []
+    try {
+      await change()
+    } catch (error) {
+      this.#held = undefined
+      await Promise.all(this.#listening.map(one => one.close()))
+      throw error
+    }
+    const held = this.#held
+    this.#held = undefined
+    for (const [request, response] of held) this.#handle(request, response)
+  }
+
+  /** Until everybody has been answered who is being answered; not for ever. */
+  async #letGo(): Promise<void> {
+    this.#given.lab?.faults.held.release()
+    this.context.notifier.stop()
+    if (this.#answering.size === 0) return
+    const answered = new Promise<void>(resolve => {
+      this.#answered = resolve
+    })
+    const timer = systemClock.timer(systemClock.now() + patienceMs, () => {
+      for (const response of this.#answering) response.destroy()
+    })
+    await answered
+    timer.cancel()
+  }
+
+  readonly #handle: RequestListener = (request, response) => {
+    if (this.#held) {
+      this.#held.push([request, response])
+      return
+    }
+    if (!request.url?.startsWith(labPath)) {
+      this.#answering.add(response)
+      response.once('close', () => {
+        this.#answering.delete(response)
+        if (this.#answering.size === 0) this.#answered?.()
+      })
+    }
+    this.#running.app(request, response)
   }
 
   async #listen(): Promise<void> {
     const { host, port, tls } = this.#config
-    const handle: RequestListener = (request, response) => this.#app(request, response)
-    this.#listening.push(await listen(handle, host, port))
+    this.#listening.push(await listen(this.#handle, host, port))
     if (tls.port === undefined) return
     const certificate = await loadCertificate(this.#config, this.#given.clock ?? systemClock)
-    this.#listening.push(await listen(handle, host, tls.port, certificate))
+    this.#listening.push(await listen(this.#handle, host, tls.port, certificate))
   }
+}
 
-  #makeApp(): RequestListener {
-    const { lab } = this.#given
-    if (lab) this.#context.db.beforeCommit = tx => lab.faults.beforeCommit(tx)
-    const around = lab?.faults.around(this.#context)
-    return makeApp(this.#context, [...endpoints, ...labEndpoints], around)
+/** @param open a database that is open already; without it, the one of the config is opened */
+async function run(config: Config, given: Given, open?: Database): Promise<Running> {
+  const db = open ?? (await openDatabase(databaseOf(config, given)))
+  try {
+    const context = await createContext(config, { ...given, db })
+    const { lab } = given
+    if (lab) db.beforeCommit = tx => lab.faults.beforeCommit(tx)
+    const app = makeApp(context, [...endpoints, ...labEndpoints], lab?.faults.around(context))
+    return { db, context, app }
+  } catch (error) {
+    await db.close()
+    throw error
   }
 }

@@ -4,7 +4,7 @@ import type { Context } from '../context.ts'
 import { type Endpoint, endpoint } from '../http/endpoint.ts'
 import { optional } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { isServedInLab, labOf, labPath, labSpec } from './door.ts'
+import { labEndpoint, labOf, labPath } from './door.ts'
 import {
   advance,
   advanceUntilIdle,
@@ -15,20 +15,19 @@ import {
 } from './time.ts'
 
 const path = `${labPath}/clock`
-const common = { spec: labSpec, auth: 'lab', servedIf: isServedInLab } as const
 const milliseconds = z.int().min(0).max(longestAdvanceMs)
 
 const answer = async (result: object | Promise<object>) => (await result) as JsonObject
 
 export const labClockEndpoints: readonly Endpoint[] = [
   endpoint({
-    ...common,
+    ...labEndpoint,
     method: 'GET',
     path,
     handle: ({ ctx }) => answer(readClock(labOf(ctx))),
   }),
   endpoint({
-    ...common,
+    ...labEndpoint,
     method: 'POST',
     path: `${path}/freeze`,
     body: z.object({}),
@@ -36,7 +35,7 @@ export const labClockEndpoints: readonly Endpoint[] = [
     handle: ({ ctx }) => answer(runClock(labOf(ctx), 0)),
   }),
   endpoint({
-    ...common,
+    ...labEndpoint,
     method: 'POST',
     path: `${path}/run`,
     body: z.object({ speed: optional(z.number().min(0.001).max(100_000)) }),
@@ -44,14 +43,14 @@ export const labClockEndpoints: readonly Endpoint[] = [
     handle: ({ ctx, body }) => answer(runClock(labOf(ctx), body.speed ?? 1)),
   }),
   endpoint({
-    ...common,
+    ...labEndpoint,
     method: 'POST',
     path: `${path}/advance`,
     body: z.object({ ms: milliseconds }),
     handle: ({ ctx, body }) => answer(advance(labOf(ctx), body.ms)),
   }),
   endpoint({
-    ...common,
+    ...labEndpoint,
     method: 'POST',
     path: `${path}/advance-until-idle`,
     body: z.object({ max_ms: optional(milliseconds) }),
@@ -59,7 +58,7 @@ export const labClockEndpoints: readonly Endpoint[] = [
     handle: ({ ctx, body }) => answer(untilIdle(ctx, body.max_ms)),
   }),
   endpoint({
-    ...common,
+    ...labEndpoint,
     method: 'POST',
     path: `${path}/set`,
     body: z.object({ now: z.int().min(0) }),

@@ -4,10 +4,13 @@ import type { Context } from '../context.ts'
 import type { Lab } from './lab.ts'
 
 export const labPath = '/_hourglass/lab/v1'
-export const labSpec = `${labPath}/openapi.json`
 
-/** Without the option there is no such path. */
-export const isServedInLab = ({ lab }: Config) => lab
+/** What is the same for every endpoint. Without the option there is no such path. */
+export const labEndpoint = {
+  spec: `${labPath}/openapi.json`,
+  auth: 'lab',
+  servedIf: ({ lab }: Config) => lab,
+} as const
 
 export function labOf({ lab }: Context): Lab {
   if (!lab) throw new Error('a server with the option lab is given a laboratory')

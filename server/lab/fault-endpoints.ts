@@ -4,11 +4,10 @@ import { type Endpoint, endpoint } from '../http/endpoint.ts'
 import { optional, roomId, shortText, userId } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { notFound } from '../matrix/errors.ts'
-import { isServedInLab, labOf, labPath, labSpec } from './door.ts'
+import { labEndpoint, labOf, labPath } from './door.ts'
 import type { Fault, FaultOptions, Strike } from './faults.ts'
 
 const path = `${labPath}/faults`
-const common = { spec: labSpec, auth: 'lab', servedIf: isServedInLab } as const
 const longestDelayMs = 366 * 86_400_000
 
 const scope = {
@@ -75,7 +74,7 @@ const strikeOnWire = ({ faultId, ...strike }: Strike): JsonObject => ({
 
 export const labFaultEndpoints: readonly Endpoint[] = [
   endpoint({
-    ...common,
+    ...labEndpoint,
     method: 'GET',
     path,
     handle({ ctx }) {
@@ -87,7 +86,7 @@ export const labFaultEndpoints: readonly Endpoint[] = [
     },
   }),
   endpoint({
-    ...common,
+    ...labEndpoint,
     method: 'POST',
     path,
     body: fault,
@@ -97,7 +96,7 @@ export const labFaultEndpoints: readonly Endpoint[] = [
     },
   }),
   endpoint({
-    ...common,
+    ...labEndpoint,
     method: 'DELETE',
     path,
     handle({ ctx }) {
@@ -106,7 +105,7 @@ export const labFaultEndpoints: readonly Endpoint[] = [
     },
   }),
   endpoint({
-    ...common,
+    ...labEndpoint,
     method: 'DELETE',
     path: `${path}/:faultId`,
     params: z.object({ faultId: shortText }),

@@ -1,16 +1,23 @@
 /** The laboratory: who holds the clock of a server, and does one thing after the other. */
+import { dropCopies, dropCopy } from '../../db/copying.ts'
+import type { Database } from '../../db/open.ts'
 import type { Context } from '../context.ts'
 import type { LabClock } from '../lib/lab-clock.ts'
 import { Faults } from './faults.ts'
+import type { Snapshot } from './snapshots.ts'
 
 /** The server that the laboratory holds; its context may be another one each time it is asked. */
 export interface Held {
   readonly context: Context
+  /** Stop the context, change its data, and build it anew. */
+  swap(change: (db: Database) => Promise<void>): Promise<void>
 }
 
 export class Lab {
   readonly clock: LabClock
   readonly faults: Faults
+  /** By id. They end with the server. */
+  readonly snapshots = new Map<string, Snapshot>()
   #held: Held | undefined
   #last: Promise<unknown> = Promise.resolve()
 
@@ -19,13 +26,26 @@ export class Lab {
     this.faults = new Faults(clock)
   }
 
-  attach(held: Held): void {
+  /** What an earlier process has put aside and could not remove, is removed. */
+  async attach(held: Held): Promise<void> {
     this.#held = held
+    await dropCopies(held.context.db)
+  }
+
+  /** The server stops: what was put aside is removed. */
+  async end(): Promise<void> {
+    if (!this.#held) return
+    for (const id of this.snapshots.keys()) await dropCopy(this.context.db, id)
+    this.snapshots.clear()
+  }
+
+  get held(): Held {
+    if (!this.#held) throw new Error('the laboratory holds no server')
+    return this.#held
   }
 
   get context(): Context {
-    if (!this.#held) throw new Error('the laboratory holds no server')
-    return this.#held.context
+    return this.held.context
   }
 
   /** Run when all that was asked for before is done. */

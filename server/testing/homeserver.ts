@@ -1,120 +1,126 @@
 /** A real homeserver inside a test: HTTP on a free port, a private database, a clock to hold. */
+import { existsSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
+import { join } from 'node:path'
+import { copyBack } from '../../db/copying.ts'
+import { openDatabase } from '../../db/open.ts'
 import { countRows } from '../../db/testing.ts'
-import { parseConfig } from '../config.ts'
+import { type Config, parseConfig } from '../config.ts'
 import { Scheduler } from '../delayed-events/scheduler.ts'
 import type { Fault, FaultOptions, Faults } from '../lab/faults.ts'
 import type { Fired } from '../lab/fired.ts'
 import { Lab } from '../lab/lab.ts'
 import { untilQuiet } from '../lab/quiet.ts'
+import {
+  dropSnapshot,
+  resetServer,
+  restoreSnapshot,
+  type Snapshot,
+  takeSnapshot,
+} from '../lab/snapshots.ts'
 import { advance } from '../lab/time.ts'
+import { makeUsers } from '../lab/users.ts'
 import { systemClock } from '../lib/clock.ts'
 import { type LabClock, labClock } from '../lib/lab-clock.ts'
 import { makeLog } from '../lib/log.ts'
 import { Serving } from '../serving.ts'
+import { type Duration, toMs } from './duration.ts'
 import { makeStorage, type Storage } from './storage.ts'
 
 export interface HomeserverOptions {
   /** The machine's clock instead of one that the test moves. */
   realTime?: boolean
+  /** What the clock says at first, Unix ms. Default: the beginning of 2030. */
+  startAt?: number
   /** Options as in the config file. */
   config?: Record<string, unknown>
-  /** A PostgreSQL server to use instead of the embedded database. */
+  /** A PostgreSQL server to use, in a schema of its own, instead of the embedded database. */
   databaseUrl?: string | undefined
+}
+
+/** Somebody who is logged in. */
+export interface TestUser {
+  userId: string
+  accessToken: string
+  deviceId: string
+  /** Of the server, for the client that is to be made of this. */
+  baseUrl: string
 }
 
 /** A moment far from now, so that a forgotten look at the machine's clock shows. */
 const startOfTime = Date.UTC(2030, 0, 1)
 
-export class Homeserver {
+/**
+ * Start a server that is ready when this returns. The clock stands still until it is moved.
+ *
+ * @throws ConfigError · DatabaseUnavailable · CannotListen
+ */
+export function startHomeserver(options: HomeserverOptions = {}): Promise<Homeserver> {
+  return Homeserver.start(options)
+}
+
+export class Homeserver implements AsyncDisposable {
   readonly #options: HomeserverOptions
   readonly #storage: Storage
   readonly #clock: LabClock | undefined
-  #serving: Serving | undefined
+  readonly #serving: Serving
   #secondScheduler: Scheduler | undefined
+  #stopping: Promise<void> | undefined
 
-  private constructor(options: HomeserverOptions, storage: Storage) {
+  private constructor(
+    options: HomeserverOptions,
+    own: { storage: Storage; clock: LabClock | undefined; serving: Serving },
+  ) {
     this.#options = options
-    this.#storage = storage
-    this.#clock = options.realTime ? undefined : labClock(startOfTime)
+    this.#storage = own.storage
+    this.#clock = own.clock
+    this.#serving = own.serving
   }
 
-  static async start(options: HomeserverOptions = {}): Promise<Homeserver> {
-    const server = new Homeserver(options, await makeStorage(options.databaseUrl))
+  /** @param fill put rows into the empty database before anybody looks */
+  static async start(
+    options: HomeserverOptions = {},
+    fill?: (storage: Storage) => Promise<void>,
+  ): Promise<Homeserver> {
+    const storage = await makeStorage(options.databaseUrl)
     try {
-      await server.#start()
-      return server
+      await fill?.(storage)
+      const config = configOf(options, storage)
+      const clock = options.realTime ? undefined : labClock(options.startAt ?? startOfTime)
+      const serving = await Serving.start(config, {
+        ...(clock ? { clock, lab: new Lab(clock) } : {}),
+        log: makeLog(config.log_level),
+        database: { ...storage.database, maxConnections: config.database_connections },
+      })
+      return new Homeserver(options, { storage, clock, serving })
     } catch (error) {
-      await server.#storage.remove()
+      await storage.remove()
       throw error
     }
   }
 
+  /** Stays the same until `stop`. */
   get baseUrl(): string {
-    const [plain] = this.#running().urls
-    if (plain === undefined) throw new Error('the server is not running')
-    return plain
+    return this.#serving.urls[0] ?? ''
   }
 
   /** Where TLS is spoken, with the option `tls.port`. */
   get tlsUrl(): string {
-    const [, tls] = this.#running().urls
+    const [, tls] = this.#serving.urls
     if (tls === undefined) throw new Error('the server does not speak TLS')
     return tls
   }
 
-  #running(): Serving {
-    if (!this.#serving) throw new Error('the server is not running')
-    return this.#serving
-  }
-
-  async #start(): Promise<void> {
-    const config = parseConfig(
-      {
-        profile: 'test',
-        server_name: 'hs1',
-        port: 0,
-        database_connections: 8,
-        log_level: 'error',
-        data_dir: this.#storage.dataDir,
-        ...this.#options.config,
-      },
-      'the test',
-    )
-    const clock = this.#clock
-    this.#serving = await Serving.start(config, {
-      ...(clock ? { clock, lab: new Lab(clock) } : {}),
-      log: makeLog(config.log_level),
-      database: { ...this.#storage.database, maxConnections: config.database_connections },
-    })
-  }
-
-  /** Stop the server and start it again on the same data, `downMs` later by its clock. */
-  async restart(downMs = 0): Promise<void> {
-    await this.#stopServer()
-    await this.#clock?.advance(downMs, async () => undefined)
-    await this.#start()
-  }
-
-  async #stopServer(): Promise<void> {
-    await this.#secondScheduler?.stop()
-    this.#secondScheduler = undefined
-    await this.#serving?.stop()
-  }
-
-  /** A second scheduler for what is scheduled now, as if another process had the same database. */
-  async wakeSecondScheduler(): Promise<void> {
-    this.#secondScheduler ??= new Scheduler()
-    await this.#secondScheduler.start(this.#running().context)
-  }
-
-  /** Stop for good, and remove the data. Fails if the server has left a timer or a waiter behind. */
-  async stop(): Promise<void> {
-    await this.#stopServer()
-    const timers = this.#clock?.pendingTimers() ?? 0
-    const waiting = this.#serving?.context.notifier.waiting() ?? 0
-    await this.#storage.remove()
-    if (timers > 0) throw new Error(`${timers} timers were left behind`)
-    if (waiting > 0) throw new Error(`${waiting} waiters were left behind`)
+  /** Log a new device of this user in; the user is made where there is none of that name. */
+  async user(name: string): Promise<TestUser> {
+    const [user] = await makeUsers(this.#lab, [name])
+    if (!user) throw new Error('no user was made')
+    return {
+      userId: user.user_id,
+      accessToken: user.access_token,
+      deviceId: user.device_id,
+      baseUrl: this.baseUrl,
+    }
   }
 
   /** The server's time, Unix ms. */
@@ -123,14 +129,68 @@ export class Homeserver {
   }
 
   /**
-   * Move the server's time on, and wait until everything that fell due has been decided.
+   * Move the server's time on. All that falls due on the way is done in order, each at its moment,
+   * and `/sync` tells of it when this returns.
    *
    * @returns what became of delayed events meanwhile, in the order in which it did
    */
-  async advance(ms: number): Promise<Fired[]> {
-    const { lab } = this.#running().context
-    if (!lab) throw new Error('this server runs in real time')
-    return (await advance(lab, ms)).fired
+  async advance(duration: Duration): Promise<Fired[]> {
+    return (await advance(this.#lab, toMs(duration))).fired
+  }
+
+  /** Put everything aside as it is now, with the time; until `stop`. */
+  snapshot(): Promise<Snapshot> {
+    return takeSnapshot(this.#lab)
+  }
+
+  /** Make everything what it was, and the time what it was; who waits in a long poll is let go. */
+  async restore(snapshot: Snapshot): Promise<void> {
+    await restoreSnapshot(this.#lab, snapshot.id)
+  }
+
+  /** Empty the server. The time stays. */
+  reset(): Promise<void> {
+    return resetServer(this.#lab)
+  }
+
+  /** Another server, in the same state and with the same time, that lives on by itself. */
+  async fork(from?: Snapshot): Promise<Homeserver> {
+    const snapshot = from ?? (await this.snapshot())
+    try {
+      const options = { ...this.#options, startAt: snapshot.now }
+      return await Homeserver.start(options, storage => this.#copyTo(storage, snapshot))
+    } finally {
+      if (!from) await dropSnapshot(this.#lab, snapshot.id)
+    }
+  }
+
+  /** Stop in good order, and start again on the same data, `down` later by the server's clock. */
+  async restart(down: Duration = 0): Promise<void> {
+    await this.#stopSecondScheduler()
+    await this.#serving.restart(() => this.#passTime(toMs(down)))
+  }
+
+  /**
+   * End as a process that is killed, and start again, `down` later. Nobody is answered, every
+   * connection is cut, and what is not committed is undone.
+   */
+  async crash(down: Duration = 0): Promise<void> {
+    await this.#stopSecondScheduler()
+    await this.#serving.crash(() => this.#passTime(toMs(down)))
+  }
+
+  /**
+   * Stop for good, and remove the data. Runs once.
+   *
+   * @throws Error the server has left a timer or a waiter behind
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop()
   }
 
   /**
@@ -144,23 +204,81 @@ export class Homeserver {
 
   /** Those that are set, and what they have struck. */
   get faults(): Faults {
-    const { lab } = this.#running().context
-    if (!lab) throw new Error('this server runs in real time')
-    return lab.faults
+    return this.#lab.faults
   }
 
   /** Until what is being done in the background is done. */
   async idle(): Promise<void> {
-    await untilQuiet(this.#running().context)
+    await untilQuiet(this.#serving.context)
+  }
+
+  /** A second scheduler for what is scheduled now, as if another process had the same database. */
+  async wakeSecondScheduler(): Promise<void> {
+    this.#secondScheduler ??= new Scheduler()
+    await this.#secondScheduler.start(this.#serving.context)
   }
 
   /** How many requests are held in a long poll. */
   waiting(): number {
-    return this.#serving?.context.notifier.waiting() ?? 0
+    return this.#serving.context.notifier.waiting()
   }
 
   /** How many rows each table has: what is refused must leave them as they were. */
   async rowCounts(): Promise<Record<string, number>> {
-    return countRows(this.#running().context.db)
+    return countRows(this.#serving.context.db)
   }
+
+  get #lab(): Lab {
+    const { lab } = this.#serving.context
+    if (!lab) throw new Error('this server runs in real time')
+    return lab
+  }
+
+  async #passTime(ms: number): Promise<void> {
+    await this.#clock?.advance(ms, async () => undefined)
+  }
+
+  async #copyTo(storage: Storage, snapshot: Snapshot): Promise<void> {
+    const db = await openDatabase(storage.database)
+    try {
+      await copyBack(db, snapshot.id)
+    } finally {
+      await db.close()
+    }
+    const media = join(this.#storage.dataDir, 'media')
+    if (existsSync(media)) await cp(media, join(storage.dataDir, 'media'), { recursive: true })
+  }
+
+  async #stopSecondScheduler(): Promise<void> {
+    await this.#secondScheduler?.stop()
+    this.#secondScheduler = undefined
+  }
+
+  async #stop(): Promise<void> {
+    await this.#stopSecondScheduler()
+    await this.#serving.stop()
+    const timers = this.#clock?.pendingTimers() ?? 0
+    const waiting = this.waiting()
+    await this.#storage.remove()
+    if (timers > 0) throw new Error(`${timers} timers were left behind`)
+    if (waiting > 0) throw new Error(`${waiting} waiters were left behind`)
+  }
+}
+
+function configOf(options: HomeserverOptions, storage: Storage): Config {
+  return parseConfig(
+    {
+      server_name: 'hs1',
+      port: 0,
+      database_connections: 8,
+      password_hash_cost: 1,
+      log_level: 'error',
+      registration_shared_secret: 'complement',
+      // Tests are in a hurry; those of the limits switch them on.
+      rate_limits: { enabled: false },
+      data_dir: storage.dataDir,
+      ...options.config,
+    },
+    'the test',
+  )
 }

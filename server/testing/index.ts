@@ -2,5 +2,14 @@
 export { endpoints } from '../client-api/index.ts'
 export { isUnserved } from '../http/unserved-paths.ts'
 export type { Fault, FaultOptions, Faults, Strike } from '../lab/faults.ts'
-export { Homeserver, type HomeserverOptions } from './homeserver.ts'
+export type { Fired } from '../lab/fired.ts'
+export { labEndpoints } from '../lab/index.ts'
+export type { Snapshot } from '../lab/snapshots.ts'
+export type { Duration } from './duration.ts'
+export {
+  Homeserver,
+  type HomeserverOptions,
+  startHomeserver,
+  type TestUser,
+} from './homeserver.ts'
 export { stopSharedDatabase } from './storage.ts'

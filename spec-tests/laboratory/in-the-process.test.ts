@@ -1,0 +1,273 @@
+/** A server inside a test: `hourglass/testing`, as somebody else's test uses it. */
+import { connect } from 'node:net'
+import type { Homeserver, TestUser } from '../../server/testing/index.ts'
+import { Client } from '../support/client.ts'
+import '../support/server.ts'
+
+const databaseUrl = process.env.HOURGLASS_TEST_DATABASE_URL
+const start = (config: Record<string, unknown> = {}) =>
+  hourglass.startHomeserver({ databaseUrl, config })
+
+let hs: Homeserver
+/** What a test has started besides; closed also after a failure. */
+let others: Homeserver[] = []
+let alice: Client
+let room: string
+beforeAll(async () => {
+  hs = await start()
+})
+afterAll(() => hs.stop())
+beforeEach(async () => {
+  others = []
+  await hs.reset()
+  alice = as(await hs.user('alice'))
+  room = await alice.createRoom()
+})
+afterEach(async () => {
+  for (const server of others) await server.stop()
+})
+
+function as(user: TestUser): Client {
+  const client = new Client(() => user.baseUrl)
+  client.userId = user.userId
+  client.deviceId = user.deviceId
+  client.token = user.accessToken
+  return client
+}
+
+/** The same device, on another server. */
+function on(server: Homeserver, client: Client): Client {
+  const { userId, deviceId, token } = client
+  return as({ userId, deviceId, accessToken: token ?? '', baseUrl: server.baseUrl })
+}
+
+const delay = (client: Client, body: string, delayMs: number) =>
+  client.delay(room, delayMs, 'm.room.message', { msgtype: 'm.text', body })
+
+const say = (client: Client, body: string) =>
+  client.send(room, 'm.room.message', { msgtype: 'm.text', body })
+
+/** The messages of the room, oldest first. */
+async function told(client: Client): Promise<unknown[]> {
+  const { chunk } = await client.messages(room, { dir: 'f', limit: 100 })
+  return chunk.filter(event => event.type === 'm.room.message').map(event => event.content.body)
+}
+
+describe('user', () => {
+  test('is logged in at a base URL that answers', async () => {
+    const user = await hs.user('bob')
+    expect(user).toMatchObject({ userId: '@bob:hs1', baseUrl: hs.baseUrl })
+    expect(await as(user).ok('GET', '/_matrix/client/v3/account/whoami')).toMatchObject({
+      user_id: '@bob:hs1',
+      device_id: user.deviceId,
+    })
+  })
+
+  test('of a name that is there already is another device', async () => {
+    const again = await hs.user('alice')
+    expect(again.userId).toBe(alice.userId)
+    expect(again.deviceId).not.toBe(alice.deviceId)
+    expect(await as(again).ok('GET', '/_matrix/client/v3/joined_rooms')).toEqual({
+      joined_rooms: [room],
+    })
+  })
+})
+
+describe('advance', () => {
+  test.each([8_000, '8s', '8000ms'] as const)('%s', async duration => {
+    const delayId = await delay(alice, 'now', 8_000)
+    const before = hs.now()
+    expect(await hs.advance(duration)).toMatchObject([
+      { delay_id: delayId, outcome: 'sent', send_at: before + 8_000 },
+    ])
+    expect(hs.now()).toBe(before + 8_000)
+  })
+
+  test.each([-1, 0.5, Number.NaN, '8', '8 s', 'soon', '-1s'])('%p is no time', async duration => {
+    const before = hs.now()
+    await expect(hs.advance(duration as number)).rejects.toThrow('is no span of time')
+    expect(hs.now()).toBe(before)
+  })
+})
+
+describe('snapshot and restore', () => {
+  test('everything is what it was: rooms, sessions, what is scheduled, and the time', async () => {
+    await say(alice, 'before')
+    const delayId = await delay(alice, 'later', 8_000)
+    const save = await hs.snapshot()
+    const before = [hs.now(), await hs.rowCounts()]
+    const { baseUrl } = hs
+
+    await hs.advance('8s')
+    const bob = as(await hs.user('bob'))
+    expect(await told(alice)).toEqual(['before', 'later'])
+
+    await hs.restore(save)
+    expect([hs.now(), await hs.rowCounts()]).toEqual(before)
+    expect(hs.baseUrl).toBe(baseUrl)
+    expect(await told(alice)).toEqual(['before'])
+    const whoAmI = await bob.request('GET', '/_matrix/client/v3/account/whoami')
+    expect(whoAmI.status).toBe(401)
+    expect(await hs.advance('8s')).toMatchObject([{ delay_id: delayId, outcome: 'sent' }])
+    expect(await told(alice)).toEqual(['before', 'later'])
+  })
+
+  test('can be put back as often as one likes', async () => {
+    await delay(alice, 'again', 1_000)
+    const save = await hs.snapshot()
+    for (let i = 0; i < 3; i++) {
+      expect(await hs.advance('1s')).toHaveLength(1)
+      await hs.restore(save)
+    }
+    expect(await told(alice)).toEqual([])
+  })
+
+  test('who waits in a long poll is let go, and hears of what comes after', async () => {
+    const save = await hs.snapshot()
+    await say(alice, 'undone')
+    const { next_batch: since } = await alice.sync()
+    const poll = alice.sync({ since, timeout: 30_000 })
+    while (hs.waiting() !== 1) await new Promise(resolve => setImmediate(resolve))
+    await hs.restore(save)
+    const { next_batch: next } = await poll
+    await say(alice, 'anew')
+    const { rooms } = await alice.sync({ since: next })
+    const bodies = rooms.join?.[room]?.timeline.events.map(event => event.content.body)
+    expect(bodies).toEqual(['anew'])
+  })
+
+  test('a snapshot of another server is none', async () => {
+    const other = await start()
+    others.push(other)
+    const save = await other.snapshot()
+    await expect(hs.restore(save)).rejects.toThrow('no such snapshot')
+    expect(await told(alice)).toEqual([])
+  })
+})
+
+describe('fork', () => {
+  test('is another server in the same state; each goes its own way', async () => {
+    await delay(alice, 'later', 8_000)
+    const branch = await hs.fork()
+    others.push(branch)
+    expect(branch.baseUrl).not.toBe(hs.baseUrl)
+    expect(branch.now()).toBe(hs.now())
+
+    expect(await branch.advance('8s')).toMatchObject([{ outcome: 'sent' }])
+    const there = on(branch, alice)
+    expect(await told(there)).toEqual(['later'])
+    expect(await told(alice)).toEqual([])
+
+    await say(alice, 'here only')
+    expect(await told(there)).toEqual(['later'])
+    expect(branch.now()).toBe(hs.now() + 8_000)
+  })
+
+  test('of a snapshot is what was then', async () => {
+    await say(alice, 'one')
+    const save = await hs.snapshot()
+    await hs.advance('1h')
+    await say(alice, 'two')
+    const branch = await hs.fork(save)
+    others.push(branch)
+    expect(await told(on(branch, alice))).toEqual(['one'])
+    expect(branch.now()).toBe(save.now)
+    await hs.restore(save)
+  })
+
+  test('sends messages that nobody has sent, and reads what was uploaded before', async () => {
+    const upload = await alice.ok('POST', '/_matrix/media/v3/upload', {
+      body: 'a file',
+      headers: { 'Content-Type': 'text/plain' },
+    })
+    const branch = await hs.fork()
+    others.push(branch)
+    const there = on(branch, alice)
+    await say(there, 'there')
+    expect(await told(there)).toEqual(['there'])
+    const [, mediaId] = /^mxc:\/\/hs1\/(.*)$/.exec(String(upload.content_uri)) ?? []
+    const path = `/_matrix/client/v1/media/download/hs1/${mediaId}`
+    expect(await there.request('GET', path)).toMatchObject({ status: 200, text: 'a file' })
+  })
+})
+
+test('reset empties the server; its addresses and the time stay', async () => {
+  const { baseUrl } = hs
+  await hs.advance('1h')
+  const now = hs.now()
+  await hs.reset()
+  expect([hs.baseUrl, hs.now()]).toEqual([baseUrl, now])
+  const whoAmI = await alice.request('GET', '/_matrix/client/v3/account/whoami')
+  expect(whoAmI.status).toBe(401)
+  const counts = Object.entries(await hs.rowCounts()).filter(([, rows]) => rows > 0)
+  expect(counts.map(([table]) => table)).toEqual(['migrations', 'server'])
+  alice = as(await hs.user('alice'))
+  room = await alice.createRoom()
+  expect(await told(alice)).toEqual([])
+})
+
+describe('restart and crash', () => {
+  test.each(['restart', 'crash'] as const)(
+    'after a %s what fell due meanwhile has been sent, under the same address',
+    async end => {
+      await delay(alice, 'overdue', 8_000)
+      const { baseUrl } = hs
+      await hs[end]('10s')
+      expect(hs.baseUrl).toBe(baseUrl)
+      expect(await told(alice)).toEqual(['overdue'])
+    },
+  )
+
+  test('a restart answers whoever waits', async () => {
+    const { next_batch: since } = await alice.sync()
+    const poll = alice.sync({ since, timeout: 30_000 })
+    while (hs.waiting() !== 1) await new Promise(resolve => setImmediate(resolve))
+    await hs.restart()
+    expect((await poll).next_batch).toBeDefined()
+  })
+
+  test('a crash answers nobody', async () => {
+    const { next_batch: since } = await alice.sync()
+    const poll = alice.sync({ since, timeout: 30_000 })
+    const cut = expect(poll).rejects.toThrow('fetch failed')
+    while (hs.waiting() !== 1) await new Promise(resolve => setImmediate(resolve))
+    await hs.crash()
+    await cut
+    expect(await told(alice)).toEqual([])
+  })
+
+  test('a crash in the middle of requests leaves each done or undone, and nobody unanswered', async () => {
+    const sent = Array.from({ length: 20 }, (_, i) =>
+      say(alice, `${i}`).then(
+        () => `${i}`,
+        () => undefined,
+      ),
+    )
+    await new Promise(resolve => setImmediate(resolve))
+    await hs.crash()
+    const answered = (await Promise.all(sent)).filter(body => body !== undefined)
+    expect(await told(alice)).toEqual(expect.arrayContaining(answered))
+    await say(alice, 'after')
+    expect((await told(alice)).at(-1)).toBe('after')
+  })
+})
+
+test('after stop nothing listens, nothing waits, and no clock ticks', async () => {
+  const other = await start({ lab: true })
+  const clock = `${other.baseUrl}/_hourglass/lab/v1/clock`
+  await fetch(`${clock}/run`, { method: 'POST' })
+  const user = as(await other.user('alice'))
+  const { next_batch: since } = await user.sync()
+  const poll = user.sync({ since, timeout: 30_000 })
+  while (other.waiting() !== 1) await new Promise(resolve => setImmediate(resolve))
+  await other.snapshot()
+  await other.stop()
+  await poll
+  const port = Number(new URL(other.baseUrl).port)
+  const refused = await new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => resolve(undefined)).once('error', resolve)
+  })
+  expect(refused).toMatchObject({ code: 'ECONNREFUSED' })
+  await other.stop()
+})
