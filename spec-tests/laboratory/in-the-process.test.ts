@@ -1,8 +1,7 @@
 /** A server inside a test: `hourglass/testing`, as somebody else's test uses it. */
 import { connect } from 'node:net'
-import type { Homeserver, TestUser } from '../../server/testing/index.ts'
 import { Client } from '../support/client.ts'
-import '../support/server.ts'
+import type { Homeserver, TestUser } from '../support/server.ts'
 
 const databaseUrl = process.env.HOURGLASS_TEST_DATABASE_URL
 const start = (config: Record<string, unknown> = {}) =>

@@ -11,6 +11,8 @@ declare global {
   var hourglass: typeof testing
 }
 
+/** What somebody else's test has in its hands. */
+export type { Homeserver, TestUser } from '../../server/testing/index.ts'
 export type ServerOptions = Omit<testing.HomeserverOptions, 'databaseUrl'>
 
 export class TestServer {
