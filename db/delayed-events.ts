@@ -60,6 +60,32 @@ export async function selectDelayedEvent(
     .executeTakeFirst()
 }
 
+/** What is needed to act on one. */
+export const managedColumns = [
+  'delay_id',
+  'user_id',
+  'room_id',
+  'group_id',
+  'delay_ms',
+  'dialect',
+  'status',
+] as const
+export type ManagedRow = Pick<DelayedEventRow, (typeof managedColumns)[number]>
+
+/** Of each id the delayed event; undefined: there is none. */
+export async function selectManaged(
+  db: Db,
+  delayIds: readonly string[],
+): Promise<(ManagedRow | undefined)[]> {
+  const rows = await db.q
+    .selectFrom('delayed_events')
+    .select(managedColumns)
+    .where('delay_id', '=', sql<string>`ANY(${[...new Set(delayIds)]}::text[])`)
+    .execute()
+  const byId = new Map(rows.map(row => [row.delay_id, row]))
+  return delayIds.map(delayId => byId.get(delayId))
+}
+
 /** The first `limit` that are due, in the order in which they have to be sent. */
 export async function selectDue(
   db: Db,
@@ -71,7 +97,8 @@ export async function selectDue(
     .selectFrom('delayed_events')
     .select(['delay_id', 'room_id', 'send_at'])
     .where('status', '=', 'scheduled')
-    .where('send_at', 'is not', null)
+    .where('wake_at', 'is not', null)
+    .where('wake_at', '<=', now)
     .where('send_at', '<=', now)
     .$narrowType<{ send_at: NotNull }>()
     .$if(except.length > 0, query => query.where('delay_id', 'not in', except))
@@ -81,23 +108,42 @@ export async function selectDue(
     .execute()
 }
 
-/** When the next one is due; undefined if nothing is scheduled. */
-export async function selectNextDeadline(
+/** Which one the scheduler has to look at next; undefined if nothing is scheduled. */
+export async function selectNextWakeUp(
   db: Db,
   except: readonly string[],
-): Promise<number | undefined> {
-  const row = await db.q
+): Promise<{ wake_at: number; send_at: number } | undefined> {
+  return db.q
     .selectFrom('delayed_events')
-    .select('send_at')
+    .select(['wake_at', 'send_at'])
     .where('status', '=', 'scheduled')
-    .where('send_at', 'is not', null)
-    .$narrowType<{ send_at: NotNull }>()
+    .where('wake_at', 'is not', null)
+    .$narrowType<{ wake_at: NotNull; send_at: NotNull }>()
     .$if(except.length > 0, query => query.where('delay_id', 'not in', except))
-    .orderBy('send_at')
-    .orderBy('seq')
+    .orderBy('wake_at')
     .limit(1)
     .executeTakeFirst()
-  return row?.send_at
+}
+
+/**
+ * Let those that were restarted sleep on: the first `limit` that would wake up to `upTo` (Unix ms,
+ * inclusive) and are due later.
+ *
+ * @returns how many; one that somebody is changing at this moment is left out, so that two who hold
+ *   several never wait for each other
+ */
+export async function letSleep(tx: Tx, upTo: number, limit: number): Promise<number> {
+  const { numAffectedRows } = await sql`
+    WITH restarted AS MATERIALIZED (
+      SELECT delay_id FROM delayed_events
+      WHERE status = 'scheduled' AND wake_at IS NOT NULL AND wake_at <= ${upTo}
+        AND wake_at < send_at
+      ORDER BY wake_at LIMIT ${limit}
+      FOR UPDATE SKIP LOCKED
+    )
+    UPDATE delayed_events SET wake_at = send_at FROM restarted
+    WHERE delayed_events.delay_id = restarted.delay_id`.execute(tx.q)
+  return Number(numAffectedRows ?? 0)
 }
 
 /**
@@ -195,7 +241,33 @@ export async function failAllInRoom(
     .execute()
 }
 
-/** Give a scheduled event its full delay again. @returns its new `send_at`; undefined if finalised */
+/**
+ * Give scheduled events their full delay again. In no index, the time when they are due may move
+ * without any being touched; `wake_at` stays before it, unless the clock was set back.
+ *
+ * @returns the new `send_at` by id, of those that could be had at once: one that somebody is
+ *   changing at this moment is left out, so that two who hold several never wait for each other
+ */
+export async function restartAtOnce(
+  tx: Tx,
+  delayIds: readonly string[],
+  now: number,
+): Promise<Map<string, number>> {
+  const { rows } = await sql<{ delay_id: string; send_at: number }>`
+    WITH free AS MATERIALIZED (
+      SELECT delay_id FROM delayed_events
+      WHERE delay_id = ANY(${[...new Set(delayIds)]}::text[])
+        AND status = 'scheduled' AND delay_ms IS NOT NULL
+      FOR UPDATE SKIP LOCKED
+    )
+    UPDATE delayed_events SET
+      since_ts = ${now}, send_at = delay_ms + ${now}, wake_at = LEAST(wake_at, delay_ms + ${now})
+    FROM free WHERE delayed_events.delay_id = free.delay_id
+    RETURNING delayed_events.delay_id, send_at`.execute(tx.q)
+  return new Map(rows.map(row => [row.delay_id, row.send_at]))
+}
+
+/** As {@link restartAtOnce}, one, however long it takes. @returns undefined if it is finalised */
 export async function restartScheduled(
   tx: Tx,
   delayId: string,
@@ -203,7 +275,11 @@ export async function restartScheduled(
 ): Promise<number | undefined> {
   const row = await tx.q
     .updateTable('delayed_events')
-    .set(eb => ({ since_ts: now, send_at: eb('delay_ms', '+', now) }))
+    .set(eb => ({
+      since_ts: now,
+      send_at: eb('delay_ms', '+', now),
+      wake_at: sql<number>`LEAST(wake_at, delay_ms + ${now})`,
+    }))
     .where('delay_id', '=', delayId)
     .where('status', '=', 'scheduled')
     .where('delay_ms', 'is not', null)

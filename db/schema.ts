@@ -258,6 +258,8 @@ export interface DelayedEventTable {
   since_ts: number
   /** `since_ts + delay_ms`; null with it. */
   send_at: number | null
+  /** When the scheduler looks at it: at `send_at`, or, if it was restarted, before; null with it. */
+  wake_at: number | null
   /** Whose newer state event cancels it; fixed by the dialect that scheduled it. */
   cancel_policy: CancelPolicy
   dialect: string

@@ -1,6 +1,6 @@
 /** The long-lived things, each built once, bottom up, and stopped in reverse. */
 import { join } from 'node:path'
-import { countAllScheduled } from '../db/delayed-events.ts'
+import { countAllScheduled, type ManagedRow, selectManaged } from '../db/delayed-events.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../db/open.ts'
 import { selectSessionsByAccessToken } from '../db/sessions.ts'
 import { loadIdentity } from './accounts/identity.ts'
@@ -17,6 +17,7 @@ import { AppServices } from './app-services/app-services.ts'
 import { readRegistrations } from './app-services/registration-file.ts'
 import { Transactions } from './app-services/transactions.ts'
 import type { Config } from './config.ts'
+import { restartTogether } from './delayed-events/delayed-events.ts'
 import { pruneFinalised } from './delayed-events/retention.ts'
 import { Scheduler } from './delayed-events/scheduler.ts'
 import type { Lab } from './lab/lab.ts'
@@ -51,6 +52,9 @@ export interface Context {
   readonly scheduler: Scheduler
   readonly sessions: Sessions
   readonly answers: Answers
+  /** A delayed event by its id. */
+  readonly delayedEvents: Together<string, ManagedRow | undefined>
+  readonly restarts: Together<ManagedRow, boolean>
   /** Messages that are to be sent. */
   readonly sends: OnceTogether<Message & { requester: Requester }, { event_id: string }>
   readonly rateLimits: RateLimits
@@ -140,6 +144,11 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       scheduler,
       sessions: new Together(hashes => selectSessionsByAccessToken(db, hashes), going),
       answers: new Together(keys => findAnswers(db, keys), going),
+      delayedEvents: new Together(ids => selectManaged(db, ids), going),
+      restarts: new Together(rows => restartTogether(context, rows), {
+        ...going,
+        keyOf: ({ delay_id }) => delay_id,
+      }),
       sends: new OnceTogether(() => context, sendMessages, {
         ...going,
         keyOf: ({ roomId }) => roomId,

@@ -15,6 +15,7 @@ import { roomDirectory } from './0018_room_directory.ts'
 import { media } from './0019_media.ts'
 import { ephemeral } from './0020_ephemeral.ts'
 import { administration } from './0021_administration.ts'
+import { restarts } from './0024_restarts.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -32,4 +33,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0019_media': media,
   '0020_ephemeral': ephemeral,
   '0021_administration': administration,
+  '0024_restarts': restarts,
 }

@@ -44,7 +44,7 @@ export const sabotages: Record<string, Sabotage> = {
     expected: 'early',
     // So far apart that no machine is so busy as to be late for all of them.
     delays: { leastMs: 500, mostMs: 8_000 },
-    rewrite: sql => sql.replace(/"send_at" <= (\$\d+)/i, '"send_at" <= $1::bigint + 60000'),
+    rewrite: sql => sql.replace(/"((?:send|wake)_at)" <= (\$\d+)/gi, '"$1" <= $2::bigint + 60000'),
   },
   'out-of-order': {
     what: 'what is due is sent latest first',

@@ -17,8 +17,9 @@ import {
   countScheduled,
   type DelayedEventRow,
   insertScheduled,
+  type ManagedRow,
+  restartAtOnce,
   restartScheduled,
-  selectDelayedEvent,
   selectNextSendAt,
 } from '../../db/delayed-events.ts'
 import { lockRoom, selectRoomToStay } from '../../db/rooms.ts'
@@ -121,6 +122,7 @@ export async function schedule(
     delay_ms: request.delayMs,
     since_ts: now,
     send_at: sendAt,
+    wake_at: sendAt,
     cancel_policy: request.cancelPolicy,
     dialect: request.dialect,
     is_rate_limited: requester.isRateLimited,
@@ -181,7 +183,7 @@ export async function manage(
   caller: Caller,
   what: { delayId: string; action: Action; owner?: string | undefined },
 ): Promise<Outcome> {
-  const delayedEvent = await selectDelayedEvent(ctx.db, what.delayId)
+  const delayedEvent = await ctx.delayedEvents.do(what.delayId)
   if (!delayedEvent || (what.owner !== undefined && delayedEvent.user_id !== what.owner)) {
     throw unknownDelayedEvent(ctx, caller)
   }
@@ -190,20 +192,42 @@ export async function manage(
   if (isScheduled && what.action === 'restart' && delayedEvent.delay_ms === null) {
     throw invalidParam('It waits for an action, and has no delay to restart')
   }
+  if (isScheduled && what.action === 'restart' && (await ctx.restarts.do(delayedEvent))) {
+    return 'done'
+  }
   for (;;) {
     if (await transaction(ctx.db, tx => act(ctx, tx, delayedEvent, what.action))) return 'done'
-    const finalised = await selectDelayedEvent(ctx.db, delayedEvent.delay_id)
+    const finalised = await ctx.delayedEvents.do(delayedEvent.delay_id)
     if (!finalised) throw unknownDelayedEvent(ctx, caller)
     // Scheduled: it was moved between the two looks.
     if (finalised.status !== 'scheduled') return finalised.status
   }
 }
 
+/** Restarts go together. @returns for each whether it was done; if not, somebody else is at it */
+export function restartTogether(
+  ctx: Context,
+  delayedEvents: readonly ManagedRow[],
+): Promise<boolean[]> {
+  return transaction(ctx.db, async tx => {
+    const ids = delayedEvents.map(({ delay_id }) => delay_id)
+    const restarted = await restartAtOnce(tx, ids, ctx.clock.now())
+    tx.afterCommit(() => {
+      for (const sendAt of restarted.values()) ctx.scheduler.noteDeadline(sendAt)
+    })
+    return delayedEvents.map(({ delay_id, dialect }) => {
+      const isRestarted = restarted.has(delay_id)
+      if (isRestarted) ctx.metrics.restarted(tx, dialect)
+      return isRestarted
+    })
+  })
+}
+
 /** @returns false if it is not scheduled any more */
 async function act(
   ctx: Context,
   tx: Tx,
-  delayedEvent: DelayedEventRow,
+  delayedEvent: ManagedRow,
   action: Action,
 ): Promise<boolean> {
   const now = ctx.clock.now()

@@ -4,14 +4,22 @@
  *
  * The timer is a hint and the table is the truth: a deadline that was moved or cancelled costs one
  * look at the table, and nothing has to be told to the scheduler but that an earlier one appeared.
+ *
+ * A restart moves `send_at` and leaves `wake_at`, which is in the index, where it is. So one that was
+ * restarted comes up too soon; it is then, with all that would come up soon, let sleep until it is due.
  */
-import { selectDue, selectNextDeadline } from '../../db/delayed-events.ts'
+import { letSleep, selectDue, selectNextWakeUp } from '../../db/delayed-events.ts'
+import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { Timer } from '../lib/clock.ts'
 import { MatrixError } from '../matrix/errors.ts'
 import { failDue, sendDue } from './send.ts'
 
 const batchSize = 100
+/** So many that were restarted are let sleep at once, and those that would wake up so soon. */
+const sleepers = { most: 1_000, aheadMs: 1_000 }
+/** After which time to look again at one that somebody was changing. */
+const busyMs = 10
 /** After an error that is not a refusal: 1 s, doubled each time, at the most this. */
 const longestBackOffMs = 60_000
 
@@ -100,12 +108,24 @@ export class Scheduler {
       if (due.length < batchSize) {
         // Whoever could have been tried again and was not due is cancelled, restarted or sent.
         for (const [id, { until }] of this.#backOff) if (until <= now) this.#backOff.delete(id)
-        const next = await selectNextDeadline(ctx.db, [...this.#backOff.keys()])
+        const next = await this.#nextWakeUp(ctx)
         const retries = [...this.#backOff.values()].map(entry => entry.until)
         return Math.min(next ?? Number.POSITIVE_INFINITY, ...retries)
       }
     }
     return undefined
+  }
+
+  /** When the next one may be due; undefined if nothing is scheduled. */
+  async #nextWakeUp(ctx: Context): Promise<number | undefined> {
+    for (;;) {
+      const next = await selectNextWakeUp(ctx.db, [...this.#backOff.keys()])
+      const now = ctx.clock.now()
+      if (!next || next.wake_at > now || next.send_at <= now) return next?.wake_at
+      const { aheadMs, most } = sleepers
+      const slept = await transaction(ctx.db, tx => letSleep(tx, now + aheadMs, most))
+      if (slept === 0) return now + busyMs
+    }
   }
 
   async #sendOne(

@@ -1,5 +1,5 @@
 /** Moving the clock. One thing after the other: of two at once, the second begins after the first. */
-import { selectNextDeadline } from '../../db/delayed-events.ts'
+import { selectNextWakeUp } from '../../db/delayed-events.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import { type Fired, FiredSoFar } from './fired.ts'
 import type { Lab } from './lab.ts'
@@ -64,7 +64,7 @@ export function advanceUntilIdle(lab: Lab, maxMs: number): Promise<Moved & { is_
     const limit = lab.clock.now() + maxMs
     const { fired } = await moveTo(lab, lab.clock.now())
     for (;;) {
-      const next = await selectNextDeadline(lab.context.db, [])
+      const next = await selectNextWakeUp(lab.context.db, [])
       const timer = lab.clock.nextTimer()
       const isIdle = next === undefined
       if (isIdle || timer === undefined || timer > limit) {
