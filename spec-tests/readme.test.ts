@@ -43,15 +43,18 @@ test('the flags that it lists are those of --help', async () => {
   expect(flagsIn(table)).toEqual(flagsIn(stdout))
 })
 
-test.each(['README.md', 'db/README.md', 'server/docs/architecture.md', 'server/docs/changelog.md'])(
-  'the links of %s lead somewhere',
-  file => {
-    const text = readFileSync(`${root}${file}`, 'utf8')
-    const folder = file.slice(0, file.lastIndexOf('/') + 1)
-    const targets = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(match => match[1] ?? '')
-    expect(targets.filter(target => !existsSync(`${root}${folder}${target}`))).toEqual([])
-  },
-)
+test.each([
+  'README.md',
+  'db/README.md',
+  'server/docs/architecture.md',
+  'server/docs/changelog.md',
+  'server/docs/scenarios.md',
+])('the links of %s lead somewhere', file => {
+  const text = readFileSync(`${root}${file}`, 'utf8')
+  const folder = file.slice(0, file.lastIndexOf('/') + 1)
+  const targets = [...text.matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(match => match[1] ?? '')
+  expect(targets.filter(target => !existsSync(`${root}${folder}${target}`))).toEqual([])
+})
 
 test('the files that the architecture page names are there', () => {
   const text = readFileSync(`${root}server/docs/architecture.md`, 'utf8')

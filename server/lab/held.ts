@@ -44,6 +44,11 @@ export class Held {
     for (const goOn of [...this.#waiting]) goOn()
   }
 
+  /** How many wait. */
+  waiting(): number {
+    return this.#waiting.size
+  }
+
   isIdle(): boolean {
     return this.#goingOn.size === 0
   }

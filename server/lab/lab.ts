@@ -13,11 +13,19 @@ export interface Held {
   swap(change: (db: Database) => Promise<void>): Promise<void>
 }
 
+/** Clients in the test's own process, whose timers are on the server's clock. */
+export interface Company {
+  isIdle(): boolean
+  idle(): Promise<void>
+}
+
 export class Lab {
   readonly clock: LabClock
   readonly faults: Faults
   /** By id. They end with the server. */
   readonly snapshots = new Map<string, Snapshot>()
+  /** Whom time waits for, too, before it moves on. */
+  readonly company = new Set<Company>()
   #held: Held | undefined
   #last: Promise<unknown> = Promise.resolve()
 

@@ -18,6 +18,7 @@ export async function untilQuiet(ctx: Context): Promise<void> {
     await ctx.roomDeletions.idle()
     await ctx.positions.idle()
     await ctx.lab?.faults.held.idle()
+    for (const one of ctx.lab?.company ?? []) await one.idle()
     const isInTime = await inTime(Promise.all([ctx.pushDelivery.idle(), ctx.notifier.idle()]))
     // What any of this has woken begins in this turn of the loop, and shows in the next.
     await new Promise(resolve => setImmediate(resolve))
@@ -28,7 +29,7 @@ export async function untilQuiet(ctx: Context): Promise<void> {
 function isQuiet(ctx: Context): boolean {
   const { scheduler, sweeper, roomDeletions, positions, pushDelivery, notifier, lab } = ctx
   const own = [scheduler, sweeper, roomDeletions, positions, pushDelivery, notifier]
-  const all = [...own, lab?.faults.held]
+  const all = [...own, lab?.faults.held, ...(lab?.company ?? [])]
   return all.every(one => one?.isIdle() ?? true)
 }
 

@@ -9,7 +9,7 @@ import { type Config, parseConfig } from '../config.ts'
 import { Scheduler } from '../delayed-events/scheduler.ts'
 import type { Fault, FaultOptions, Faults } from '../lab/faults.ts'
 import type { Fired } from '../lab/fired.ts'
-import { Lab } from '../lab/lab.ts'
+import { type Company, Lab } from '../lab/lab.ts'
 import { untilQuiet } from '../lab/quiet.ts'
 import {
   dropSnapshot,
@@ -20,7 +20,7 @@ import {
 } from '../lab/snapshots.ts'
 import { advance } from '../lab/time.ts'
 import { makeUsers } from '../lab/users.ts'
-import { systemClock } from '../lib/clock.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
 import { type LabClock, labClock } from '../lib/lab-clock.ts'
 import { makeLog } from '../lib/log.ts'
 import { Serving } from '../serving.ts'
@@ -121,6 +121,16 @@ export class Homeserver implements AsyncDisposable {
       deviceId: user.device_id,
       baseUrl: this.baseUrl,
     }
+  }
+
+  /** The clock that this server goes by, for a client in the same process. */
+  get clock(): Clock {
+    return this.#clock ?? systemClock
+  }
+
+  /** Before time moves on, wait for this, too, until it has nothing more to do at its moment. */
+  accompany(company: Company): void {
+    this.#lab.company.add(company)
   }
 
   /** The server's time, Unix ms. */
@@ -235,7 +245,9 @@ export class Homeserver implements AsyncDisposable {
   }
 
   async #passTime(ms: number): Promise<void> {
-    await this.#clock?.advance(ms, async () => undefined)
+    await this.#clock?.advance(ms, async () => {
+      for (const one of this.#lab.company) await one.idle()
+    })
   }
 
   async #copyTo(storage: Storage, snapshot: Snapshot): Promise<void> {

@@ -1,0 +1,81 @@
+/** An unmodified matrix-js-sdk on a machine of its own, in a room with a call. */
+import { ClientEvent, createClient, type MatrixClient, SyncState } from 'matrix-js-sdk'
+import { type MatrixRTCSession, MatrixRTCSessionEvent } from 'matrix-js-sdk/lib/matrixrtc/index.js'
+import { heartbeat } from './constants.ts'
+import type { Asked, Machine } from './machine.ts'
+import type { TestUser } from './world.ts'
+
+export class CallClient {
+  readonly user: TestUser
+  readonly machine: Machine
+  /** What the SDK gave up the call for. */
+  readonly gaveUp: string[] = []
+  readonly #client: MatrixClient
+  #session: MatrixRTCSession | undefined
+
+  /** @returns when it is in sync and sees the room */
+  static async start(user: TestUser, machine: Machine, roomId: string): Promise<CallClient> {
+    const client = new CallClient(user, machine)
+    await machine.run(() => client.#start(roomId))
+    return client
+  }
+
+  private constructor(user: TestUser, machine: Machine) {
+    this.user = user
+    this.machine = machine
+    const { userId, accessToken, deviceId } = user
+    const { fetch: fetchFn } = machine
+    this.#client = machine.run(() =>
+      createClient({ baseUrl: 'http://hs1', userId, accessToken, deviceId, fetchFn }),
+    )
+  }
+
+  async #start(roomId: string): Promise<void> {
+    const prepared = new Promise<void>(resolve => {
+      this.#client.on(ClientEvent.Sync, state => {
+        if (state === SyncState.Prepared) resolve()
+      })
+    })
+    await this.#client.startClient({ initialSyncLimit: 20 })
+    await prepared
+    const room = this.#client.getRoom(roomId)
+    if (!room) throw new Error(`${this.user.userId} is not in ${roomId}`)
+    this.#session = this.#client.matrixRTC.getRoomSession(room)
+    this.#session.on(MatrixRTCSessionEvent.MembershipManagerError, error => {
+      this.gaveUp.push(String(error))
+    })
+  }
+
+  /** Have the SDK join the call; it does so by itself from here on. */
+  join(): void {
+    const { userId, deviceId } = this.user
+    this.machine.run(() =>
+      this.#session?.joinRTCSession(
+        { userId, deviceId, memberId: `${userId}:${deviceId}` },
+        // Nobody connects to it: without media a transport is only a line in the membership.
+        [{ type: 'livekit', livekit_service_url: 'https://livekit.invalid', livekit_alias: 'x' }],
+        undefined,
+        {
+          delayedLeaveEventDelayMs: heartbeat.delayMs,
+          delayedLeaveEventRestartMs: heartbeat.restartMs,
+          manageMediaKeys: false,
+        },
+      ),
+    )
+  }
+
+  /** Who is in the call, as the SDK counts: the devices. */
+  participants(): string[] {
+    return (this.#session?.memberships ?? []).map(({ deviceId }) => deviceId).sort()
+  }
+
+  /** The restarts that it has asked for, oldest first. */
+  restarts(): Asked[] {
+    return this.machine.asked.filter(({ path }) => /\/delayed_events\/[^/]+\/restart/.test(path))
+  }
+
+  stop(): void {
+    this.machine.run(() => this.#client.stopClient())
+    this.machine.die()
+  }
+}

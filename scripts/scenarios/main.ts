@@ -1,0 +1,64 @@
+/**
+ * `npm run scenario -- heartbeat-stops`: tell it, with the time of the server, and check what must be
+ * seen. Several names are told one after the other; none, and there is a list.
+ *
+ *   --all    every scenario
+ *   --json   a line of JSON for each: name, checks, and what happened
+ *
+ * On the embedded database, or with DATABASE_URL in a schema of its own on that PostgreSQL. Exits
+ * with 0 only if everything was seen.
+ */
+import { parseArgs } from 'node:util'
+import { Homeserver, stopSharedDatabase } from '../../server/testing/index.ts'
+import { scenarios } from './index.ts'
+import type { Scenario } from './scenario.ts'
+import { type Check, World } from './world.ts'
+
+const { values, positionals } = parseArgs({
+  options: { all: { type: 'boolean' }, json: { type: 'boolean' } },
+  allowPositionals: true,
+})
+const print = (line: string) => void process.stdout.write(`${line}\n`)
+
+// The SDK logs to the console, at length.
+const drop = () => undefined
+Object.assign(console, { log: drop, trace: drop, debug: drop, info: drop, warn: drop, error: drop })
+
+async function tell(name: string, scenario: Scenario): Promise<Check[]> {
+  const lines: string[] = []
+  const say = values.json ? (line: string) => void lines.push(line) : print
+  say(`\n${name}\n  ${scenario.story}\n  Must be seen: ${scenario.mustSee}\n`)
+  const server = await Homeserver.start({
+    config: { log_level: 'fatal', ...scenario.config },
+    databaseUrl: process.env.DATABASE_URL,
+  })
+  const world = new World(server, say)
+  try {
+    await scenario.run(world)
+  } catch (error) {
+    const found = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    world.checks.push({ what: 'it can be told to the end', held: false, found })
+    say(`         ✗ ${found}`)
+  } finally {
+    await world.end()
+  }
+  if (values.json) print(JSON.stringify({ name, checks: world.checks, happened: lines }))
+  return world.checks
+}
+
+const names = values.all ? Object.keys(scenarios) : positionals
+const unknown = names.filter(name => !Object.hasOwn(scenarios, name))
+if (unknown.length > 0 || names.length === 0) {
+  for (const name of unknown) print(`there is no scenario ${name}`)
+  for (const [name, { story }] of Object.entries(scenarios)) print(`${name}\n  ${story}`)
+  process.exit(names.length === 0 ? 0 : 2)
+}
+const checks: Check[] = []
+for (const name of names) {
+  const scenario = scenarios[name]
+  if (scenario) checks.push(...(await tell(name, scenario)))
+}
+await stopSharedDatabase()
+const broken = checks.filter(({ held }) => !held).length
+if (!values.json) print(`\n${checks.length - broken} of ${checks.length} were seen`)
+process.exit(broken > 0 ? 1 : 0)

@@ -1,0 +1,39 @@
+/**
+ * The known ways in which calls break, each told once: real matrix-js-sdk clients, and a server whose
+ * clock stands still while they work. In a process of its own: there, and not here, the clients' time
+ * is the server's. Runs what was built.
+ */
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { text } from 'node:stream/consumers'
+import { scenarios } from './index.ts'
+
+interface Told {
+  name: string
+  checks: { what: string; held: boolean; found: string }[]
+  happened: string[]
+}
+
+let told: Told[]
+beforeAll(async () => {
+  const main = new URL('../../dist/scripts/scenarios/main.js', import.meta.url)
+  const child = spawn(process.execPath, [main.pathname, '--all', '--json'], {
+    env: { ...process.env, DATABASE_URL: undefined, NODE_OPTIONS: undefined },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const lines = (await text(child.stdout)).split('\n').filter(line => line.startsWith('{"name":'))
+  told = lines.map(line => JSON.parse(line) as Told)
+}, 240_000)
+
+test.each(Object.keys(scenarios))('%s', name => {
+  const { checks = [], happened = [] } = told.find(one => one.name === name) ?? {}
+  expect(checks.length).toBeGreaterThan(0)
+  expect({ unseen: checks.filter(({ held }) => !held), happened }).toEqual({ unseen: [], happened })
+})
+
+test('server/docs/scenarios.md lists them', () => {
+  const listed = readFileSync('server/docs/scenarios.md', 'utf8').matchAll(
+    /^\| `([a-z0-9-]+)` \|/gm,
+  )
+  expect([...listed].map(([, name]) => name)).toEqual(Object.keys(scenarios))
+})
