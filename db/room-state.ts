@@ -156,8 +156,12 @@ export async function selectStateAt(
     .$if(members !== undefined, query =>
       query.where(eb =>
         eb.or([
-          eb('room_state.type', '!=', 'm.room.member'),
-          eb('room_state.state_key', '=', sql<string>`ANY(${[...(members ?? [])]}::text[])`),
+          // Each of these is an index: whoever else is in the room is not looked at.
+          eb('room_state.membership', 'is', null),
+          eb.and([
+            eb('room_state.type', '=', 'm.room.member'),
+            eb('room_state.state_key', '=', sql<string>`ANY(${[...(members ?? [])]}::text[])`),
+          ]),
         ]),
       ),
     )
@@ -327,6 +331,27 @@ export async function selectJoinedMembersAt(db: Db, roomId: string, at: number):
     .where(stillHeldAfter(at))
     .execute()
   return rows.map(row => row.state_key)
+}
+
+/** One of those who are in the room now, but none of these. */
+export async function selectSomeoneJoined(
+  db: Db,
+  roomId: string,
+  except: readonly string[],
+): Promise<string | undefined> {
+  const row = await db.q
+    .selectFrom('room_state')
+    .select('state_key')
+    .where('room_id', '=', roomId)
+    .where('until_position', 'is', null)
+    // With the `invite` beside it this is a partial index.
+    .where(sql<boolean>`membership IN ('join', 'invite')`)
+    .where('membership', '=', 'join')
+    .where('state_key', '!=', sql<string>`ALL(${[...except]}::text[])`)
+    .orderBy('position')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.state_key
 }
 
 /** The membership events of who is banned from the room now. */

@@ -80,10 +80,17 @@ export async function selectStates(
       ${wishes.map(wish => wish.after)}::bigint[],
       ${wishes.map(wish => wish.withMembers)}::boolean[]
     ) WITH ORDINALITY AS wanted (room_id, at, after, with_members, n)
-    JOIN room_state ON room_state.room_id = wanted.room_id
-      AND room_state.position > wanted.after AND room_state.position <= wanted.at
-      AND (room_state.until_position IS NULL OR room_state.until_position > wanted.at)
-      AND (wanted.with_members OR room_state.type <> 'm.room.member')
+    -- Members and all else apart, each by an index of its own: there may be very many members.
+    JOIN LATERAL (
+      SELECT event_id, position, until_position FROM room_state
+      WHERE room_id = wanted.room_id AND membership IS NULL
+        AND position > wanted.after AND position <= wanted.at
+      UNION ALL
+      SELECT event_id, position, until_position FROM room_state
+      WHERE wanted.with_members AND room_id = wanted.room_id AND membership IS NOT NULL
+        AND position > wanted.after AND position <= wanted.at
+    ) AS room_state
+      ON room_state.until_position IS NULL OR room_state.until_position > wanted.at
     JOIN events ON events.event_id = room_state.event_id
     ORDER BY wanted.n, room_state.position`.execute(db.q)
   return rows

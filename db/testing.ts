@@ -62,7 +62,7 @@ export async function dropSchemas(url: string, schemas: readonly string[]): Prom
 }
 
 /** The columns of a table that can be written, those in `instead` replaced by an expression. */
-async function columns(db: Db, table: string, instead: Record<string, RawBuilder<unknown>>) {
+export async function columns(db: Db, table: string, instead: Record<string, RawBuilder<unknown>>) {
   const { rows } = await sql<{ name: string }>`
     SELECT column_name AS name FROM information_schema.columns
     WHERE table_schema = current_schema() AND table_name = ${table} AND is_identity = 'NO'`.execute(

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 
-/** Rooms that are deleted or blocked, and those in which the server itself speaks. */
+/** Rooms that are deleted or blocked, those in which the server itself speaks, and large ones. */
 export async function administration(q: Kysely<unknown>): Promise<void> {
   await sql`ALTER TABLE rooms ADD notices_for text`.execute(q)
   await sql`
@@ -34,6 +34,10 @@ export async function administration(q: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE UNIQUE INDEX room_deletions_active ON room_deletions (room_id)
     WHERE status = 'active'`.execute(q)
+  // The state of a room without its members, however many they are.
+  await sql`
+    CREATE INDEX room_state_others ON room_state (room_id, position) WHERE membership IS NULL
+  `.execute(q)
   // Of a deleted room stay the departures of those who were in it, and what became of what they had
   // scheduled. Whoever schedules holds the room's row.
   await sql`ALTER TABLE events DROP CONSTRAINT events_room_id_fkey`.execute(q)

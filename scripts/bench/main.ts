@@ -8,6 +8,7 @@
 import { writeFile } from 'node:fs/promises'
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
+import { largeRoomRows } from './large-room-rows.ts'
 import { killAll } from './processes.ts'
 import { readRows, wakeRow } from './read-rows.ts'
 import { restartRow, scheduleRow, sendRows } from './request-rows.ts'
@@ -44,6 +45,7 @@ const measurements: Record<string, (stage: Stage) => Promise<Row | Row[]>> = {
   'wake-1': stage => wakeRow(stage, 1),
   'wake-many': stage => wakeRow(stage, isQuick ? 200 : 1_000),
   read: readRows,
+  'large-rooms': largeRoomRows,
 }
 
 const stage = await Stage.set(engine, isQuick, process.env.DATABASE_URL)

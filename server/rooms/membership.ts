@@ -5,7 +5,7 @@
  * Spec: Client-Server API "Room membership"
  */
 import { selectUser } from '../../db/accounts.ts'
-import { selectStateAt, selectStateByKeys } from '../../db/room-state.ts'
+import { selectSomeoneJoined, selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom, upsertForgotten } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
@@ -13,7 +13,10 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { forbidden, notFound, unknown } from '../matrix/errors.ts'
-import { actionLevel, powerLevelOf } from '../matrix/power-levels.ts'
+import type { AuthEvent } from '../matrix/event.ts'
+import { isUserId } from '../matrix/ids.ts'
+import { actionLevel, creatorsOf, powerLevelOf } from '../matrix/power-levels.ts'
+import type { RoomVersion } from '../matrix/room-versions.ts'
 import { appendEvent } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
 import { resolveRoom } from './directory.ts'
@@ -142,16 +145,33 @@ async function findVoucher(tx: Tx, room: LockedRoom, userId: string): Promise<st
   if (!create) throw new Error('a room without a create event')
   const powerLevels = event('m.room.power_levels')
   const required = actionLevel('invite', powerLevels, version)
+  const mayInvite = (candidate: string) =>
+    powerLevelOf(candidate, create, powerLevels, version) >= required
+  // Those of whom the room says something, and one for all of whom it says nothing.
+  const named = namedIn(create, powerLevels, version)
+  const unnamed = await selectSomeoneJoined(tx, room.room_id, named)
+  const candidates = [...named, ...(unnamed === undefined ? [] : [unnamed])].filter(mayInvite)
   // The room is locked: what is in its state is what holds.
-  const members = await selectStateAt(tx, room.room_id, Number.MAX_SAFE_INTEGER, {
-    types: ['m.room.member'],
-  })
-  for (const member of members) {
-    const candidate = member.state_key ?? ''
-    if (parsePdu(member).content.membership !== 'join') continue
-    if (powerLevelOf(candidate, create, powerLevels, version) >= required) return candidate
-  }
-  throw forbidden('Nobody in the room may let you in')
+  const members = await selectStateByKeys(
+    tx,
+    room.room_id,
+    candidates.map(candidate => ['m.room.member', candidate] as const),
+  )
+  const voucher = members.find(member => parsePdu(member).content.membership === 'join')
+  if (!voucher?.state_key) throw forbidden('Nobody in the room may let you in')
+  return voucher.state_key
+}
+
+/** Whoever created the room, or has a power level of their own. */
+function namedIn(create: AuthEvent, powerLevels: AuthEvent | undefined, version: RoomVersion) {
+  const users = powerLevels?.content.users
+  const named = new Set([
+    create.sender,
+    ...creatorsOf(create, version),
+    ...(isJsonObject(users) ? Object.keys(users) : []),
+  ])
+  // Old versions let anything stand there.
+  return [...named].filter(isUserId)
 }
 
 /** Whether the user is in one of the rooms that an `allow` of restricted join rules names. */

@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { copyBack } from '../../db/copying.ts'
+import { multiplyMembers, multiplyMessages, settleLargeRooms } from '../../db/large-rooms.ts'
 import { openDatabase } from '../../db/open.ts'
+import { type RowsRead, rowsRead } from '../../db/rows-read.ts'
 import { countRows } from '../../db/testing.ts'
 import { type Config, parseConfig } from '../config.ts'
 import { Scheduler } from '../delayed-events/scheduler.ts'
@@ -231,6 +233,20 @@ export class Homeserver implements AsyncDisposable {
   /** How many requests are held in a long poll. */
   waiting(): number {
     return this.#serving.context.notifier.waiting()
+  }
+
+  /** Let a room grow: by members like its last one, or by messages like its last one. */
+  async enlarge(roomId: string, by: { members?: number; messages?: number }): Promise<void> {
+    const { db } = this.#serving.context
+    if (by.members !== undefined) await multiplyMembers(db, roomId, by.members)
+    if (by.messages !== undefined) await multiplyMessages(db, roomId, by.messages)
+    await settleLargeRooms(db)
+    await this.restart()
+  }
+
+  /** How much of the tables a request reads. */
+  rowsRead(request: () => Promise<unknown>): Promise<RowsRead> {
+    return rowsRead(this.#serving.context.db, request)
   }
 
   /** How many rows each table has: what is refused must leave them as they were. */

@@ -87,6 +87,16 @@ export class TestServer {
     while (this.waiting() !== count) await setImmediate()
   }
 
+  /** Let a room grow: by members like its last one, or by messages like its last one. */
+  enlarge(roomId: string, by: { members?: number; messages?: number }): Promise<void> {
+    return this.#homeserver.enlarge(roomId, by)
+  }
+
+  /** How much of the tables a request reads. */
+  rowsRead(request: () => Promise<unknown>) {
+    return this.#homeserver.rowsRead(request)
+  }
+
   /** How many rows each table has: what is refused must leave them as they were. */
   rowCounts(): Promise<Record<string, number>> {
     return this.#homeserver.rowCounts()

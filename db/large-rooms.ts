@@ -1,0 +1,81 @@
+/** Rooms that are large from the start, for measurements: the tables as if all had come one by one. */
+import { sql } from 'kysely'
+import { columns } from './testing.ts'
+import type { Db } from './transaction.ts'
+
+/**
+ * Let `count` more users be in a room: like its last member, whose join is the room's last event,
+ * and under the names `@member-1:…`, `@member-2:…` in each room.
+ */
+export async function multiplyMembers(db: Db, roomId: string, count: number): Promise<void> {
+  const { rows } = await sql<{ position: number; sender: string }>`
+    SELECT position, sender FROM events
+    WHERE room_id = ${roomId} AND type = 'm.room.member' ORDER BY position DESC LIMIT 1`.execute(
+    db.q,
+  )
+  const [last] = rows
+  if (!last) throw new Error('nobody is in the room')
+  const domain = last.sender.slice(last.sender.indexOf(':'))
+  const member = sql`'@member-' || n || ${domain}::text`
+  const top = sql`(SELECT max(position) AS first FROM events) AS top`
+  const numbers = sql`generate_series(1, ${count}::int) AS n`
+  const users = await columns(db, 'users', { user_id: member })
+  await sql`
+    INSERT INTO users (${users.names})
+    SELECT ${users.values} FROM (SELECT * FROM users WHERE user_id = ${last.sender}) AS one, ${numbers}
+    ON CONFLICT DO NOTHING`.execute(db.q)
+  const events = await columns(db, 'events', {
+    event_id: sql`event_id || n`,
+    position: sql`first + n`,
+    sender: member,
+    state_key: member,
+    pdu: sql`replace(pdu, ${last.sender}::text, ${member})`,
+    transaction_id: sql`NULL`,
+  })
+  const join = sql`(SELECT * FROM events
+    WHERE room_id = ${roomId} AND position = ${last.position}) AS join_event`
+  await sql`
+    INSERT INTO events (${events.names})
+    SELECT ${events.values} FROM ${join}, ${top}, ${numbers}`.execute(db.q)
+  await sql`
+    INSERT INTO room_state (room_id, type, state_key, position, event_id, sender, membership)
+    SELECT room_id, type, state_key, position, event_id, sender, 'join' FROM events
+    WHERE room_id = ${roomId} AND type = 'm.room.member' AND state_key LIKE '@member-%'`.execute(
+    db.q,
+  )
+  await sql`
+    UPDATE rooms SET joined_members = joined_members + ${count} WHERE room_id = ${roomId}`.execute(
+    db.q,
+  )
+}
+
+/** Of a room's last event, a message, put `count` copies after it, each with a word of its own. */
+export async function multiplyMessages(db: Db, roomId: string, count: number): Promise<void> {
+  const { names, values } = await columns(db, 'events', {
+    event_id: sql`event_id || n`,
+    position: sql`first + n`,
+    origin_server_ts: sql`origin_server_ts + n`,
+    transaction_id: sql`NULL`,
+  })
+  const last = sql`(SELECT * FROM events
+    WHERE room_id = ${roomId} ORDER BY position DESC LIMIT 1) AS last`
+  const numbers = sql`generate_series(1, ${count}::int) AS n`
+  await sql`
+    INSERT INTO searchable_texts (event_id, room_id, position, key, words)
+    SELECT event_id || n, room_id, first + n, key, words || array_to_tsvector(ARRAY['w' || n])
+    FROM (SELECT * FROM searchable_texts
+      WHERE room_id = ${roomId} ORDER BY position DESC LIMIT 1) AS last,
+      (SELECT max(position) AS first FROM events) AS top, ${numbers}`.execute(db.q)
+  await sql`
+    INSERT INTO events (${names})
+    SELECT ${values}
+    FROM ${last}, (SELECT max(position) AS first FROM events) AS top, ${numbers}`.execute(db.q)
+}
+
+/** When all rooms are made: positions go on above them, and the planner knows what there is. */
+export async function settleLargeRooms(db: Db): Promise<void> {
+  await sql`SELECT setval('stream_positions', (SELECT max(position) + 1 FROM events))`.execute(db.q)
+  for (const table of ['events', 'room_state', 'searchable_texts', 'rooms', 'users']) {
+    await sql`ANALYZE ${sql.table(table)}`.execute(db.q)
+  }
+}

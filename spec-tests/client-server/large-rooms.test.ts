@@ -1,0 +1,161 @@
+/**
+ * What gives no more in a larger room reads no more there. Rows are counted, not milliseconds: those
+ * that the database visits, whatever it then throws away.
+ */
+import type { Client } from '../support/client.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import type { JsonObject } from '../support/wire.ts'
+
+/** A room, before and after it grew. */
+interface Room {
+  id: string
+  owner: Client
+  reader: Client
+}
+
+const v3 = '/_matrix/client/v3'
+const lazy = JSON.stringify({ room: { state: { lazy_load_members: true } } })
+const lazyPage = JSON.stringify({ lazy_load_members: true })
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startServer()
+})
+afterAll(() => server.stop())
+
+async function makeRoom(): Promise<Room> {
+  const [owner, reader] = [await server.user('owner'), await server.user('reader')]
+  const id = await owner.createRoom({ preset: 'public_chat', name: 'The room' })
+  await owner.say(id, 'the sand has run out')
+  await reader.join(id)
+  await reader.say(id, 'the hourglass is turned')
+  return { id, owner, reader }
+}
+
+const search = (client: Client, term: string) => {
+  const room_events = { search_term: term, order_by: 'recent' }
+  return client.ok('POST', `${v3}/search`, { body: { search_categories: { room_events } } })
+}
+
+/** Each prepares one request, and gives it. */
+const requests: Record<string, (room: Room) => Promise<() => Promise<unknown>>> = {
+  'PUT …/send':
+    async ({ id, owner }) =>
+    () =>
+      owner.say(id, 'it runs'),
+  async 'POST /join'({ id }) {
+    const charlie = await server.user('charlie')
+    return () => charlie.join(id)
+  },
+  async 'POST /join, by membership of another room'({ id, owner }) {
+    const charlie = await server.user('charlie')
+    const allow = [{ type: 'm.room_membership', room_id: await charlie.createRoom() }]
+    const rules = (content: JsonObject) => owner.setState(id, 'm.room.join_rules', '', content)
+    return async () => {
+      await rules({ join_rule: 'restricted', allow })
+      await charlie.join(id)
+      await rules({ join_rule: 'public' })
+    }
+  },
+  async 'POST …/leave'({ id }) {
+    const charlie = await server.user('charlie')
+    await charlie.join(id)
+    return () => charlie.leave(id)
+  },
+  'GET /sync, the first one':
+    async ({ reader }) =>
+    () =>
+      reader.sync({ filter: lazy }),
+  async 'GET /sync, after a message'({ id, owner, reader }) {
+    const { next_batch: since } = await reader.sync({ filter: lazy })
+    await owner.say(id, 'one more')
+    return () => reader.sync({ since, filter: lazy })
+  },
+  async 'GET /sync, after a join'({ id, reader }) {
+    const { next_batch: since } = await reader.sync({ filter: lazy })
+    await (await server.user('charlie')).join(id)
+    return () => reader.sync({ since, filter: lazy })
+  },
+  'POST /sync, sliding':
+    async ({ reader }) =>
+    () => {
+      const path = '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync'
+      const required_state = [
+        ['m.room.name', ''],
+        ['m.room.member', '$LAZY'],
+      ]
+      const body = { lists: { all: { ranges: [[0, 9]], timeline_limit: 10, required_state } } }
+      return reader.ok('POST', path, { body })
+    },
+  'GET …/messages':
+    async ({ id, reader }) =>
+    () =>
+      reader.messages(id, { dir: 'b', limit: 20, filter: lazyPage }),
+  async 'GET …/context'({ id, owner, reader }) {
+    const eventId = await owner.say(id, 'here')
+    const path = reader.roomPath(id, 'context', eventId)
+    return () => reader.ok('GET', path, { query: { limit: 10, filter: lazyPage } })
+  },
+  'POST /search, for what is everywhere':
+    async ({ reader }) =>
+    () =>
+      search(reader, 'hourglass'),
+  'POST /search, for what is there once':
+    async ({ reader }) =>
+    () =>
+      search(reader, 'sand'),
+  'GET …/state/m.room.name':
+    async ({ id, reader }) =>
+    () =>
+      reader.state(id, 'm.room.name'),
+  async 'POST …/receipt'({ id, owner, reader }) {
+    const path = reader.roomPath(id, 'receipt', 'm.read', await owner.say(id, 'read'))
+    return () => reader.ok('POST', path, { body: {} })
+  },
+}
+
+async function rowsIn(room: Room, name: string) {
+  const prepare = requests[name]
+  if (!prepare) throw new Error(`there is no request ${name}`)
+  const request = await prepare(room)
+  const { rows, statements, worst } = await server.rowsRead(request)
+  return { rows, statements, worst }
+}
+
+describe.each([
+  ['members', { members: 100 }, { members: 3_000 }],
+  ['events', { messages: 1_000 }, { messages: 6_000 }],
+] as [string, JsonObject, JsonObject][])('A room of many %s', (kind, few, many) => {
+  let small: Room
+  let large: Room
+  beforeAll(async () => {
+    small = await makeRoom()
+    large = await makeRoom()
+    await server.enlarge(small.id, few)
+    await server.enlarge(large.id, many)
+  })
+
+  test.each(Object.keys(requests))('%s reads no more than in a small one', async name => {
+    const [inSmall, inLarge] = [await rowsIn(small, name), await rowsIn(large, name)]
+    // Statements are explained with the plan of the moment, which may differ a little.
+    const most = inSmall.rows + 50
+    const measured = {
+      ...inLarge,
+      isMore: inLarge.rows > most || inLarge.statements > inSmall.statements,
+    }
+    expect(measured).toEqual({ ...inLarge, isMore: false })
+  })
+
+  test(`it is really large: GET …/${kind === 'members' ? 'members' : 'messages'} shows it`, async () => {
+    if (kind === 'members') {
+      const { chunk } = await large.reader.ok('GET', large.reader.roomPath(large.id, 'members'))
+      expect(chunk.length).toBeGreaterThan(3_000)
+      const path = large.reader.roomPath(large.id, 'members')
+      const { rows } = await server.rowsRead(() => large.reader.ok('GET', path))
+      expect(rows).toBeGreaterThan(3_000)
+    } else {
+      const { chunk } = await large.reader.messages(large.id, { dir: 'b', limit: 1_000 })
+      expect(chunk).toHaveLength(1_000)
+    }
+  })
+})
