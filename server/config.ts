@@ -60,7 +60,7 @@ export const configSchema = z.strictObject({
     .describe(
       'Options that are set together; those that are set here win. test: what test runs need, that ' +
         'is registration, guests, registration_shared_secret "complement", password_hash_cost 1, no ' +
-        'rate_limits, url_previews of private addresses, media.legacy_downloads. Not for a server ' +
+        'rate_limits, url_previews of and push to private addresses, media.legacy_downloads. Not for a server ' +
         'that strangers can reach.',
     ),
   server_name: z
@@ -384,6 +384,19 @@ export const configSchema = z.strictObject({
     })
     .prefault({})
     .describe('What administrators have the server say to a user; for Complement.'),
+  push: z
+    .strictObject({
+      allow_private_addresses: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Also notify push gateways in private networks and on this machine, for a gateway of ' +
+            "one's own and for tests: every user can then have requests sent to what only this " +
+            'machine can reach.',
+        ),
+    })
+    .prefault({})
+    .describe('Notifications to push gateways, which are where the clients of users say.'),
   metrics_allowed_from: ranges
     .default(['loopback'])
     .describe(

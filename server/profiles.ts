@@ -14,6 +14,7 @@ const profiles: Record<string, Options> = {
     rate_limits: { enabled: false },
     // What is to be previewed lies on the machine that the tests run on.
     url_previews: { allow_private_addresses: true },
+    push: { allow_private_addresses: true },
     media: { legacy_downloads: true },
   },
 }

@@ -1,5 +1,5 @@
 /**
- * Getting what somebody else has named, from the public internet and from nowhere else: who may name
+ * Asking what somebody else has named, on the public internet and nowhere else: who may name
  * a URL must not reach, through us, what only we can reach.
  *
  * The address is checked when it is connected to. A check before that would be of another answer of
@@ -38,7 +38,7 @@ export async function fetchPublic(
 ): Promise<Fetched> {
   let at = url
   for (let redirects = 0; redirects <= maxRedirects; redirects++) {
-    const body = await get(at, options)
+    const body = await requestPublic(at, { ...options, method: 'GET' })
     const { statusCode = 0, headers } = body
     if (statusCode >= 200 && statusCode < 300) return { url: at, body }
     body.destroy()
@@ -50,15 +50,28 @@ export async function fetchPublic(
   throw new Error('it redirects too often')
 }
 
-function get(
+/**
+ * Ask a URL, and nothing else: a redirection is an answer as any other.
+ *
+ * @returns the answer, whatever its status; its body is to be read or destroyed
+ * @throws AddressRefused as {@link fetchPublic}
+ */
+export function requestPublic(
   url: URL,
-  { allowPrivate, headers, signal }: Parameters<typeof fetchPublic>[1],
+  {
+    method,
+    body,
+    allowPrivate,
+    headers,
+    signal,
+  }: Parameters<typeof fetchPublic>[1] & { method: 'GET' | 'POST'; body?: string },
 ): Promise<IncomingMessage> {
   const host = url.hostname.replace(/^\[|\]$/g, '')
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new AddressRefused()
   // Nothing is looked up for what is an address already.
   if (!allowPrivate && isIP(host) !== 0 && !isPublicAddress(host)) throw new AddressRefused()
   const options: RequestOptions = {
+    method,
     headers: { ...headers, 'Accept-Encoding': 'identity' },
     signal,
     agent: false,
@@ -66,7 +79,7 @@ function get(
   }
   const request = url.protocol === 'https:' ? requestHttps : requestHttp
   return new Promise((resolve, reject) => {
-    request(url, options, resolve).on('error', reject).end()
+    request(url, options, resolve).on('error', reject).end(body)
   })
 }
 

@@ -192,7 +192,7 @@ export class PushDelivery {
     if (!isStale) {
       const { url } = JSON.parse(pusher.data) as JsonObject
       const notification = await notificationOf(ctx, pusher, push)
-      const rejected = await notifyGateway(ctx.clock, String(url), notification, this.#stop.signal)
+      const rejected = await notifyGateway(ctx, String(url), notification, this.#stop.signal)
       if (rejected.includes(pusher.pushkey)) {
         await transaction(ctx.db, tx => deletePushers(tx, pusher, { only: pusher.user_id }))
         ctx.log.info({ app_id: pusher.app_id }, 'a push gateway rejected a pusher')

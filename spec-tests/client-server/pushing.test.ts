@@ -265,3 +265,24 @@ describe('POST /_matrix/push/v1/notify', () => {
     expect(await gateway.take()).toEqual([])
   })
 })
+
+test('a gateway that only this machine can reach is left alone, unless the config allows it', async () => {
+  const careful = await startServer({ config: { push: { allow_private_addresses: false } } })
+  try {
+    const [eve, frank] = [await careful.user('eve'), await careful.user('frank')]
+    const { port } = new URL(gateway.url)
+    const hosts = ['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]']
+    for (const [index, host] of hosts.entries()) {
+      const data = { url: `http://${host}:${port}/_matrix/push/v1/notify` }
+      await setPusher(eve, { data, pushkey: `key-${index}`, append: true })
+    }
+    const room = await eve.createRoom({ preset: 'public_chat' })
+    await frank.join(room)
+    const told = gateway.told.length
+    await frank.say(room, 'knock, knock')
+    await careful.idle()
+    expect(gateway.told.slice(told)).toEqual([])
+  } finally {
+    await careful.stop()
+  }
+})
