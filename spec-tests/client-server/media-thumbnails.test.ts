@@ -1,4 +1,5 @@
 import type { Client } from '../support/client.ts'
+import { mustConform } from '../support/must-conform.ts'
 import { bomb, picture, sizeOfPng } from '../support/pictures.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -13,11 +14,15 @@ beforeAll(async () => {
 afterAll(() => server.stop())
 
 async function thumbnail(mediaId: string, query: string, base = bases[1]) {
-  const response = await fetch(`${server.baseUrl}${base}/thumbnail/hs1/${mediaId}?${query}`, {
+  const path = `${base}/thumbnail/hs1/${mediaId}?${query}`
+  const response = await fetch(`${server.baseUrl}${path}`, {
     headers: { Authorization: `Bearer ${alice.token}` },
   })
   const bytes = Buffer.from(await response.arrayBuffer())
-  return { status: response.status, headers: response.headers, bytes }
+  const { status, headers } = response
+  const contentType = headers.get('Content-Type')
+  mustConform({ method: 'GET', path, status, contentType, text: bytes.toString() })
+  return { status, headers, bytes }
 }
 
 const uploadPicture = (width: number, height: number) =>

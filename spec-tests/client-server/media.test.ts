@@ -1,4 +1,5 @@
 import type { Client } from '../support/client.ts'
+import { mustConform } from '../support/must-conform.ts'
 import { picture } from '../support/pictures.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -30,7 +31,10 @@ async function get(path: string, client?: Client, headers: Record<string, string
     headers: { ...authorization, ...headers },
   })
   const bytes = Buffer.from(await response.arrayBuffer())
-  return { status: response.status, headers: response.headers, bytes }
+  const { status } = response
+  const contentType = response.headers.get('Content-Type')
+  mustConform({ method: 'GET', path, status, contentType, text: bytes.toString() })
+  return { status, headers: response.headers, bytes }
 }
 
 const download = (mediaId: string, name = '', base = authenticated) =>

@@ -1,6 +1,7 @@
 import { createPublicKey, verify } from 'node:crypto'
 import { request } from 'node:https'
 import type { Client } from '../support/client.ts'
+import { mustConform } from '../support/must-conform.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
 
@@ -31,7 +32,13 @@ function overTls(
       })
       response.on('end', () => {
         const certificate = raw.toString('base64')
-        resolve({ status: response.statusCode, text, body: JSON.parse(text), certificate })
+        const { statusCode: status = 0, headers } = response
+        try {
+          mustConform({ method, path, status, contentType: headers['content-type'] ?? null, text })
+          resolve({ status, text, body: JSON.parse(text), certificate })
+        } catch (error) {
+          reject(error)
+        }
       })
     })
     asked.on('error', reject)

@@ -1,5 +1,6 @@
 /** A Matrix client that says exactly what it is told to, over HTTP. */
 import { createHmac } from 'node:crypto'
+import { mustConform } from './must-conform.ts'
 import type { Json, JsonObject, MessagesPage, SyncResponse, WireEvent } from './wire.ts'
 
 export interface Answer {
@@ -65,15 +66,22 @@ export class Client {
     const parameters = Object.entries(query).flatMap(([name, value]) =>
       value === undefined ? [] : [`${enc(name)}=${enc(String(value))}`],
     )
-    const url = `${this.#baseUrl()}${path}${parameters.length ? `?${parameters.join('&')}` : ''}`
+    const target = `${path}${parameters.length ? `?${parameters.join('&')}` : ''}`
     const isRaw = typeof body === 'string' || body instanceof Uint8Array
-    const response = await fetch(url, {
+    const response = await fetch(`${this.#baseUrl()}${target}`, {
       method,
       headers: { ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }), ...headers },
       ...(body === undefined ? {} : { body: isRaw ? (body as string) : JSON.stringify(body) }),
       ...(signal ? { signal } : {}),
     })
     const text = await response.text()
+    mustConform({
+      method,
+      path: target,
+      status: response.status,
+      contentType: response.headers.get('content-type'),
+      text,
+    })
     let parsed: JsonObject = {}
     try {
       parsed = JSON.parse(text) as JsonObject

@@ -1,6 +1,7 @@
 /** HTTP without manners: paths, headers and bytes go out exactly as they are given. */
 import { Agent, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { connect, type Socket } from 'node:net'
+import { mustConform } from './must-conform.ts'
 import type { JsonObject } from './wire.ts'
 
 export interface RawRequest {
@@ -45,6 +46,12 @@ export function sendRaw(baseUrl: string, raw: RawRequest): Promise<RawAnswer> {
       response.on('end', () => {
         const text = Buffer.concat(chunks).toString()
         const status = response.statusCode ?? 0
+        const contentType = response.headers['content-type'] ?? null
+        try {
+          mustConform({ method, path, status, contentType, text })
+        } catch (error) {
+          reject(error)
+        }
         resolve({ status, headers: response.headers, text, body: parseObject(text) })
       })
     })
