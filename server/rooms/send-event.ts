@@ -165,9 +165,10 @@ export async function sendState(
   const sent = await transaction(ctx.db, async tx => {
     const room = await lockKnownRoom(tx, draft.roomId)
     await assertMaySetState(tx, requester, draft)
-    // One that is to be sticky is sent again, so that it is sticky for longer.
-    const isSticky = draft.stickyDurationMs !== undefined
-    const same = isSticky ? undefined : await findSame(tx, room, requester.userId, draft)
+    // One that is to be sticky is sent again, so that it is sticky for longer; a create event is
+    // refused, even if it would repeat the one there is.
+    const isNew = draft.stickyDurationMs !== undefined || draft.type === 'm.room.create'
+    const same = isNew ? undefined : await findSame(tx, room, requester.userId, draft)
     return same ?? appendState(ctx, tx, room, requester, draft)
   })
   if (draft.type === 'm.room.tombstone') await followTombstone(ctx, requester.userId, draft.roomId)

@@ -20,7 +20,7 @@ function roomWith(joinRule: string, extra: JsonObject = {}): Promise<string> {
   })
 }
 
-describe('POST /knock/{roomIdOrAlias}', () => {
+describe('TestKnocking, TestKnockingInMSC3787Room: POST /knock/{roomIdOrAlias}', () => {
   test.each(['7', '8', '9', '10', '11', '12'])(
     'room version %s: a knock asks, an invite answers, and the user joins',
     async version => {

@@ -33,13 +33,16 @@ async function twoRooms(roomVersion: string, joinRule: string, extra: JsonObject
   return { allowed, room }
 }
 
+const plain = 'TestRestrictedRoomsLocalJoin'
+const knocking = 'TestRestrictedRoomsLocalJoinInMSC3787Room'
+
 describe.each([
-  ['8', 'restricted'],
-  ['9', 'restricted'],
-  ['10', 'knock_restricted'],
-  ['11', 'restricted'],
-  ['12', 'knock_restricted'],
-])('TestRestrictedRoomsLocalJoin: room version %s, join rule %s', (version, joinRule) => {
+  [plain, '8', 'restricted'],
+  [plain, '9', 'restricted'],
+  [knocking, '10', 'knock_restricted'],
+  [plain, '11', 'restricted'],
+  [knocking, '12', 'knock_restricted'],
+])('%s: room version %s, join rule %s', (_, version, joinRule) => {
   let bob: Client
   let allowed: string
   let room: string

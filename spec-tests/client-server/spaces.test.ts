@@ -187,7 +187,7 @@ describe('TestClientSpacesSummaryJoinRules', () => {
     ...more,
   })
 
-  test('restricted rooms are for members of the rooms they name', async () => {
+  test('TestRestrictedRoomsSpacesSummaryLocal: for members of the rooms they name', async () => {
     const root = await alice.createRoom({ name: 'root', preset: 'public_chat', ...space })
     const allow = [{ type: 'm.room_membership', room_id: root }]
     const content = { join_rule: 'restricted', allow }
