@@ -49,6 +49,7 @@ test.each([
   'server/docs/architecture.md',
   'server/docs/changelog.md',
   'server/docs/scenarios.md',
+  'server/docs/faults.md',
 ])('the links of %s lead somewhere', file => {
   const text = readFileSync(`${root}${file}`, 'utf8')
   const folder = file.slice(0, file.lastIndexOf('/') + 1)

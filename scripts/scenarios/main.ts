@@ -4,6 +4,8 @@
  *
  *   --all    every scenario
  *   --json   a line of JSON for each: name, checks, and what happened
+ *   --options '{"rate_limits": …}'   options of the server as in the config file, to see what becomes
+ *            of a call with them
  *
  * On the embedded database, or with DATABASE_URL in a schema of its own on that PostgreSQL. Exits
  * with 0 only if everything was seen.
@@ -15,7 +17,11 @@ import type { Scenario } from './scenario.ts'
 import { type Check, World } from './world.ts'
 
 const { values, positionals } = parseArgs({
-  options: { all: { type: 'boolean' }, json: { type: 'boolean' } },
+  options: {
+    all: { type: 'boolean' },
+    json: { type: 'boolean' },
+    options: { type: 'string', default: '{}' },
+  },
   allowPositionals: true,
 })
 const print = (line: string) => void process.stdout.write(`${line}\n`)
@@ -29,7 +35,7 @@ async function tell(name: string, scenario: Scenario): Promise<Check[]> {
   const say = values.json ? (line: string) => void lines.push(line) : print
   say(`\n${name}\n  ${scenario.story}\n  Must be seen: ${scenario.mustSee}\n`)
   const server = await Homeserver.start({
-    config: { log_level: 'fatal', ...scenario.config },
+    config: { log_level: 'fatal', ...scenario.config, ...JSON.parse(values.options) },
     databaseUrl: process.env.DATABASE_URL,
   })
   const world = new World(server, say)

@@ -14,15 +14,20 @@ interface Told {
   happened: string[]
 }
 
-let told: Told[]
-beforeAll(async () => {
+async function tell(...args: string[]): Promise<{ told: Told[]; exitCode: number | null }> {
   const main = new URL('../../dist/scripts/scenarios/main.js', import.meta.url)
-  const child = spawn(process.execPath, [main.pathname, '--all', '--json'], {
+  const child = spawn(process.execPath, [main.pathname, '--json', ...args], {
     env: { ...process.env, DATABASE_URL: undefined, NODE_OPTIONS: undefined },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
+  const ended = new Promise<number | null>(resolve => child.once('close', resolve))
   const lines = (await text(child.stdout)).split('\n').filter(line => line.startsWith('{"name":'))
-  told = lines.map(line => JSON.parse(line) as Told)
+  return { told: lines.map(line => JSON.parse(line) as Told), exitCode: await ended }
+}
+
+let told: Told[]
+beforeAll(async () => {
+  told = (await tell('--all')).told
 }, 240_000)
 
 test.each(Object.keys(scenarios))('%s', name => {
@@ -30,6 +35,14 @@ test.each(Object.keys(scenarios))('%s', name => {
   expect(checks.length).toBeGreaterThan(0)
   expect({ unseen: checks.filter(({ held }) => !held), happened }).toEqual({ unseen: [], happened })
 })
+
+test('what is not seen is said, and the exit code is not 0', async () => {
+  const options = JSON.stringify({ delayed_events: { cancel_policy: 'none' } })
+  const { told, exitCode } = await tell('state-update-races-the-fire', '--options', options)
+  const unseen = told.flatMap(({ checks }) => checks).filter(({ held }) => !held)
+  expect(unseen.map(({ what }) => what)).toContain('bob a millisecond before: cancelled')
+  expect(exitCode).toBe(1)
+}, 60_000)
 
 test('server/docs/scenarios.md lists them', () => {
   const listed = readFileSync('server/docs/scenarios.md', 'utf8').matchAll(

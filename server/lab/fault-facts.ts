@@ -3,25 +3,30 @@ import { selectBySecret } from '../../db/delayed-event-groups.ts'
 import { selectDelayedEvent } from '../../db/delayed-events.ts'
 import type { Context } from '../context.ts'
 import { tokenOf } from '../http/authenticate.ts'
-import type { Endpoint, Request } from '../http/endpoint.ts'
+import { readJson } from '../http/body.ts'
+import type { Endpoint, Request, Response } from '../http/endpoint.ts'
 import { hashSecret } from '../lib/random.ts'
 import type { Facts } from './fault-scope.ts'
 
-/** The parameters of paths that stand for a delayed event, in whichever dialect. */
-const delayedEventParameters = ['delayId', 'futureId', 'token']
+/** What stands for a delayed event in whichever dialect: in the path, and in the body. */
+const inPath = ['delayId', 'futureId', 'token']
+const inBody = ['expire_refresh_token', 'future_token', 'timeout_refresh_token', 'future_id']
 
 /** Looks only: a fault may strike before anything has been done. */
 export async function factsOf(
   ctx: Context,
-  { method }: Endpoint,
+  endpoint: Endpoint,
   request: Request,
+  response: Response,
 ): Promise<Facts> {
   const requester = await userBehind(ctx, request)
   const params = request.params as Record<string, string | undefined>
-  const delayedEvent = await delayedEventIn(ctx, params)
+  const credential =
+    valueIn(params, inPath) ?? (await credentialInBody(ctx, endpoint, request, response))
+  const delayedEvent = credential === undefined ? undefined : await delayedEventOf(ctx, credential)
   const known = (...values: (string | undefined)[]) => values.filter(value => value !== undefined)
   return {
-    endpoint: `${method} ${request.route?.path}`,
+    endpoint: `${endpoint.method} ${request.route?.path}`,
     userIds: known(requester, delayedEvent?.user_id),
     roomIds: known(params.roomId, params.roomIdOrAlias, delayedEvent?.room_id),
     delayIds: known(delayedEvent?.delay_id),
@@ -37,11 +42,28 @@ async function userBehind(ctx: Context, request: Request): Promise<string | unde
   return (await ctx.sessions.do(hashSecret(token)))?.user_id
 }
 
-async function delayedEventIn(ctx: Context, params: Record<string, string | undefined>) {
-  const name = delayedEventParameters.find(one => params[one] !== undefined)
-  const value = name && params[name]
-  if (!value) return undefined
+const valueIn = (object: Record<string, unknown>, names: readonly string[]) =>
+  names.map(name => object[name]).find(value => typeof value === 'string')
+
+/** Read only where it holds one; whoever reads it again gets the same bytes. */
+async function credentialInBody(
+  ctx: Context,
+  { bodyNames }: Endpoint,
+  request: Request,
+  response: Response,
+): Promise<string | undefined> {
+  if (!inBody.some(name => bodyNames.includes(name))) return undefined
+  try {
+    return valueIn(await readJson(ctx, request, response, true), inBody)
+  } catch {
+    // Refused by the endpoint, in its own words.
+    return undefined
+  }
+}
+
+async function delayedEventOf(ctx: Context, credential: string) {
   return (
-    (await selectDelayedEvent(ctx.db, value)) ?? (await selectBySecret(ctx.db, hashSecret(value)))
+    (await selectDelayedEvent(ctx.db, credential)) ??
+    (await selectBySecret(ctx.db, hashSecret(credential)))
   )
 }

@@ -14,7 +14,7 @@ export interface Scope {
   userId?: string | undefined
   /** In the path; or the room of the delayed event. */
   roomId?: string | undefined
-  /** In the path, also as one of the secrets that older drafts have in its place. */
+  /** In the path or the body, also as one of the secrets that older drafts have in its place. */
   delayId?: string | undefined
   /** Method and path, as in the specification: `PUT /…/rooms/{roomId}/send/{eventType}/{txnId}`. */
   endpoint?: string | undefined

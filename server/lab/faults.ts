@@ -149,7 +149,7 @@ export class Faults {
     response: Response,
     answer: () => Promise<Answer>,
   ): Promise<Answer | undefined> {
-    const facts = await factsOf(ctx, endpoint, request)
+    const facts = await factsOf(ctx, endpoint, request, response)
     const before = this.#claim(beforeAll, facts)?.options
     const isSoonAnswered = !facts.endpoint.endsWith('/sync')
     if (before?.kind === 'request_delayed') {

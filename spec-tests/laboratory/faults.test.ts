@@ -1,4 +1,5 @@
 /** Faults at exact points, set over HTTP by a test in any language. */
+import { readFileSync } from 'node:fs'
 import { type Answer, type Client, delayedEvents, type RequestOptions } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
@@ -323,6 +324,21 @@ describe('for whom, where, and how often', () => {
     })
   })
 
+  test('a delayed event whose secret is in the body, as the first draft has it', async () => {
+    const path = alice.roomPath(room, 'send', 'm.room.message', 'expiring')
+    const body = { msgtype: 'm.text', body: 'expiring', 'm.will_expire': 3_600 }
+    const { expire_refresh_token: secret } = await alice.ok('PUT', path, { body })
+    const refresh = (token: string) =>
+      attempt(bob, 'PUT', `${v3}/expiration/refresh`, {
+        body: { expire_refresh_token: token },
+        token: null,
+      })
+    await set({ kind: 'error', user_id: alice.userId, room_id: room })
+    expect((await refresh('unknown'))?.status).toBe(410)
+    expect((await refresh(secret))?.status).toBe(500)
+    expect((await refresh(secret))?.status).toBe(200)
+  })
+
   test('so often, after so many', async () => {
     await set({ kind: 'error', endpoint: sendEndpoint, skip: 2, count: 2 })
     const statuses = []
@@ -375,6 +391,19 @@ describe('GET faults', () => {
     expect((await lab('GET')).body).toEqual({ faults: [], strikes: [] })
     expect((await say(alice, 'forgotten'))?.status).toBe(200)
   })
+})
+
+test('server/docs/faults.md names the kinds, and no other', async () => {
+  const page = readFileSync('server/docs/faults.md', 'utf8')
+  const kinds = page.slice(0, page.indexOf('## For whom')).matchAll(/^\| `(\w+)` \|/gm)
+  const named = [...kinds].map(([, kind]) => kind)
+  for (const kind of named) {
+    const options = kind?.endsWith('_delayed') ? { delay_ms: 1 } : {}
+    await set({ kind, user_id: '@nobody:hs1', ...options })
+  }
+  const { status } = await lab('POST', { kind: 'none', user_id: '@nobody:hs1' })
+  expect(status).toBe(400)
+  expect(named).toHaveLength(7)
 })
 
 describe('POST faults that are none', () => {
