@@ -3,7 +3,7 @@
  * dialect (`org.matrix.login.jwt`), not the specification's.
  */
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { type JWTPayload, jwtVerify } from 'jose'
+import type { JWTPayload, JWTVerifyOptions } from 'jose'
 import { type Config, ConfigError } from '../config.ts'
 import type { Context } from '../context.ts'
 import { forbidden } from '../matrix/errors.ts'
@@ -53,9 +53,11 @@ export async function readJwt(
 async function verified(
   ctx: Context,
   token: string,
-  options: Parameters<typeof jwtVerify>[2],
+  options: JWTVerifyOptions,
 ): Promise<JWTPayload> {
   if (!ctx.jwtKey) throw forbidden('Logging in by JWT is switched off')
+  // Only now: it takes a moment to load, and few servers need it.
+  const { jwtVerify } = await import('jose')
   try {
     return (await jwtVerify(token, ctx.jwtKey, options)).payload
   } catch {

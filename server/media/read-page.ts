@@ -1,5 +1,4 @@
 /** What a web page says of itself: OpenGraph, and what there was before that. */
-import { Parser } from 'htmlparser2'
 
 const maxTextLength = 1_000
 const maxProperties = 50
@@ -7,7 +6,9 @@ const maxProperties = 50
 /** OpenGraph's properties by name; at least `og:title` and `og:description` where there is any. */
 export type Page = Record<string, string>
 
-export function readPage(html: string): Page {
+export async function readPage(html: string): Promise<Page> {
+  // Only now: it takes a moment to load, and a server that previews nothing never needs it.
+  const { Parser } = await import('htmlparser2')
   const properties: Page = {}
   const others: Record<string, string> = {}
   let title = ''

@@ -72,7 +72,7 @@ async function look(
     fetched.body.destroy()
     return {}
   }
-  const { 'og:image': image, ...page } = readPage(await textOf(fetched, type))
+  const { 'og:image': image, ...page } = await readPage(await textOf(fetched, type))
   const text = Object.fromEntries(
     Object.entries(page).filter(([name]) => !name.startsWith('og:image')),
   )
