@@ -50,6 +50,19 @@ export async function breakConnectionOf<T>(
   }
 }
 
+/** A PostgreSQL server, as far as it matters for speed. */
+export async function describeServer(url: string): Promise<string> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const { rows } = await client.query(
+    `SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
+       current_setting('synchronous_commit') AS commit`,
+  )
+  await client.end()
+  const { version, fsync, commit } = rows[0]
+  return `PostgreSQL ${version}, fsync ${fsync}, synchronous_commit ${commit}`
+}
+
 /** Drop schemas with all that is in them. */
 export async function dropSchemas(url: string, schemas: readonly string[]): Promise<void> {
   const client = new pg.Client({ connectionString: url })

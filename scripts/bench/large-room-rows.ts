@@ -21,7 +21,7 @@ interface LargeRoom {
   since: string
 }
 
-type Kind = 'members' | 'events'
+export type Kind = 'members' | 'events'
 
 export async function largeRoomRows(stage: Stage): Promise<Row[]> {
   const rows: Row[] = []
@@ -30,8 +30,24 @@ export async function largeRoomRows(stage: Stage): Promise<Row[]> {
 }
 
 async function rowsOf(stage: Stage, kind: Kind): Promise<Row[]> {
+  const sizes = largeRoomSizes(kind)
+  const room = `room of ${sizes.map(thousands).join(' / ')} ${kind}`
+  return (await largeRoomCosts(stage, kind)).map(({ what, tookMs }) =>
+    rowOf(`${what}, ${room}`, tookMs),
+  )
+}
+
+export function largeRoomSizes(kind: Kind): number[] {
   const largest = kind === 'members' ? 10_000 : 100_000
-  const sizes = [largest / 100, largest / 10, largest]
+  return [largest / 100, largest / 10, largest]
+}
+
+/** What requests take in rooms of these sizes: the median of each, in ms. */
+export async function largeRoomCosts(
+  stage: Stage,
+  kind: Kind,
+): Promise<{ what: string; tookMs: number[] }[]> {
+  const sizes = largeRoomSizes(kind)
   const place = await stage.place()
   const first = await place.start()
   const setting = await MatrixClient.to(first.baseUrl)
@@ -51,22 +67,22 @@ async function rowsOf(stage: Stage, kind: Kind): Promise<Row[]> {
   const matrix = await MatrixClient.to(server.baseUrl, 1)
   const connection = await Connection.open(server.baseUrl)
   for (const room of rooms) await warmUp(matrix, room)
-  const table: Row[] = []
+  const costs: { what: string; tookMs: number[] }[] = []
   for (const [what, ask] of Object.entries(requests(matrix, connection))) {
     // A list of all members is as long as there are members.
     if (kind === 'members' && what === '/members') continue
-    const took: number[] = []
+    const tookMs: number[] = []
     for (const room of rooms) {
       const times: number[] = []
       for (let i = 0; i < (stage.isQuick ? 9 : 25); i++) times.push(await ask(room, i))
-      took.push(quantile(times, 0.5))
+      tookMs.push(quantile(times, 0.5))
     }
-    table.push(rowOf(`${what}, room of ${sizes.map(thousands).join(' / ')} ${kind}`, took))
+    costs.push({ what, tookMs })
   }
   connection.close()
   matrix.close()
   await server.stop()
-  return table
+  return costs
 }
 
 const thousands = (count: number) => count.toLocaleString('en')

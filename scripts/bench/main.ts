@@ -1,27 +1,45 @@
 /**
  * `npm run bench`: every figure beside its ceiling, measured in the same run on the same machine.
  *
- *   npm run bench -- [--quick] [--engine pglite|postgres] [--only WORD] [--json FILE]
+ *   npm run bench -- [--quick] [--engine pglite|postgres] [--only WORD] [--growth] [--json FILE]
+ *                    [--write] [--profile] [--record] [--check]
  *
- * PostgreSQL is the one at DATABASE_URL, in schemas that are dropped at the end.
+ * `--growth` measures instead how each cost grows with what is there. `--write` puts the table into
+ * server/docs/performance.md. `--profile` says where the server's processor time went, and makes all
+ * figures worse. `--record` writes down the ratios of processor time that `--check`, and so a test,
+ * holds against later ones. PostgreSQL is the one at DATABASE_URL, in schemas that are dropped at the
+ * end.
  */
-import { writeFile } from 'node:fs/promises'
-import { cpus } from 'node:os'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { growthHeading, growthLineOf, growthRows } from './growth.ts'
 import { largeRoomRows } from './large-room-rows.ts'
 import { killAll } from './processes.ts'
+import { heaviest } from './profile.ts'
+import { compareRatios, measureRatios, recordRatios } from './ratios.ts'
 import { readRows, wakeRow } from './read-rows.ts'
 import { restartRow, scheduleRow, sendRows } from './request-rows.ts'
 import { type Engine, type Row, Stage } from './stage.ts'
 import { startRows } from './start-row.ts'
+import { heading, lineOf, machine, provenance, writeSection } from './table.ts'
 import { idleFireRow, restedFireRow, stormRow } from './timer-rows.ts'
 
+const args = process.argv.slice(2)
 const { values } = parseArgs({
+  args,
   options: {
     quick: { type: 'boolean', default: false },
     engine: { type: 'string', default: 'pglite' },
     only: { type: 'string', default: '' },
+    growth: { type: 'boolean', default: false },
     json: { type: 'string' },
+    write: { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
+    record: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
   },
 })
 if (values.engine !== 'pglite' && values.engine !== 'postgres') {
@@ -29,8 +47,10 @@ if (values.engine !== 'pglite' && values.engine !== 'postgres') {
 }
 const engine: Engine = values.engine
 const { quick: isQuick } = values
+const jsonFile =
+  values.json ?? fileURLToPath(new URL(`../../bench-${engine}.json`, import.meta.url))
 
-const storm = isQuick ? 1_000 : 10_000
+const storm = isQuick ? 500 : 10_000
 const measurements: Record<string, (stage: Stage) => Promise<Row | Row[]>> = {
   start: startRows,
   send: sendRows,
@@ -39,35 +59,69 @@ const measurements: Record<string, (stage: Stage) => Promise<Row | Row[]>> = {
   'restart-100000': stage => restartRow(stage, 100_000),
   ...(isQuick ? {} : { 'restart-1000000': stage => restartRow(stage, 1_000_000) }),
   idle: idleFireRow,
-  rested: restedFireRow,
+  ...(isQuick ? {} : { rested: restedFireRow }),
   'storm-1': stage => stormRow(stage, storm, 1),
   'storm-many': stage => stormRow(stage, storm, storm / 10),
   'wake-1': stage => wakeRow(stage, 1),
   'wake-many': stage => wakeRow(stage, isQuick ? 200 : 1_000),
   read: readRows,
-  'large-rooms': largeRoomRows,
+  ...(isQuick ? {} : { 'large-rooms': largeRoomRows }),
 }
 
-const stage = await Stage.set(engine, isQuick, process.env.DATABASE_URL)
-const rows: Row[] = []
-try {
-  console.log('| Measured | Here | Ceiling | Ratio | Goal | Met | Latency |')
-  console.log('|---|---|---|---|---|---|---|')
-  for (const [name, measure] of Object.entries(measurements)) {
+/** Measure, print each row as soon as it is there, and give the table. */
+async function print<R>(
+  head: readonly string[],
+  all: Record<string, (stage: Stage) => Promise<R | R[]>>,
+  asLine: (row: R) => string,
+): Promise<{ rows: R[]; lines: string[] }> {
+  const rows: R[] = []
+  for (const line of head) console.log(line)
+  for (const [name, measure] of Object.entries(all)) {
     if (!name.includes(values.only)) continue
-    for (const row of [await measure(stage)].flat()) {
+    for (const row of [await measure(stage)].flat() as R[]) {
       rows.push(row)
-      const ratio = row.ratio === undefined ? '' : row.ratio.toFixed(2)
-      const cells = [row.what, row.value, row.ceiling, ratio, row.goal, row.isMet ? 'yes' : 'no']
-      console.log(`| ${[...cells, row.latency ?? ''].join(' | ')} |`)
+      console.log(asLine(row))
     }
   }
-  const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, Node ${process.version}`
-  console.log(`\n${engine}; ${machine}`)
-  if (values.json !== undefined) {
-    await writeFile(values.json, `${JSON.stringify({ engine, isQuick, machine, rows }, null, 2)}\n`)
-  }
+  return { rows, lines: [...head, ...rows.map(asLine)] }
+}
+
+async function table(): Promise<void> {
+  const { rows, lines } = values.growth
+    ? await print(growthHeading, growthRows, growthLineOf)
+    : await print(heading, measurements, lineOf)
+  const database = await stage.database()
+  console.log(`\n${database}; ${machine}`)
+  const result = { engine, isQuick, machine, database, rows }
+  await writeFile(jsonFile, `${JSON.stringify(result, null, 2)}\n`)
+  console.log(`as JSON: ${jsonFile}`)
+  if (!values.write) return
+  const section = `${values.growth ? 'growth' : 'bench'}-${engine}`
+  await writeSection(section, ['', ...lines, '', provenance(args, database), ''])
+}
+
+async function check(): Promise<void> {
+  const { lines, hasFallen } = await compareRatios(stage)
+  for (const line of lines) console.log(line)
+  console.log(hasFallen ? 'a ratio has fallen by a third' : 'no ratio has fallen')
+  if (hasFallen) process.exitCode = 1
+}
+
+const profileDir = values.profile ? await mkdtemp(join(tmpdir(), 'hourglass-profile-')) : undefined
+const databaseUrl = process.env.DATABASE_URL
+const stage = await Stage.set({ engine, isQuick, databaseUrl, profileDir })
+try {
+  if (values.record) await recordRatios(engine, await measureRatios(stage))
+  else if (values.check) await check()
+  else await table()
 } finally {
   killAll()
   await stage.strike()
+}
+if (profileDir !== undefined) {
+  console.log('\n| Share of the processor time | Where |\n|---|---|')
+  for (const { name, share } of await heaviest(profileDir, 10)) {
+    console.log(`| ${(share * 100).toFixed(1)} % | ${name} |`)
+  }
+  await rm(profileDir, { recursive: true })
 }

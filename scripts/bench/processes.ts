@@ -1,6 +1,6 @@
 /** The processes of a run: the server, its ceiling, the load. Each is ended when the run ends. */
 import { type ChildProcess, fork, spawn } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { Job, Measured } from './load.ts'
@@ -16,9 +16,14 @@ export interface Started {
   stop(): Promise<void>
 }
 
-/** Start the homeserver with these flags; its log goes nowhere. */
-export function startHomeserver(flags: readonly string[]): Promise<Started> {
-  return start([at('../../server/main.js'), '--port', '0', ...flags])
+/**
+ * Start the homeserver with these flags; its log goes nowhere.
+ *
+ * @param profileDir where it leaves a profile of its processor time when it stops
+ */
+export function startHomeserver(flags: readonly string[], profileDir?: string): Promise<Started> {
+  const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
+  return start([...profile, at('../../server/main.js'), '--port', '0', ...flags])
 }
 
 export function startCeiling(): Promise<Started> {
@@ -88,6 +93,23 @@ export async function residentMb(pid: number): Promise<number | undefined> {
     return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024
   } catch {
     return undefined
+  }
+}
+
+/**
+ * Processor time that a process has used, in ms, all of its threads together. Unlike the time on the
+ * wall, it depends little on what else the machine is doing. Where the system does not tell, the time
+ * on the wall has to do.
+ */
+export async function processorMs(pid: number): Promise<number> {
+  try {
+    const threads = await readdir(`/proc/${pid}/task`)
+    const used = await Promise.all(
+      threads.map(thread => readFile(`/proc/${pid}/task/${thread}/schedstat`, 'utf8')),
+    )
+    return used.reduce((sum, line) => sum + Number(line.split(' ')[0]) / 1e6, 0)
+  } catch {
+    return performance.now()
   }
 }
 

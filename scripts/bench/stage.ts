@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Database, type DatabaseOptions, openDatabase } from '../../db/open.ts'
-import { dropSchemas } from '../../db/testing.ts'
+import { describeServer, dropSchemas } from '../../db/testing.ts'
 import { Load, type Started, startCeiling, startHomeserver } from './processes.ts'
 
 export type Engine = 'pglite' | 'postgres'
@@ -36,34 +36,54 @@ export interface Place {
   withDatabase<T>(use: (db: Database) => Promise<T>): Promise<T>
 }
 
+export interface StageOptions {
+  engine: Engine
+  /** Fewer rounds of everything: the table in a minute. */
+  isQuick: boolean
+  /** Where PostgreSQL is. */
+  databaseUrl: string | undefined
+  /** Have each server leave a profile there. */
+  profileDir?: string | undefined
+}
+
 export class Stage {
   readonly engine: Engine
   readonly isQuick: boolean
-  readonly load = new Load()
+  #load: Load | undefined
   readonly #databaseUrl: string | undefined
+  readonly #profileDir: string | undefined
   readonly #folder: string
   readonly #schemas: string[] = []
   #ceiling: Started | undefined
 
-  static async set(engine: Engine, isQuick: boolean, databaseUrl: string | undefined) {
-    return new Stage(
-      engine,
-      isQuick,
-      databaseUrl,
-      await mkdtemp(join(tmpdir(), 'hourglass-bench-')),
-    )
+  static async set(given: StageOptions): Promise<Stage> {
+    return new Stage(given, await mkdtemp(join(tmpdir(), 'hourglass-bench-')))
   }
 
-  private constructor(engine: Engine, isQuick: boolean, url: string | undefined, folder: string) {
-    this.engine = engine
-    this.isQuick = isQuick
-    this.#databaseUrl = url
+  private constructor(given: StageOptions, folder: string) {
+    this.engine = given.engine
+    this.isQuick = given.isQuick
+    this.#databaseUrl = given.databaseUrl
+    this.#profileDir = given.profileDir
     this.#folder = folder
   }
 
   /** How long one measurement lasts. */
   get durationMs(): number {
-    return this.isQuick ? 1_500 : 8_000
+    return this.isQuick ? 600 : 8_000
+  }
+
+  /** The load, in one process for all of a run. */
+  get load(): Load {
+    this.#load ??= new Load()
+    return this.#load
+  }
+
+  /** Which database it is, as far as it matters for speed. */
+  async database(): Promise<string> {
+    return this.engine === 'postgres' && this.#databaseUrl !== undefined
+      ? describeServer(this.#databaseUrl)
+      : 'PGlite'
   }
 
   async ceiling(): Promise<Started> {
@@ -88,7 +108,7 @@ export class Stage {
     }
     await writeFile(config, yaml)
     return {
-      start: () => startHomeserver(flags),
+      start: () => startHomeserver(flags, this.#profileDir),
       async withDatabase(use) {
         const db = await openDatabase(database)
         try {
@@ -101,7 +121,7 @@ export class Stage {
   }
 
   async strike(): Promise<void> {
-    this.load.stop()
+    this.#load?.stop()
     await this.#ceiling?.stop()
     await rm(this.#folder, { recursive: true, force: true })
     if (this.#databaseUrl !== undefined) await dropSchemas(this.#databaseUrl, this.#schemas)

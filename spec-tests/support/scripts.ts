@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 
 /** Run one on the engine that is being tested. What it says when something breaks is in `stdout`. */
 export async function runScript(
-  name: 'torture' | 'races',
+  name: 'torture' | 'races' | 'bench',
   args: readonly string[],
 ): Promise<{ exitCode: number | null; stdout: string }> {
   const main = fileURLToPath(new URL(`../../dist/scripts/${name}/main.js`, import.meta.url))

@@ -1,0 +1,110 @@
+/**
+ * How each cost grows with what is there: one row for a cost, one column for a size. A cost that does
+ * not depend on the size has the same figure in each.
+ */
+import { multiplyDelayedEvents } from '../../db/testing.ts'
+import { Connection } from './http-client.ts'
+import { type Kind, largeRoomCosts, largeRoomSizes } from './large-room-rows.ts'
+import { MatrixClient, type User } from './matrix-client.ts'
+import { millis, type Stage } from './stage.ts'
+import { quantile } from './timer-rows.ts'
+
+/** Of timers, events or members. */
+const growthSizes = [100, 1_000, 10_000, 100_000, 1_000_000]
+
+export interface GrowthRow {
+  /** What is asked for, and of what there are so many. */
+  what: string
+  /** By size, the median in ms. */
+  medianMs: ReadonlyMap<number, number>
+}
+
+export const growthHeading = [
+  '| Median | 10² | 10³ | 10⁴ | 10⁵ | 10⁶ | From first to last |',
+  '|---|---|---|---|---|---|---|',
+]
+
+export function growthLineOf({ what, medianMs }: GrowthRow): string {
+  const measured = [...medianMs.values()]
+  const growth = (measured.at(-1) ?? Number.NaN) / (measured[0] ?? Number.NaN)
+  const cells = growthSizes.map(size => {
+    const ms = medianMs.get(size)
+    return ms === undefined ? '' : millis(ms)
+  })
+  return `| ${[what, ...cells, `× ${growth.toFixed(1)}`].join(' | ')} |`
+}
+
+export const growthRows: Record<string, (stage: Stage) => Promise<GrowthRow | GrowthRow[]>> = {
+  timers: timerGrowth,
+  members: stage => roomGrowth(stage, 'members'),
+  events: stage => roomGrowth(stage, 'events'),
+}
+
+/** Requests in rooms that were small when their members came. */
+async function roomGrowth(stage: Stage, kind: Kind): Promise<GrowthRow[]> {
+  const sizes = largeRoomSizes(kind)
+  const costs = await largeRoomCosts(stage, kind)
+  return costs.map(({ what, tookMs }) => ({
+    what: `${what}, by ${kind} of the room`,
+    medianMs: new Map(tookMs.map((ms, i) => [sizes[i] ?? 0, ms])),
+  }))
+}
+
+const asked = 200
+
+/** One request after the other, among so many outstanding delayed events. */
+async function timerGrowth(stage: Stage): Promise<GrowthRow[]> {
+  const rows = new Map<string, Map<number, number>>()
+  for (const size of [1_000, 10_000, 100_000, ...(stage.isQuick ? [] : [1_000_000])]) {
+    for (const [what, ms] of await timerCosts(stage, size)) {
+      rows.set(what, (rows.get(what) ?? new Map()).set(size, ms))
+    }
+  }
+  return [...rows].map(([what, medianMs]) => ({ what: `${what}, by timers`, medianMs }))
+}
+
+async function timerCosts(stage: Stage, size: number): Promise<[what: string, ms: number][]> {
+  const place = await stage.place()
+  const first = await place.start()
+  const setting = await MatrixClient.to(first.baseUrl)
+  const user = await setting.register()
+  const roomId = await setting.createRoom(user)
+  const delay = 'org.matrix.msc4140.delay=3600000'
+  const send = `/_matrix/client/v3/rooms/${roomId}/send/m.test`
+  await setting.request('PUT', `/v3/rooms/${roomId}/send/m.test/0?${delay}`, user.token, {})
+  setting.close()
+  await first.stop()
+  await place.withDatabase(db => multiplyDelayedEvents(db, size))
+  const startedAt = performance.now()
+  const server = await place.start()
+  const startMs = performance.now() - startedAt
+  const connection = await Connection.open(server.baseUrl)
+  const manage = '/_matrix/client/unstable/org.matrix.msc4140/delayed_events'
+  const step = Math.floor(size / asked)
+  const costs: [string, number][] = [
+    ['start', startMs],
+    ['restart', await median(connection, i => ['POST', `${manage}/bench_${i * step + 1}/restart`])],
+    ['schedule', await median(connection, i => ['PUT', `${send}/s${i}?${delay}`], user)],
+    ['cancel', await median(connection, i => ['POST', `${manage}/bench_${i * step + 2}/cancel`])],
+    ['send', await median(connection, i => ['PUT', `${send}/e${i}`], user)],
+  ]
+  connection.close()
+  await server.stop()
+  return costs
+}
+
+async function median(
+  connection: Connection,
+  request: (i: number) => [method: string, path: string],
+  user?: User,
+): Promise<number> {
+  const took: number[] = []
+  for (let i = 0; i < asked; i++) {
+    const [method, path] = request(i)
+    const startedAt = performance.now()
+    const answer = await connection.exchange({ method, path, token: user?.token, body: '{}' })
+    took.push(performance.now() - startedAt)
+    if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${answer.body}`)
+  }
+  return quantile(took, 0.5)
+}
