@@ -296,14 +296,11 @@ export class Homeserver implements AsyncDisposable {
 function configOf(options: HomeserverOptions, storage: Storage): Config {
   return parseConfig(
     {
+      profile: 'test',
       server_name: 'hs1',
       port: 0,
       database_connections: 8,
-      password_hash_cost: 1,
       log_level: 'error',
-      registration_shared_secret: 'complement',
-      // Tests are in a hurry; those of the limits switch them on.
-      rate_limits: { enabled: false },
       data_dir: storage.dataDir,
       ...options.config,
     },
