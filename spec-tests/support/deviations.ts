@@ -63,4 +63,9 @@ export const deviations: readonly Deviation[] = [
     what: /^206 is not specified$/,
     why: 'A part of a file, for who asks for one (RFC 9110, `Range`): players skip through films that way.',
   },
+  {
+    what: /^502 is text\/html, not JSON$/,
+    answer: /^<h1>Bad Gateway<\/h1>$/,
+    why: 'A fault that a test has ordered: an answer as a proxy gives it, for clients to be tested with.',
+  },
 ]
