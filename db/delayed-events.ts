@@ -86,16 +86,22 @@ export async function selectManaged(
   return delayIds.map(delayId => byId.get(delayId))
 }
 
+/** What has to be known of one that is due before it is claimed. */
+export type DueRow = Pick<
+  DelayedEventRow,
+  'delay_id' | 'room_id' | 'type' | 'state_key' | 'group_id' | 'follows_event_id'
+> & { send_at: number }
+
 /** The first `limit` that are due, in the order in which they have to be sent. */
 export async function selectDue(
   db: Db,
   now: number,
   limit: number,
   except: readonly string[],
-): Promise<{ delay_id: string; room_id: string; send_at: number }[]> {
+): Promise<DueRow[]> {
   return db.q
     .selectFrom('delayed_events')
-    .select(['delay_id', 'room_id', 'send_at'])
+    .select(['delay_id', 'room_id', 'type', 'state_key', 'group_id', 'follows_event_id', 'send_at'])
     .where('status', '=', 'scheduled')
     .where('wake_at', 'is not', null)
     .where('wake_at', '<=', now)
@@ -165,13 +171,69 @@ export async function claimScheduled(
     .executeTakeFirst()
 }
 
-/** Complete the record of one that was claimed in this transaction. */
-export async function recordSent(tx: Tx, delayId: string, eventId: string): Promise<void> {
-  await tx.q
-    .updateTable('delayed_events')
-    .set({ event_id: eventId })
-    .where('delay_id', '=', delayId)
+/**
+ * As {@link claimScheduled}, of those that are due by now, whose rooms are held. Rows are taken in
+ * the order of scheduling, so that two who take several never wait for each other.
+ *
+ * @returns those that were still scheduled, in the order in which they have to be sent
+ */
+export async function claimDue(
+  tx: Tx,
+  delayIds: readonly string[],
+  now: number,
+): Promise<DelayedEventRow[]> {
+  return tx.q
+    .with('claimed', query =>
+      query
+        .updateTable('delayed_events')
+        .set({ status: 'sent', cause: 'delay' satisfies DelayedEventCause, finalised_ts: now })
+        .where('delay_id', 'in', rows =>
+          rows
+            .selectFrom('delayed_events as due')
+            .select('due.delay_id')
+            .where('due.delay_id', '=', sql<string>`ANY(${[...delayIds]}::text[])`)
+            .where('due.status', '=', 'scheduled')
+            .where('due.send_at', '<=', now)
+            .orderBy('due.seq')
+            .forUpdate(),
+        )
+        .returningAll(),
+    )
+    .selectFrom('claimed')
+    .selectAll()
+    .orderBy('send_at')
+    .orderBy('seq')
     .execute()
+}
+
+/** Complete the record of those that were claimed in this transaction, and have become events. */
+export async function recordSent(
+  tx: Tx,
+  events: readonly { event_id: string; delay_id: string | null }[],
+): Promise<void> {
+  if (events.length === 0) return
+  await sql`
+    UPDATE delayed_events SET event_id = sent.event_id
+    FROM unnest(
+      ${events.map(({ delay_id }) => delay_id)}::text[],
+      ${events.map(({ event_id }) => event_id)}::text[]
+    ) AS sent (delay_id, event_id)
+    WHERE delayed_events.delay_id = sent.delay_id`.execute(tx.q)
+}
+
+/** The same of those that were refused. @param refused.error as JSON */
+export async function recordRefused(
+  tx: Tx,
+  refused: readonly { delay_id: string; error: string }[],
+): Promise<void> {
+  if (refused.length === 0) return
+  await sql`
+    UPDATE delayed_events SET status = 'failed', cause = 'error', error = refused.error
+    FROM unnest(
+      ${refused.map(({ delay_id }) => delay_id)}::text[],
+      ${refused.map(({ error }) => error)}::text[]
+    ) AS refused (delay_id, error)
+    WHERE delayed_events.delay_id = refused.delay_id`.execute(tx.q)
 }
 
 /** It was due and was refused. @returns undefined if somebody else decided it meanwhile */
@@ -206,7 +268,7 @@ export async function cancelScheduled(
     .executeTakeFirst()
 }
 
-/** Cancel everything that this user has scheduled. */
+/** Cancel everything that this user has scheduled; in that order, as {@link claimDue} takes them. */
 export async function cancelAllScheduled(
   tx: Tx,
   userId: string,
@@ -215,8 +277,15 @@ export async function cancelAllScheduled(
   return tx.q
     .updateTable('delayed_events')
     .set({ status: 'cancelled', cause: 'action' satisfies DelayedEventCause, finalised_ts: now })
-    .where('user_id', '=', userId)
-    .where('status', '=', 'scheduled')
+    .where('delay_id', 'in', rows =>
+      rows
+        .selectFrom('delayed_events as scheduled')
+        .select('scheduled.delay_id')
+        .where('scheduled.user_id', '=', userId)
+        .where('scheduled.status', '=', 'scheduled')
+        .orderBy('scheduled.seq')
+        .forUpdate(),
+    )
     .returning(finalisedColumns)
     .execute()
 }

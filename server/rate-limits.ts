@@ -39,4 +39,9 @@ export class RateLimits {
     this.#onRefused(name)
     throw limitExceeded(waitMs)
   }
+
+  /** What was counted did not come about. */
+  giveBack(name: LimitName, who: { userId: string; isRateLimited: boolean }): void {
+    if (who.isRateLimited) this.#limiters.get(name)?.giveBack(who.userId)
+  }
 }

@@ -23,7 +23,7 @@ export interface Sabotage {
 }
 
 const isClaim = (sql: string) =>
-  /^update "delayed_events" set "status" = .* returning \*/is.test(sql)
+  /^(with "claimed" as \()?update "delayed_events" set "status" = .* returning \*/is.test(sql)
 
 export const sabotages: Record<string, Sabotage> = {
   'sent-twice': {
@@ -31,12 +31,14 @@ export const sabotages: Record<string, Sabotage> = {
     expected: 'duplicate',
     prepare: 'DROP INDEX IF EXISTS events_by_delay_id',
     rewrite: sql =>
-      isClaim(sql) ? sql.replace(/and "status" = (\$\d+)/i, 'and $1::text is not null') : sql,
+      isClaim(sql)
+        ? sql.replace(/and ((?:"due"\.)?"status") = (\$\d+)/i, 'and $2::text is not null')
+        : sql,
   },
   'claimed-apart': {
     what: 'the claim is committed before the event is appended',
     expected: 'lost',
-    order: { path: 'fire', step: 'update delayed_events', phase: 'after', nth: 1 },
+    order: { path: 'fire', step: 'insert events', phase: 'before', nth: 1 },
     commitsAfter: isClaim,
   },
   'sent-early': {

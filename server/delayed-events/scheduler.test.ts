@@ -2,7 +2,10 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { insertUser } from '../../db/accounts.ts'
+import type { DueRow } from '../../db/delayed-events.ts'
 import { selectDelayedEvents, selectScheduled } from '../../db/delayed-events-lists.ts'
+import { selectEvents } from '../../db/events.ts'
+import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import { parseConfig } from '../config.ts'
@@ -13,6 +16,7 @@ import { createRoom } from '../rooms/create-room.ts'
 import { roomTopic } from '../stream/notifier.ts'
 import { manage, scheduleNow } from './delayed-events.ts'
 import { Scheduler } from './scheduler.ts'
+import { inRuns } from './send-due.ts'
 
 let dataDir: string
 let clock: LabClock
@@ -40,7 +44,8 @@ beforeAll(async () => {
   running.positions.take = (tx: Tx, topics: readonly string[]) => {
     for (const [room, attempts] of broken) {
       if (!topics.includes(roomTopic(room))) continue
-      attempts.push(clock.now())
+      // In company and, when that broke, alone: at the same moment.
+      if (attempts.at(-1) !== clock.now()) attempts.push(clock.now())
       throw new Error('broken on purpose')
     }
     return take(tx, topics)
@@ -112,15 +117,20 @@ async function brokenRoom(): Promise<{ room: string; attempts: number[] }> {
   return { room, attempts }
 }
 
-function schedule(roomId: string, delayMs: number, by = requester): Promise<string> {
+function schedule(
+  roomId: string,
+  delayMs: number,
+  by = requester,
+  event: { type: string; stateKey?: string } = { type: 'm.test' },
+): Promise<string> {
   return scheduleNow(ctx, by, {
     roomId,
-    type: 'm.test',
     stateKey: undefined,
     content: {},
     delayMs,
     cancelPolicy: 'other_user',
     dialect: 'unstable_query',
+    ...event,
   })
 }
 
@@ -136,6 +146,21 @@ const finalised = async ({ userId } = requester) =>
       direction: 'forwards',
     })
   ).map(row => [row.delay_id, row.status, row.finalised_ts])
+
+/** What became of them, in the order of the stream. */
+async function eventsOfDelayed(delayIds: readonly string[]): Promise<EventRow[]> {
+  const rows = await selectDelayedEvents(running.db, {
+    userId: requester.userId,
+    delayIds,
+    order: 'finalised_ts',
+    direction: 'forwards',
+  })
+  const events = await selectEvents(
+    running.db,
+    rows.flatMap(row => row.event_id ?? []),
+  )
+  return events.sort((a, b) => a.position - b.position)
+}
 
 describe('a sending that breaks, and is not refused', () => {
   test('is tried again after 1 s, 2 s, 4 s … 60 s, and succeeds when it can', async () => {
@@ -238,7 +263,9 @@ describe('a database that fails', () => {
     const room = await newRoom()
     const [owner, start] = [requester, clock.now()]
     const stranger = await newUser('@stranger:hs1')
-    const refused = await schedule(room, 1_000, stranger)
+    // By which the room is governed, so it goes alone.
+    const topic = { type: 'm.room.topic', stateKey: '' }
+    const refused = await schedule(room, 1_000, stranger, topic)
     const sent = await schedule(room, 1_000, owner)
     let uses = 0
     onDatabase = () => {
@@ -269,9 +296,13 @@ describe('the timer', () => {
     expect(uses).toBe(5)
   })
 
-  test('stop() lets the one that is being sent finish, and sends no more', async () => {
+  test('stop() lets those that are being sent finish, and sends no more', async () => {
     const room = await newRoom()
-    const ids = [await schedule(room, 1_000), await schedule(room, 1_000)]
+    const state = { type: 'm.test', stateKey: '' }
+    const ids = [
+      await schedule(room, 1_000, requester, state),
+      await schedule(room, 1_000, requester, state),
+    ]
     let uses = 0
     let stopped: Promise<void> | undefined
     onDatabase = () => {
@@ -282,5 +313,94 @@ describe('the timer', () => {
     await stopped
     expect(await finalised()).toEqual([[ids[0], 'sent', clock.now()]])
     expect(await scheduled()).toEqual([ids[1]])
+  })
+})
+
+describe('what is due at the same moment', () => {
+  test('is sent in its order and in one transaction, also in several rooms', async () => {
+    const rooms = [await newRoom(), await newRoom()]
+    const ids: string[] = []
+    for (const delayMs of [900, 700, 800, 700, 600]) {
+      ids.push(await schedule(rooms[ids.length % 2] ?? '', delayMs))
+    }
+    let uses = 0
+    onDatabase = () => {
+      uses += 1
+    }
+    // In one step, so that all of them are late.
+    await scheduler.stop()
+    await clock.advance(1_000, async () => undefined)
+    scheduler = new Scheduler()
+    ctx = { ...ctx, scheduler }
+    uses = 0
+    await scheduler.start(ctx)
+    // What is due, the sending of all, and the next deadline.
+    expect(uses).toBe(3)
+    const events = await eventsOfDelayed(ids)
+    expect(events.map(row => row.delay_id)).toEqual([ids[4], ids[1], ids[3], ids[2], ids[0]])
+  })
+
+  test('who is refused is told why, and harms nobody beside them', async () => {
+    const room = await newRoom()
+    const stranger = await newUser('@refused:hs1')
+    const before = await schedule(room, 1_000)
+    const refused = await schedule(room, 1_000, stranger)
+    const after = await schedule(room, 1_000)
+    let uses = 0
+    onDatabase = () => {
+      uses += 1
+    }
+    await advance(1_000)
+    expect(uses).toBe(3)
+    const now = clock.now()
+    expect(await finalised()).toEqual([
+      [before, 'sent', now],
+      [after, 'sent', now],
+    ])
+    expect(await finalised(stranger)).toEqual([[refused, 'failed', now]])
+    const [row] = await selectDelayedEvents(running.db, {
+      userId: stranger.userId,
+      order: 'finalised_ts',
+      direction: 'forwards',
+    })
+    expect(row).toMatchObject({ cause: 'error', event_id: null })
+    expect(JSON.parse(row?.error ?? '')).toMatchObject({ errcode: 'M_FORBIDDEN' })
+  })
+
+  test('state goes together, save under one key, and what governs a room goes alone', () => {
+    const row = (delay_id: string, event: Partial<DueRow> = {}): DueRow => ({
+      delay_id,
+      room_id: '!a',
+      type: 'm.test',
+      state_key: null,
+      group_id: null,
+      follows_event_id: null,
+      send_at: 0,
+      ...event,
+    })
+    const runs = inRuns([
+      row('1'),
+      row('2', { state_key: 'x' }),
+      row('3', { state_key: 'y' }),
+      row('4', { state_key: 'x', room_id: '!b' }),
+      row('5', { state_key: 'x' }),
+      row('6'),
+      row('7', { state_key: '', type: 'm.room.topic' }),
+      row('8', { type: 'm.room.message' }),
+      row('9', { group_id: 'g' }),
+      row('10', { follows_event_id: '$e' }),
+      row('11'),
+    ])
+    expect(runs.map(run => run.map(one => one.delay_id))).toEqual([
+      ['1', '2', '3', '4'],
+      ['5', '6'],
+      ['7'],
+      ['8'],
+      ['9'],
+      ['10'],
+      ['11'],
+    ])
+    const many = Array.from({ length: 250 }, (_, i) => row(`${i}`))
+    expect(inRuns(many).map(run => run.length)).toEqual([100, 100, 50])
   })
 })

@@ -8,14 +8,15 @@
  * A restart moves `send_at` and leaves `wake_at`, which is in the index, where it is. So one that was
  * restarted comes up too soon; it is then, with all that would come up soon, let sleep until it is due.
  */
-import { letSleep, selectDue, selectNextWakeUp } from '../../db/delayed-events.ts'
+import { type DueRow, letSleep, selectDue, selectNextWakeUp } from '../../db/delayed-events.ts'
+import type { EventRow } from '../../db/schema.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { Timer } from '../lib/clock.ts'
 import { MatrixError } from '../matrix/errors.ts'
-import { failDue, sendDue } from './send.ts'
+import { failDue, inRuns, sendDue, sendDueTogether } from './send-due.ts'
 
-const batchSize = 100
+const batchSize = 500
 /** So many that were restarted are let sleep at once, and those that would wake up so soon. */
 const sleepers = { most: 1_000, aheadMs: 1_000 }
 /** After which time to look again at one that somebody was changing. */
@@ -53,7 +54,7 @@ export class Scheduler {
     return this.#running === undefined
   }
 
-  /** Let the one that is being sent finish, and send no more. */
+  /** Let those that are being sent finish, and send no more. */
   async stop(): Promise<void> {
     this.#stopped = true
     this.#timer?.cancel()
@@ -101,9 +102,9 @@ export class Scheduler {
       const now = ctx.clock.now()
       const except = [...this.#backOff].filter(([, entry]) => entry.until > now).map(([id]) => id)
       const due = await selectDue(ctx.db, now, batchSize, except)
-      for (const delayedEvent of due) {
+      for (const run of inRuns(due)) {
         if (this.#stopped) return undefined
-        await this.#sendOne(ctx, delayedEvent)
+        await this.#send(ctx, run)
       }
       if (due.length < batchSize) {
         // Whoever could have been tried again and was not due is cancelled, restarted or sent.
@@ -128,12 +129,28 @@ export class Scheduler {
     }
   }
 
-  async #sendOne(
-    ctx: Context,
-    due: { delay_id: string; room_id: string; send_at: number },
-  ): Promise<void> {
+  async #send(ctx: Context, run: readonly DueRow[]): Promise<void> {
+    if (run.length > 1) {
+      try {
+        for (const { delayedEvent, outcome } of await sendDueTogether(ctx, run)) {
+          if (outcome instanceof MatrixError) logRefused(ctx, delayedEvent, outcome)
+          else logSent(ctx, delayedEvent, outcome)
+        }
+        for (const { delay_id } of run) this.#backOff.delete(delay_id)
+        return
+      } catch (error) {
+        ctx.log.warn({ err: error, together: run.length }, 'delayed events are sent one by one')
+      }
+    }
+    for (const delayedEvent of run) {
+      if (this.#stopped) return
+      await this.#sendOne(ctx, delayedEvent)
+    }
+  }
+
+  async #sendOne(ctx: Context, due: DueRow): Promise<void> {
     try {
-      await this.#sendOrFail(ctx, due)
+      await sendOrFail(ctx, due)
       this.#backOff.delete(due.delay_id)
     } catch (error) {
       const attempts = (this.#backOff.get(due.delay_id)?.attempts ?? 0) + 1
@@ -142,24 +159,26 @@ export class Scheduler {
       ctx.log.error({ err: error, room_id: due.room_id, attempts }, 'a delayed event broke')
     }
   }
+}
 
-  async #sendOrFail(
-    ctx: Context,
-    due: { delay_id: string; room_id: string; send_at: number },
-  ): Promise<void> {
-    try {
-      const event = await sendDue(ctx, due)
-      if (!event) return
-      // Not by the event's own time: an application service may have given it another.
-      const lateMs = ctx.clock.now() - due.send_at
-      ctx.log.info(
-        { room_id: event.room_id, event_id: event.event_id, late_ms: lateMs },
-        'delayed event sent',
-      )
-    } catch (error) {
-      if (!(error instanceof MatrixError)) throw error
-      await failDue(ctx, due, error)
-      ctx.log.info({ room_id: due.room_id, errcode: error.errcode }, 'delayed event refused')
-    }
+async function sendOrFail(ctx: Context, due: DueRow): Promise<void> {
+  try {
+    const event = await sendDue(ctx, due)
+    if (event) logSent(ctx, due, event)
+  } catch (error) {
+    if (!(error instanceof MatrixError)) throw error
+    await failDue(ctx, due, error)
+    logRefused(ctx, due, error)
   }
+}
+
+function logSent(ctx: Context, { send_at }: { send_at: number | null }, event: EventRow): void {
+  // Not by the event's own time: an application service may have given it another.
+  const lateMs = ctx.clock.now() - (send_at ?? 0)
+  const { room_id, event_id } = event
+  ctx.log.info({ room_id, event_id, late_ms: lateMs }, 'delayed event sent')
+}
+
+function logRefused(ctx: Context, { room_id }: { room_id: string }, error: MatrixError): void {
+  ctx.log.info({ room_id, errcode: error.errcode }, 'delayed event refused')
 }

@@ -2,38 +2,24 @@
  * A delayed event becomes an event: claim, append and finalise in one transaction. A crash before
  * the commit leaves it scheduled; after it, sent. There is nothing in between.
  */
-import { cancelSiblings, cancelWithoutTimeout } from '../../db/delayed-event-groups.ts'
-import {
-  claimScheduled,
-  type DelayedEventRow,
-  recordFailed,
-  recordSent,
-} from '../../db/delayed-events.ts'
+import { cancelSiblings } from '../../db/delayed-event-groups.ts'
+import { claimScheduled, type DelayedEventRow, recordSent } from '../../db/delayed-events.ts'
 import { type LockedRoom, lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
-import { type Tx, transaction } from '../../db/transaction.ts'
+import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
-import type { MatrixError } from '../matrix/errors.ts'
 import { appendEvent } from '../rooms/append-event.ts'
 import type { EventDraft } from '../rooms/build-event.ts'
 import { lifetimeKey } from '../rooms/lifetime.ts'
 import { assertState, redactsOf } from '../rooms/send-event.ts'
 
 /**
- * Send one whose time has come.
+ * Send one in the caller's transaction; `action` does not ask if it is due.
  *
  * @returns undefined if somebody else decided it first
- * @throws MatrixError if the room refuses it now; it is then still scheduled
+ * @throws MatrixError if the room refuses it now; the transaction is then to be undone
  */
-export function sendDue(
-  ctx: Context,
-  due: { delay_id: string; room_id: string },
-): Promise<EventRow | undefined> {
-  return transaction(ctx.db, tx => claimAndAppend(ctx, tx, due, 'delay'))
-}
-
-/** As {@link sendDue}, inside the caller's transaction; `action` does not ask if it is due. */
 export async function claimAndAppend(
   ctx: Context,
   tx: Tx,
@@ -53,33 +39,23 @@ export async function claimAndAppend(
   if (claimed.group_id !== null) ctx.metrics.finalised(tx, await cancelSiblings(tx, claimed, now))
   await assertSendableNow(tx, room, claimed)
   const event = await appendEvent(ctx, tx, room, draftOf(claimed))
-  await recordSent(tx, claimed.delay_id, event.event_id)
+  await recordSent(tx, [event])
   ctx.metrics.finalised(tx, [claimed])
-  if (cause === 'delay' && claimed.send_at !== null) {
-    ctx.metrics.sentWhenDue(tx, { dueAt: claimed.send_at, sentAt: now, now: () => ctx.clock.now() })
-  }
+  if (cause === 'delay') countLateness(ctx, tx, claimed, now)
   return event
 }
 
-/** It was due and was refused. That transaction is gone, so the reason is recorded in a new one. */
-export function failDue(
-  ctx: Context,
-  due: { delay_id: string; room_id: string },
-  error: MatrixError,
-): Promise<void> {
-  const now = ctx.clock.now()
-  return transaction(ctx.db, async tx => {
-    await lockRoom(tx, due.room_id)
-    const failed = await recordFailed(tx, due.delay_id, now, JSON.stringify(error.toJSON()))
-    if (!failed) return
-    ctx.metrics.finalised(tx, [failed])
-    if (failed.group_id === null) return
-    ctx.metrics.finalised(tx, await cancelWithoutTimeout(tx, failed, now))
-  })
+export function countLateness(ctx: Context, tx: Tx, row: DelayedEventRow, sentAt: number): void {
+  if (row.send_at === null) return
+  ctx.metrics.sentWhenDue(tx, { dueAt: row.send_at, sentAt, now: () => ctx.clock.now() })
 }
 
 /** What the API refuses of a state event that is sent at once, it refuses of this one too. */
-async function assertSendableNow(tx: Tx, room: LockedRoom, row: DelayedEventRow): Promise<void> {
+export async function assertSendableNow(
+  tx: Tx,
+  room: LockedRoom,
+  row: DelayedEventRow,
+): Promise<void> {
   if (row.state_key === null) return
   await assertState(tx, room, row.user_id, {
     roomId: row.room_id,
@@ -89,7 +65,7 @@ async function assertSendableNow(tx: Tx, room: LockedRoom, row: DelayedEventRow)
   })
 }
 
-function draftOf(row: DelayedEventRow): EventDraft {
+export function draftOf(row: DelayedEventRow): EventDraft {
   const content = contentToSend(row)
   return {
     type: row.type,

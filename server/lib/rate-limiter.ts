@@ -38,6 +38,12 @@ export class RateLimiter {
     return 0
   }
 
+  /** One that was taken was not used. */
+  giveBack(key: string): void {
+    const usedUpAt = this.#usedUpAt.get(key)
+    if (usedUpAt !== undefined) this.#usedUpAt.set(key, usedUpAt - this.#intervalMs)
+  }
+
   /** How many keys are kept. */
   size(): number {
     return this.#usedUpAt.size
