@@ -1,8 +1,9 @@
 /**
  * Whole servers as rows: put aside, put back, emptied. A server is the schema that its connections
- * work in; what is put aside lies in schemas beside it, as plain tables.
+ * work in; what is put aside lies in a schema beside it: all rows of all tables as text in one
+ * table, because making a table takes longer than filling it.
  */
-import { type Kysely, type RawBuilder, sql } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Schema } from './schema.ts'
 import type { Db, Pool } from './transaction.ts'
 
@@ -11,8 +12,9 @@ type Query = Kysely<Schema>
 /** Says which schemas are copies, and of which: so that those of a process that was killed go. */
 const copyOf = (schema: string) => `hourglass: a snapshot of ${schema}`
 
-/** Where a copy keeps the sequences. */
-const sequences = 'copied_sequences'
+/** The tables of a copy. */
+const copiedRows = 'copied_rows'
+const copiedSequences = 'copied_sequences'
 
 /** Put all rows aside, as they are at one moment, in a schema that is made for it. */
 export async function copyAside(db: Pool, into: string): Promise<void> {
@@ -24,10 +26,13 @@ export async function copyAside(db: Pool, into: string): Promise<void> {
       const tables = await tablesOf(q, from)
       await sql`CREATE SCHEMA ${sql.id(into)}`.execute(q)
       await sql`COMMENT ON SCHEMA ${sql.id(into)} IS ${sql.lit(copyOf(from))}`.execute(q)
+      const rows = sql.id(into, copiedRows)
+      await sql`CREATE TABLE ${rows} (of_table text NOT NULL, written text NOT NULL)`.execute(q)
       for (const { name } of tables) {
-        await sql`CREATE TABLE ${sql.id(into, name)} AS TABLE ${sql.id(from, name)}`.execute(q)
+        await sql`INSERT INTO ${rows}
+          SELECT ${sql.lit(name)}, copied::text FROM ${sql.id(from, name)} AS copied`.execute(q)
       }
-      await sql`CREATE TABLE ${sql.id(into, sequences)} AS
+      await sql`CREATE TABLE ${sql.id(into, copiedSequences)} AS
         SELECT sequencename AS name, last_value FROM pg_sequences
         WHERE schemaname = ${sql.lit(from)} AND last_value IS NOT NULL`.execute(q)
     })
@@ -44,14 +49,23 @@ export async function copyBack(db: Pool, from: string): Promise<void> {
     const into = await currentSchema(q)
     const tables = await tablesOf(q, into)
     await deleteRows(q, into, tables)
-    for (const { name, columns } of tables) {
+    const copied = sql.id(from, copiedRows)
+    const { rows: filled } = await sql<{ name: string }>`
+      SELECT DISTINCT of_table AS name FROM ${copied}`.execute(q)
+    const isFilled = new Set(filled.map(row => row.name))
+    for (const { name, columns } of tables.filter(table => isFilled.has(table.name))) {
+      const table = sql.id(into, name)
       const names = sql.join(columns.map(column => sql.id(column)))
-      await sql`INSERT INTO ${sql.id(into, name)} (${names}) OVERRIDING SYSTEM VALUE
-        SELECT ${names} FROM ${sql.id(from, name)}`.execute(q)
+      const values = sql.join(columns.map(column => sql`(read).${sql.id(column)}`))
+      // OFFSET 0: each row is read once, and not once for each of its columns.
+      await sql`INSERT INTO ${table} (${names}) OVERRIDING SYSTEM VALUE
+        SELECT ${values} FROM (
+          SELECT written::${table} AS read FROM ${copied} WHERE of_table = ${sql.lit(name)} OFFSET 0
+        ) AS copied`.execute(q)
     }
     const { rows } = await sql<{ name: string; last_value: number }>`
       SELECT copied.name, copied.last_value
-      FROM ${sql.id(from, sequences)} AS copied
+      FROM ${sql.id(from, copiedSequences)} AS copied
       LEFT JOIN pg_sequences AS ours ON schemaname = ${into} AND sequencename = copied.name
       WHERE ours.last_value IS NULL OR ours.last_value < copied.last_value`.execute(q)
     for (const { name, last_value } of rows) {
@@ -61,12 +75,19 @@ export async function copyBack(db: Pool, from: string): Promise<void> {
   })
 }
 
-/** Delete all rows. Nobody else may use the tables meanwhile. */
-export async function empty(db: Pool): Promise<void> {
-  await db.q.transaction().execute(async q => {
+/** Delete all rows. Nobody else may use the tables meanwhile. @returns how many there were */
+export function empty(db: Db): Promise<number> {
+  return db.q.transaction().execute(async q => {
     const schema = await currentSchema(q)
-    await deleteRows(q, schema, await tablesOf(q, schema))
+    return deleteRows(q, schema, await tablesOf(q, schema))
   })
+}
+
+/** Let every sequence begin anew, for a server that has nothing in common with the last one. */
+export async function restartSequences(db: Db): Promise<void> {
+  await sql`
+    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+    FROM pg_sequences WHERE schemaname = current_schema()`.execute(db.q)
 }
 
 /** Forget what was put aside. */
@@ -119,9 +140,11 @@ async function tablesOf(q: Query, schema: string): Promise<Table[]> {
   return ordered
 }
 
-async function deleteRows(q: Query, schema: string, tables: readonly Table[]): Promise<void> {
-  const statements: RawBuilder<unknown>[] = tables.map(
-    ({ name }) => sql`DELETE FROM ${sql.id(schema, name)}`,
-  )
-  for (const statement of statements.reverse()) await statement.execute(q)
+async function deleteRows(q: Query, schema: string, tables: readonly Table[]): Promise<number> {
+  let deleted = 0
+  for (const { name } of [...tables].reverse()) {
+    const { numAffectedRows } = await sql`DELETE FROM ${sql.id(schema, name)}`.execute(q)
+    deleted += Number(numAffectedRows ?? 0)
+  }
+  return deleted
 }

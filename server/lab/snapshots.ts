@@ -60,5 +60,9 @@ export function dropSnapshot(lab: Lab, id: string): Promise<void> {
 
 /** Empty the server, as if it had never been used. Its keys are new; the time stays. */
 export function resetServer(lab: Lab): Promise<void> {
-  return lab.inTurn(() => lab.held.swap(empty))
+  return lab.inTurn(() =>
+    lab.held.swap(async db => {
+      await empty(db)
+    }),
+  )
 }

@@ -12,4 +12,4 @@ export {
   startHomeserver,
   type TestUser,
 } from './homeserver.ts'
-export { stopSharedDatabase } from './storage.ts'
+export { keepSharedDatabase, stopSharedDatabase } from './storage.ts'

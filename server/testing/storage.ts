@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import type { DatabaseOptions } from '../../db/open.ts'
 import { SharedPglite } from '../../db/shared-pglite.ts'
 import { dropSchemas } from '../../db/testing.ts'
+import { systemClock, type Timer } from '../lib/clock.ts'
 
 export interface Storage {
   readonly database: DatabaseOptions
@@ -18,7 +19,13 @@ export interface Storage {
   remove(): Promise<void>
 }
 
+/** So long the embedded database outlives its last server: the next test is about to start one. */
+const lingerMs = 200
+
 let shared: Promise<SharedPglite> | undefined
+let users = 0
+let isKept = false
+let ending: Timer | undefined
 
 /** @param url a PostgreSQL server instead of the embedded database */
 export async function makeStorage(url: string | undefined): Promise<Storage> {
@@ -35,21 +42,36 @@ export async function makeStorage(url: string | undefined): Promise<Storage> {
       },
     }
   }
-  shared ??= SharedPglite.start()
-  const database = await shared
+  const database = await useSharedDatabase()
   return {
     database: { dataDir, shared: { database, schema } },
     dataDir,
     async remove() {
       await database.drop(schema)
       await removeFolder()
+      users -= 1
+      if (users > 0 || isKept) return
+      ending = systemClock.timer(systemClock.now() + lingerMs, () => void stopSharedDatabase())
     },
   }
 }
 
+function useSharedDatabase(): Promise<SharedPglite> {
+  users += 1
+  ending?.cancel()
+  shared ??= SharedPglite.start()
+  return shared
+}
+
+/** Let the embedded database live as long as the process: one test file comes after the other. */
+export function keepSharedDatabase(): void {
+  isKept = true
+}
+
 /** Stop the embedded database, if there is one; whoever uses it must have stopped before. */
 export async function stopSharedDatabase(): Promise<void> {
-  const database = await shared
+  ending?.cancel()
+  const ended = shared
   shared = undefined
-  await database?.stop()
+  await (await ended)?.stop()
 }

@@ -19,9 +19,11 @@ export default class extends TestEnvironment {
   async setup() {
     await super.setup()
     this.global.hourglass = await import('../../dist/server/testing/index.js')
+    this.global.hourglass.keepSharedDatabase()
     const { conformance } = await import('../../dist/spec-tests/support/conformance.js')
     this.global.conformance = conformance(this.#testFile)
   }
+
   async teardown() {
     this.global.conformance?.end()
     await super.teardown()
