@@ -48,6 +48,7 @@ test.each([
   'db/README.md',
   'server/docs/architecture.md',
   'server/docs/changelog.md',
+  'server/docs/laboratory.md',
   'server/docs/scenarios.md',
   'server/docs/faults.md',
 ])('the links of %s lead somewhere', file => {
