@@ -18,6 +18,7 @@ beforeAll(async () => {
       access_token_lifetime_ms: 60_000,
       uia_session_lifetime_ms: 120_000,
       delayed_events: { finalised_kept_ms: 600_000 },
+      push: { allow_private_addresses: true },
       rate_limits: { enabled: true, rooms: { per_second: 0.1, burst_count: 4 } },
     },
   })
