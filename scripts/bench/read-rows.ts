@@ -12,6 +12,12 @@ interface Waking {
   allMs: number[]
 }
 
+/** How many requests the server holds in a long poll, by its own count. */
+async function countWaiting(connection: Connection): Promise<number> {
+  const { body } = await connection.exchange({ method: 'GET', path: '/metrics' })
+  return Number(/^hourglass_sync_waiting (\d+)$/m.exec(body)?.[1])
+}
+
 /** Let `waiting` connections wait with `begin`, send with `wake`, and see when they are answered. */
 async function wake(
   baseUrl: string,
@@ -19,6 +25,7 @@ async function wake(
   rounds: number,
   begin: (connection: Connection, i: number) => Promise<unknown>,
   send: () => Promise<unknown>,
+  waitingNow?: () => Promise<number>,
 ): Promise<Waking> {
   const connections = await times(waiting, () => Connection.open(baseUrl))
   const result: Waking = { firstMs: [], allMs: [] }
@@ -27,8 +34,9 @@ async function wake(
     const all = connections.map((connection, i) =>
       begin(connection, i).then(() => answered.push(performance.now())),
     )
-    // Long enough that all of them wait; it is not part of what is measured.
-    await new Promise(resolve => setTimeout(resolve, 30 + waiting))
+    // Until all of them wait, which is not part of what is measured, and the machine has come to rest.
+    while (waitingNow && (await waitingNow()) < waiting) await rest(20)
+    await rest(waitingNow ? 30 : 30 + waiting)
     const sentAt = performance.now()
     const sending = send()
     await Promise.all(all)
@@ -52,6 +60,7 @@ export async function wakeRow(stage: Stage, waiting: number): Promise<Row> {
     const { token } = readers[i % readers.length] as User
     return String((await matrix.request('GET', '/v3/sync', token)).next_batch)
   })
+  const watcher = await Connection.open(server.baseUrl)
   let n = 0
   const rounds = waiting > 1 ? 3 : stage.isQuick ? 60 : 300
   const ours = await wake(
@@ -68,7 +77,9 @@ export async function wakeRow(stage: Stage, waiting: number): Promise<Row> {
       n += 1
       return matrix.request('PUT', `/v3/rooms/${roomId}/send/m.test/${n}`, sender.token, { n })
     },
+    () => countWaiting(watcher),
   )
+  watcher.close()
   matrix.close()
   await server.stop()
   const { baseUrl: ceilingUrl } = await stage.ceiling()
@@ -157,6 +168,8 @@ export async function readRows(stage: Stage): Promise<Row[]> {
     row(`/messages, 100 of ${eventCount.toLocaleString('en')} events`, pages, pageMs),
   ]
 }
+
+const rest = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
 async function timesOf(count: number, run: () => Promise<void>): Promise<number[]> {
   const all: number[] = []

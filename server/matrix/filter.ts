@@ -117,6 +117,14 @@ export function matchesFilter(event: FilteredEvent, filter: RoomEventFilter): bo
   )
 }
 
+/** Whether every event passes, of the rooms that the filter speaks of. */
+export function isUnfiltered(filter: RoomEventFilter = {}): boolean {
+  const { types, not_types, senders, not_senders, contains_url, rel_types, not_rel_types } = filter
+  return [types, not_types, senders, not_senders, contains_url, rel_types, not_rel_types].every(
+    condition => condition === undefined,
+  )
+}
+
 /** The latest of them, as many as the filter wants; they come oldest first. */
 export function limited<T>(events: T[], { limit }: EventFilter): T[] {
   return limit === undefined || events.length <= limit

@@ -6,7 +6,7 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { notFound } from '../matrix/errors.ts'
 import type { ClientEvent } from '../matrix/event.ts'
-import { matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
+import { isUnfiltered, matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
 import { presentEvents, type Viewer } from './present-event.ts'
@@ -45,7 +45,10 @@ export async function readMessages(
 ): Promise<{ start: string; end?: string; chunk: ClientEvent[]; state?: ClientEvent[] }> {
   const { roomId, dir, filter } = request
   const now = ctx.positions.latest()
-  const sight = await lookInto(ctx.db, roomId, requester.userId, now)
+  const [sight, { ignored }] = await Promise.all([
+    lookInto(ctx.db, roomId, requester.userId, now),
+    ctx.unread.recipient(ctx.db, requester.userId),
+  ])
 
   const isBackwards = dir === 'b'
   const edge = isBackwards ? now : 0
@@ -61,12 +64,15 @@ export async function readMessages(
         direction: isBackwards ? 'backwards' : 'forwards',
         limit,
         filter,
-        ignored: await selectIgnored(ctx.db, requester.userId),
+        ignored,
       })
     : []
 
+  // What relates to an event comes after it: up to the end of the room all of it is among the rows.
+  const isWholeEnd =
+    isBackwards && request.from === undefined && isUnfiltered(filter) && ignored.size === 0
   const present = (shown: EventRow[]) =>
-    presentEvents(ctx.db, shown, viewerOf(ctx, requester), [sight])
+    presentEvents(ctx.db, shown, viewerOf(ctx, requester), [sight], isWholeEnd)
   const last = rows.at(-1)
   // Whoever asks for no events gets none, and is where they were, not at the end.
   const reached = last && (isBackwards ? last.position - 1 : last.position)

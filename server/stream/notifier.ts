@@ -15,10 +15,12 @@ export const allRoomsTopic = 'rooms'
 export const ephemeralTopic = 'ephemeral'
 export const roomTopic = (roomId: string) => `room:${roomId}`
 export const userTopic = (userId: string) => `user:${userId}`
-/** An event has come into the room. Nobody waits for these three; they tell what need not be read. */
+/** An event has come into the room. Nobody waits for these four; they tell what need not be read. */
 export const eventsTopic = (roomId: string) => `events:${roomId}`
 /** A state event has. */
 export const stateTopic = (roomId: string) => `state:${roomId}`
+/** Somebody has read on in the room, and others may know. */
+export const receiptsTopic = (roomId: string) => `receipts:${roomId}`
 /** Somebody's devices or keys have changed. */
 export const devicesTopic = 'devices'
 /** Only ever published at 1: a file is uploaded once. */

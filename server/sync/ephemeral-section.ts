@@ -11,7 +11,7 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { receiptContent } from '../rooms/receipt-content.ts'
-import { roomTopic, userTopic } from '../stream/notifier.ts'
+import { receiptsTopic, userTopic } from '../stream/notifier.ts'
 import type { JoinedRoom, Window } from './build-sync.ts'
 
 export interface Ephemeral {
@@ -35,16 +35,19 @@ export async function ephemeralSection(
 ): Promise<Ephemeral> {
   const wanted = filter.room?.ephemeral ?? {}
   const { rooms: _, not_rooms: _2, ...ofEvents } = wanted
+  const rooms = joined.map(({ roomId, wasJoinedThroughout }) => ({
+    roomId,
+    after: wasJoinedThroughout ? (since ?? 0) : 0,
+  }))
   // Of their own private receipts only the user hears.
-  const isMoved = (roomId: string, after: number) =>
-    [userTopic(userId), roomTopic(roomId)].some(topic => ctx.notifier.hasMoved(topic, after))
-  const rooms = joined
-    .map(({ roomId, wasJoinedThroughout }) => ({
-      roomId,
-      after: wasJoinedThroughout ? (since ?? 0) : 0,
-    }))
-    .filter(({ roomId, after }) => isMoved(roomId, after))
-  const found = await selectReceiptsBetween(ctx.db, userId, rooms, upTo)
+  const isRead = (roomId: string, after: number) =>
+    [userTopic(userId), receiptsTopic(roomId)].some(topic => ctx.notifier.hasMoved(topic, after))
+  const found = await selectReceiptsBetween(
+    ctx.db,
+    userId,
+    rooms.filter(({ roomId, after }) => isRead(roomId, after)),
+    upTo,
+  )
   const receipts = found.filter(receipt => !ignored.has(receipt.user_id))
   const byRoom = new Map<string, ReceiptRow[]>()
   for (const receipt of receipts) {

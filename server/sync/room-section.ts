@@ -15,7 +15,7 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { withFields } from '../matrix/event-fields.ts'
-import type { Filter } from '../matrix/filter.ts'
+import { type Filter, isUnfiltered } from '../matrix/filter.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import { presentForSync } from '../rooms/present-event.ts'
 import { parsePdu } from '../rooms/stored-event.ts'
@@ -27,7 +27,7 @@ import type { JoinedRoom, RoomChange, Window } from './build-sync.ts'
 import { roomSummaries, summarisedTypes } from './room-summary.ts'
 import { readStates } from './state-section.ts'
 import type { SyncRequest } from './sync.ts'
-import { isUnfiltered, readTimelines, type Timeline } from './timeline-section.ts'
+import { readTimelines, type Timeline } from './timeline-section.ts'
 
 /** What of a room is to be told. */
 export interface Stretch {

@@ -6,12 +6,12 @@
 import type { EventRow } from '../../db/schema.ts'
 import type { MemberWish, StateWish } from '../../db/sync-reads.ts'
 import type { Context } from '../context.ts'
-import { matchesFilter, matchesRoom } from '../matrix/filter.ts'
+import { isUnfiltered, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { parsePdu } from '../rooms/stored-event.ts'
 import { stateTopic } from '../stream/notifier.ts'
 import type { Stretch, View } from './room-section.ts'
 import type { SyncRequest } from './sync.ts'
-import { isUnfiltered, type Timeline } from './timeline-section.ts'
+import type { Timeline } from './timeline-section.ts'
 
 /** What is to be read of one room's state. */
 interface Wishes {

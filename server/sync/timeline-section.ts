@@ -1,7 +1,7 @@
 /** The timelines of an answer of `/sync`. */
 import type { EventRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
-import { matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
+import { isUnfiltered, matchesRoom } from '../matrix/filter.ts'
 import type { Range } from '../matrix/readable-ranges.ts'
 import type { Stretch } from './room-section.ts'
 import type { SyncRequest } from './sync.ts'
@@ -59,12 +59,4 @@ export async function readTimelines(
       isLimited: isAlwaysLimited || rows.length > limit || (isWanted && hasEarlier),
     }
   })
-}
-
-/** Whether every event of a room passes. */
-export function isUnfiltered(filter: RoomEventFilter = {}): boolean {
-  const { types, not_types, senders, not_senders, contains_url, rel_types, not_rel_types } = filter
-  return [types, not_types, senders, not_senders, contains_url, rel_types, not_rel_types].every(
-    condition => condition === undefined,
-  )
 }

@@ -11,7 +11,7 @@ import type { Context } from '../context.ts'
 import { invalidParam, notFound } from '../matrix/errors.ts'
 import { isEventId } from '../matrix/ids.ts'
 import { assertJoined } from '../rooms/visibility.ts'
-import { ephemeralTopic, roomTopic, userTopic } from '../stream/notifier.ts'
+import { ephemeralTopic, receiptsTopic, roomTopic, userTopic } from '../stream/notifier.ts'
 
 export const receiptTypes = ['m.read', 'm.read.private', 'm.fully_read'] as const
 export type ReceiptType = (typeof receiptTypes)[number]
@@ -75,7 +75,7 @@ async function markOne(
   const same = before.find(receipt => receipt.thread_id === threadId)
   if (same && same.event_position >= event.position) return
   tx.afterCommit(() => ctx.unread.forgetRoom(userId, roomId))
-  const seenBy = type === 'm.read' ? [roomTopic(roomId)] : []
+  const seenBy = type === 'm.read' ? [roomTopic(roomId), receiptsTopic(roomId)] : []
   const topics = [userTopic(userId), ephemeralTopic, ...seenBy]
   await advanceReceipt(tx, {
     ...key,
