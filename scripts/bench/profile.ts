@@ -37,9 +37,10 @@ export async function heaviest(folder: string, count: number): Promise<Place[]> 
     .map(([name, time]) => ({ name, share: time / total }))
 }
 
-/** `function file:line`, from the root of the repository; PostgreSQL in PGlite is one place. */
+/** `function file:line`, from the root of the repository. PostgreSQL in PGlite, and starting, are one place. */
 function nameOf({ functionName, url, lineNumber }: Profile['nodes'][number]['callFrame']): string {
   if (url.startsWith('wasm:')) return 'PostgreSQL (WebAssembly)'
+  if (/^node:internal\/(modules|bootstrap)\//.test(url)) return 'loading modules, at the start'
   if (functionName.startsWith('(')) return functionName
   const file = url.replace(/^.*\/(node_modules|dist)\//, '')
   return `${functionName || '(anonymous)'} ${file}:${lineNumber + 1}`
