@@ -7,6 +7,8 @@ export interface Touched {
   user_id: string
   /** Null: an event that was never delayed. */
   delay_id: string | null
+  /** False: a delayed event that is scheduled still. */
+  is_over: boolean
 }
 
 /** The events and delayed events that this transaction has written, whatever led it to them. */
@@ -14,10 +16,18 @@ export async function selectWrittenBy(tx: Tx): Promise<Touched[]> {
   const isOurs = sql<boolean>`xmin = pg_current_xact_id()::xid`
   return tx.q
     .selectFrom('delayed_events')
-    .select(['room_id', 'user_id', sql<string | null>`delay_id`.as('delay_id')])
+    .select([
+      'room_id',
+      'user_id',
+      sql<string | null>`delay_id`.as('delay_id'),
+      sql<boolean>`status <> 'scheduled'`.as('is_over'),
+    ])
     .where(isOurs)
     .unionAll(
-      tx.q.selectFrom('events').select(['room_id', 'sender as user_id', 'delay_id']).where(isOurs),
+      tx.q
+        .selectFrom('events')
+        .select(['room_id', 'sender as user_id', 'delay_id', sql<boolean>`true`.as('is_over')])
+        .where(isOurs),
     )
     .execute()
 }

@@ -186,7 +186,7 @@ export class Faults {
     const touched = await selectWrittenBy(tx)
     const isInRequest = walk !== undefined && !walk.isOver
     // What else a server does of its own accord is nobody's, and no scope tells it apart.
-    if (!isInRequest && touched.length === 0) return
+    if (!isInRequest && !touched.some(one => one.is_over)) return
     const facts = isInRequest
       ? walk.facts
       : { endpoint: firing, userIds: [], roomIds: [], delayIds: [] }
