@@ -107,6 +107,23 @@ export async function lockUser(tx: Tx, userId: string): Promise<boolean> {
   return row?.deactivated_ts === null
 }
 
+/**
+ * As {@link lockUser}, several, in the order of their ids, so that two who do never wait for each
+ * other.
+ *
+ * @returns those that are there and active
+ */
+export async function lockUsers(tx: Tx, userIds: readonly string[]): Promise<Set<string>> {
+  const rows = await tx.q
+    .selectFrom('users')
+    .select(['user_id', 'deactivated_ts'])
+    .where('user_id', '=', sql<string>`ANY(${[...new Set(userIds)]}::text[])`)
+    .orderBy('user_id')
+    .forUpdate()
+    .execute()
+  return new Set(rows.filter(row => row.deactivated_ts === null).map(row => row.user_id))
+}
+
 /** Those of these users who are guests. */
 export async function selectGuestsAmong(db: Db, userIds: readonly string[]): Promise<Set<string>> {
   if (userIds.length === 0) return new Set()

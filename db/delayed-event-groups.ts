@@ -71,6 +71,7 @@ export async function insertSecrets(
   tx: Tx,
   secrets: readonly DelayedEventSecretRow[],
 ): Promise<void> {
+  if (secrets.length === 0) return
   await tx.q
     .insertInto('delayed_event_secrets')
     .values([...secrets])

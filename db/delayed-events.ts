@@ -1,5 +1,5 @@
 /** MSC4140's table: what is scheduled, what is due, and what became of it. */
-import { type Insertable, type NotNull, type Selectable, sql } from 'kysely'
+import { type NotNull, type Selectable, sql } from 'kysely'
 import type { DelayedEventCause, DelayedEventTable } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -11,21 +11,59 @@ export type GroupMember = Pick<DelayedEventRow, 'user_id' | 'group_id'>
 export const finalisedColumns = ['user_id', 'group_id', 'dialect', 'status', 'cause'] as const
 export type FinalisedRow = Pick<DelayedEventRow, (typeof finalisedColumns)[number]>
 
+/** What is said of one when it is scheduled. */
+const scheduledColumns = [
+  'delay_id',
+  'user_id',
+  'device_id',
+  'room_id',
+  'type',
+  'state_key',
+  'content',
+  'origin_server_ts',
+  'sticky_duration_ms',
+  'delay_ms',
+  'since_ts',
+  'send_at',
+  'wake_at',
+  'cancel_policy',
+  'dialect',
+  'is_rate_limited',
+  'group_id',
+  'member',
+  'follows_event_id',
+  'transaction_id',
+] as const
+export type ScheduledRow = Pick<DelayedEventRow, (typeof scheduledColumns)[number]>
+
+/** In this order. As JSON: one parameter and one statement, however many. */
 export async function insertScheduled(
   tx: Tx,
-  delayedEvent: Insertable<DelayedEventTable>,
+  delayedEvents: readonly ScheduledRow[],
 ): Promise<void> {
-  await tx.q.insertInto('delayed_events').values(delayedEvent).execute()
+  if (delayedEvents.length === 0) return
+  const columns = sql.join(scheduledColumns.map(column => sql.ref(column)))
+  await sql`
+    INSERT INTO delayed_events (${columns}, status)
+    SELECT ${columns}, 'scheduled'
+    FROM json_populate_recordset(
+      NULL::delayed_events, ${JSON.stringify(delayedEvents)}::text::json
+    )`.execute(tx.q)
 }
 
-export async function countScheduled(db: Db, userId: string): Promise<number> {
-  const row = await db.q
+/** How many each of these users has scheduled; who has none is left out. */
+export async function countScheduledOf(
+  db: Db,
+  userIds: readonly string[],
+): Promise<Map<string, number>> {
+  const rows = await db.q
     .selectFrom('delayed_events')
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('user_id', '=', userId)
+    .select(({ fn }) => ['user_id', fn.countAll<number>().as('count')])
+    .where('user_id', '=', sql<string>`ANY(${[...new Set(userIds)]}::text[])`)
     .where('status', '=', 'scheduled')
-    .executeTakeFirstOrThrow()
-  return row.count
+    .groupBy('user_id')
+    .execute()
+  return new Map(rows.map(({ user_id, count }) => [user_id, count]))
 }
 
 /** Of all users. */

@@ -71,16 +71,17 @@ export async function updateRooms(tx: Tx, rooms: readonly LockedRoom[]): Promise
 }
 
 /**
- * A room that is not deleted before this transaction ends. Others may read and append to it only
- * then, too: for who writes something that hangs on the room.
+ * Rooms that are not deleted before this transaction ends, by id. Others may append to them only
+ * then, too: for who writes something that hangs on a room.
  */
-export async function selectRoomToStay(tx: Tx, roomId: string): Promise<RoomRow | undefined> {
-  return tx.q
-    .selectFrom('rooms')
-    .selectAll()
-    .where('room_id', '=', roomId)
-    .forKeyShare()
-    .executeTakeFirst()
+export async function selectRoomsToStay(
+  tx: Tx,
+  roomIds: readonly string[],
+): Promise<Map<string, RoomRow>> {
+  const { rows } = await sql<RoomRow>`
+    SELECT * FROM rooms WHERE room_id = ANY(${[...new Set(roomIds)]}::text[])
+    ORDER BY room_id FOR KEY SHARE`.execute(tx.q)
+  return new Map(rows.map(room => [room.room_id, room]))
 }
 
 export async function selectRoom(db: Db, roomId: string): Promise<RoomRow | undefined> {

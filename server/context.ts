@@ -19,6 +19,7 @@ import { Transactions } from './app-services/transactions.ts'
 import type { Config } from './config.ts'
 import { restartTogether } from './delayed-events/delayed-events.ts'
 import { pruneFinalised } from './delayed-events/retention.ts'
+import { type Scheduling, scheduleTogether } from './delayed-events/schedule.ts'
 import { Scheduler } from './delayed-events/scheduler.ts'
 import type { Lab } from './lab/lab.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
@@ -55,6 +56,7 @@ export interface Context {
   /** A delayed event by its id. */
   readonly delayedEvents: Together<string, ManagedRow | undefined>
   readonly restarts: Together<ManagedRow, boolean>
+  readonly schedules: OnceTogether<Scheduling, { delay_id: string }>
   /** Messages that are to be sent. */
   readonly sends: OnceTogether<Message & { requester: Requester }, { event_id: string }>
   readonly rateLimits: RateLimits
@@ -148,6 +150,10 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       restarts: new Together(rows => restartTogether(context, rows), {
         ...going,
         keyOf: ({ delay_id }) => delay_id,
+      }),
+      schedules: new OnceTogether(() => context, scheduleTogether, {
+        ...going,
+        keyOf: ({ requester }) => requester.userId,
       }),
       sends: new OnceTogether(() => context, sendMessages, {
         ...going,

@@ -2,7 +2,7 @@
 import type { SecretPower } from '../../db/schema.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
-import { MaxDelayExceeded } from '../delayed-events/delayed-events.ts'
+import { MaxDelayExceeded } from '../delayed-events/schedule.ts'
 import { secretOf } from '../delayed-events/secrets.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { invalidParam, MatrixError, unrecognized } from '../matrix/errors.ts'

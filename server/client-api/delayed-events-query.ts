@@ -6,7 +6,11 @@
  */
 import { z } from 'zod'
 import type { Context } from '../context.ts'
-import { MaxDelayExceeded, schedule, TooManyScheduled } from '../delayed-events/delayed-events.ts'
+import {
+  assertMaySchedule,
+  MaxDelayExceeded,
+  TooManyScheduled,
+} from '../delayed-events/schedule.ts'
 import { delayNotUnderstood } from '../http/delays-not-understood.ts'
 import { invalidParam, MatrixError } from '../matrix/errors.ts'
 import type { Later } from './later.ts'
@@ -33,7 +37,7 @@ export function delayOf(query: z.infer<typeof delayQuery>): Later | undefined {
   }
   const delayMs = unstable ?? stable
   if (delayMs === undefined) return undefined
-  return (ctx, requester, { transactionId: _, ...event }, once) => {
+  return (ctx, requester, { transactionId: _, ...event }, { onceTogether }) => {
     assertSpoken(ctx, query)
     const request = {
       ...event,
@@ -42,9 +46,10 @@ export function delayOf(query: z.infer<typeof delayQuery>): Later | undefined {
       cancelPolicy: ctx.config.delayed_events.cancel_policy,
       dialect: unstable === undefined ? 'stable_query' : 'unstable_query',
     }
-    return inDialect(unstable !== undefined, () =>
-      once(async tx => ({ delay_id: await schedule(ctx, tx, requester, request) })),
-    )
+    return inDialect(unstable !== undefined, async () => {
+      assertMaySchedule(ctx, requester, request)
+      return onceTogether(ctx.schedules, { requester, ...request })
+    })
   }
 }
 

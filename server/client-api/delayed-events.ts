@@ -4,13 +4,8 @@
  */
 import { z } from 'zod'
 import { selectDelayedEvent } from '../../db/delayed-events.ts'
-import {
-  type Action,
-  MaxDelayExceeded,
-  manage,
-  type Outcome,
-  schedule,
-} from '../delayed-events/delayed-events.ts'
+import { type Action, manage, type Outcome } from '../delayed-events/delayed-events.ts'
+import { assertMaySchedule, MaxDelayExceeded } from '../delayed-events/schedule.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { jsonObject, optional, roomId, shortText, text } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
@@ -47,7 +42,7 @@ export const delayedEventsEndpoints = [
       state_key: optional(text),
       content: jsonObject,
     }),
-    async handle({ ctx, requester, params, query, body, once }) {
+    async handle({ ctx, requester, params, query, body, onceTogether }) {
       const request = {
         roomId: params.roomId,
         type: params.eventType,
@@ -60,7 +55,8 @@ export const delayedEventsEndpoints = [
         dialect: 'put',
       }
       try {
-        return await once(async tx => ({ delay_id: await schedule(ctx, tx, requester, request) }))
+        assertMaySchedule(ctx, requester, request)
+        return await onceTogether(ctx.schedules, { requester, ...request })
       } catch (error) {
         throw error instanceof MaxDelayExceeded ? forbidden(error.message) : error
       }

@@ -23,7 +23,7 @@ import type { Later } from './later.ts'
 export function expiringOf(content: JsonObject): Later | undefined {
   const seconds = lifetimeIn(content)
   if (seconds === undefined) return undefined
-  return async (ctx, requester, event, once) => {
+  return async (ctx, requester, event, { once }) => {
     assertLegacy(ctx, 'expiring_events')
     const request = { ...event, lifetimeMs: msOf(seconds, lifetimeKey) }
     return inLegacyWords(false, () =>

@@ -61,7 +61,7 @@ export function futureOf(query: Query): Later | undefined {
   ])
   if (timeoutMs === undefined && groupId === undefined && parentId === undefined) return undefined
   const isUnstable = Object.keys(query).some(name => name.includes('.'))
-  return (ctx, requester, event, once) => {
+  return (ctx, requester, event, { once }) => {
     assertLegacy(ctx, 'future_tokens', 'future_ids')
     const isTicking = typeof timeoutMs === 'number'
     const names = tokenNames(ctx, isTicking)

@@ -4,7 +4,6 @@
  */
 import { z } from 'zod'
 import type { Requester } from '../accounts/requester.ts'
-import { alone } from '../delayed-events/delayed-events.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { jsonObject, roomId, shortText, text } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
@@ -13,7 +12,7 @@ import { completeWithSecrets, speaksLegacy } from './delayed-events-dialects.ts'
 import { spec, unstablePrefix } from './delayed-events-wire.ts'
 import { futureOf, futureQuery, futureQueryWithTimeout } from './future-query.ts'
 import { futuresOfContents } from './futures.ts'
-import type { GivenEvent, Later } from './later.ts'
+import { type GivenEvent, type Later, withoutTransactionId } from './later.ts'
 import { sendOptionsOf, sendOptionsQuery } from './send-options.ts'
 
 const v1 = '/_matrix/client/v1/rooms/:roomId'
@@ -74,8 +73,11 @@ export const futuresSchedulingEndpoints = [
     params: messageParams,
     query: sendOptionsQuery,
     body: jsonObject,
-    handle: ({ ctx, requester, params, query, body, once }) =>
-      futuresOfContents(ctx, requester, messageOf({ requester, query }, params, body), once),
+    handle: ({ ctx, requester, params, query, body, once, onceTogether }) =>
+      futuresOfContents(ctx, requester, messageOf({ requester, query }, params, body), {
+        once,
+        onceTogether,
+      }),
   }),
   endpoint({
     ...common,
@@ -84,9 +86,12 @@ export const futuresSchedulingEndpoints = [
     params: stateParams,
     query: sendOptionsQuery,
     body: jsonObject,
-    handle: ({ ctx, requester, params, query, body }) =>
-      futuresOfContents(ctx, requester, stateOf({ requester, query }, params, body), action =>
-        alone(ctx, action),
+    handle: ({ ctx, requester, params, query, body, onceTogether }) =>
+      futuresOfContents(
+        ctx,
+        requester,
+        stateOf({ requester, query }, params, body),
+        withoutTransactionId(ctx, { onceTogether }),
       ),
   }),
   endpoint({
@@ -97,13 +102,11 @@ export const futuresSchedulingEndpoints = [
     params: messageParams,
     query: futureQueryWithTimeout.extend(sendOptionsQuery.shape),
     body: jsonObject,
-    handle: ({ ctx, requester, params, query, body, once }) =>
-      demanded(futureOf(query))(
-        ctx,
-        requester,
-        messageOf({ requester, query }, params, body),
+    handle: ({ ctx, requester, params, query, body, once, onceTogether }) =>
+      demanded(futureOf(query))(ctx, requester, messageOf({ requester, query }, params, body), {
         once,
-      ),
+        onceTogether,
+      }),
   }),
   endpoint({
     ...common,
@@ -114,13 +117,13 @@ export const futuresSchedulingEndpoints = [
     params: messageParams.omit({ eventType: true }),
     query: futureQueryWithTimeout.extend(sendOptionsQuery.shape),
     body: z.looseObject({ type: eventType, content: jsonObject }),
-    handle: ({ ctx, requester, params, query, body, once }) => {
+    handle: ({ ctx, requester, params, query, body, once, onceTogether }) => {
       const event = messageOf(
         { requester, query },
         { ...params, eventType: body.type },
         body.content,
       )
-      return demanded(futureOf(query))(ctx, requester, event, once)
+      return demanded(futureOf(query))(ctx, requester, event, { once, onceTogether })
     },
   }),
   endpoint({
@@ -130,12 +133,12 @@ export const futuresSchedulingEndpoints = [
     params: stateParams,
     query: futureQueryWithTimeout.extend(sendOptionsQuery.shape),
     body: jsonObject,
-    handle: ({ ctx, requester, params, query, body }) =>
+    handle: ({ ctx, requester, params, query, body, onceTogether }) =>
       demanded(futureOf(query))(
         ctx,
         requester,
         stateOf({ requester, query }, params, body),
-        action => alone(ctx, action),
+        withoutTransactionId(ctx, { onceTogether }),
       ),
   }),
   endpoint({
@@ -147,10 +150,13 @@ export const futuresSchedulingEndpoints = [
     params: messageParams,
     query: futureQuery.extend(sendOptionsQuery.shape),
     body: jsonObject,
-    handle({ ctx, requester, params, query, body, once }) {
+    handle({ ctx, requester, params, query, body, once, onceTogether }) {
       const later = futureOf(query)
       if (!later) throw unrecognized()
-      return later(ctx, requester, messageOf({ requester, query }, params, body), once)
+      return later(ctx, requester, messageOf({ requester, query }, params, body), {
+        once,
+        onceTogether,
+      })
     },
   }),
   endpoint({
@@ -160,11 +166,14 @@ export const futuresSchedulingEndpoints = [
     params: stateParams,
     query: futureQuery.extend(sendOptionsQuery.shape),
     body: jsonObject,
-    handle({ ctx, requester, params, query, body }) {
+    handle({ ctx, requester, params, query, body, onceTogether }) {
       const later = futureOf(query)
       if (!later) throw unrecognized()
-      return later(ctx, requester, stateOf({ requester, query }, params, body), action =>
-        alone(ctx, action),
+      return later(
+        ctx,
+        requester,
+        stateOf({ requester, query }, params, body),
+        withoutTransactionId(ctx, { onceTogether }),
       )
     },
   }),

@@ -58,7 +58,7 @@ function wholeEvent(_: GivenEvent, { type, state_key, content }: JsonObject): Fu
 }
 
 function laterWith(readEvent: ReadEvent): Later {
-  return (ctx, requester, event, once) => {
+  return (ctx, requester, event, { once }) => {
     assertLegacy(ctx, 'futures')
     const read = (value: JsonValue) => {
       if (!isJsonObject(value)) throw badJson('An event of a future is not an object')

@@ -3,9 +3,10 @@
  * MSC4140's dialects, for something that is to happen later?
  */
 import { z } from 'zod'
-import type { Tx } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
+import { alone } from '../delayed-events/delayed-events.ts'
+import type { Call } from '../http/endpoint.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import { delayOf, delayQuery } from './delayed-events-query.ts'
@@ -26,13 +27,24 @@ export interface GivenEvent {
   stickyDurationMs?: number | undefined
 }
 
-/** Do what one dialect asks for, `once`, in one transaction. @returns the answer */
+/** Do what one dialect asks for, once, in one transaction. @returns the answer */
 export type Later = (
   ctx: Context,
   requester: Requester,
   event: GivenEvent,
-  once: (action: (tx: Tx) => Promise<JsonObject>) => Promise<JsonObject>,
+  ways: Ways,
 ) => Promise<JsonObject>
+
+/** A transaction of its own, or one together with others. */
+export type Ways = Pick<Call<'user', unknown, unknown, unknown>, 'once' | 'onceTogether'>
+
+/** The same for endpoints without transaction ids. */
+export function withoutTransactionId(
+  ctx: Context,
+  { onceTogether }: Pick<Ways, 'onceTogether'>,
+): Ways {
+  return { once: action => alone(ctx, action), onceTogether }
+}
 
 export const laterQuery = z.object({ ...delayQuery.shape, ...futureQuery.shape })
 

@@ -1,13 +1,12 @@
 /** Client-Server API "Sending events to a room", "Redactions"; with a delay, MSC4140. */
 import { z } from 'zod'
-import { alone } from '../delayed-events/delayed-events.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { contentWithReason, eventId, jsonObject, roomId, shortText, text } from '../http/schemas.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import { redactEvent, sendState } from '../rooms/send-event.ts'
 import { completeWithSecrets } from './delayed-events-dialects.ts'
 import { speaksOfFutures } from './futures.ts'
-import { laterOf, laterQuery } from './later.ts'
+import { laterOf, laterQuery, withoutTransactionId } from './later.ts'
 import { sendOptionsOf, sendOptionsQuery } from './send-options.ts'
 
 /** An event's type, or its state key, that is too long is refused with the event: 413, not 400. */
@@ -34,7 +33,7 @@ export const roomSendEndpoints = [
         ...sendOptionsOf(requester, query),
       }
       const later = laterOf(query, event)
-      if (later) return later(ctx, requester, event, once)
+      if (later) return later(ctx, requester, event, { once, onceTogether })
       return onceTogether(ctx.sends, { ...event, requester })
     },
   }),
@@ -69,7 +68,7 @@ export const roomSendEndpoints = [
     query: laterQuery.extend(sendOptionsQuery.shape),
     body: jsonObject,
     complete: completeWithSecrets,
-    async handle({ ctx, requester, params, query, body }) {
+    async handle({ ctx, requester, params, query, body, onceTogether }) {
       const event = {
         roomId: params.roomId,
         type: params.eventType,
@@ -83,7 +82,9 @@ export const roomSendEndpoints = [
         throw invalidParam('Futures of an empty state key are sent to …/state/{eventType}//future')
       }
       const later = laterOf(query, event)
-      if (later) return later(ctx, requester, event, action => alone(ctx, action))
+      if (later) {
+        return later(ctx, requester, event, withoutTransactionId(ctx, { onceTogether }))
+      }
       const { event_id } = await sendState(ctx, requester, event)
       return { event_id }
     },

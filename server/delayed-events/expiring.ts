@@ -10,7 +10,7 @@ import type { JsonObject } from '../lib/json.ts'
 import type { SendOptions } from '../rooms/build-event.ts'
 import { lifetimeKey } from '../rooms/lifetime.ts'
 import { sendMessage, sendNewState } from '../rooms/send-event.ts'
-import { schedule } from './delayed-events.ts'
+import { schedule } from './schedule.ts'
 
 /**
  * Send an event, and schedule what follows it. A newer state event of the same key ends both.

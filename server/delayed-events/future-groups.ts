@@ -13,8 +13,8 @@ import type { Context } from '../context.ts'
 import { randomToken } from '../lib/random.ts'
 import { invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
 import type { SendOptions } from '../rooms/build-event.ts'
-import { schedule } from './delayed-events.ts'
 import type { FutureEvent } from './futures.ts'
+import { schedule } from './schedule.ts'
 
 export interface Future extends FutureEvent, SendOptions {
   roomId: string

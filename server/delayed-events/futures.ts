@@ -11,7 +11,7 @@ import { randomToken } from '../lib/random.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import type { SendOptions } from '../rooms/build-event.ts'
 import { sendMessage, sendNewState } from '../rooms/send-event.ts'
-import { schedule } from './delayed-events.ts'
+import { schedule } from './schedule.ts'
 
 export interface FutureEvent {
   type: string
