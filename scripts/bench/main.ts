@@ -16,6 +16,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { growthHeading, growthLineOf, growthRows } from './growth.ts'
+import { labRows } from './lab-rows.ts'
 import { largeRoomRows } from './large-room-rows.ts'
 import { killAll } from './processes.ts'
 import { heaviest } from './profile.ts'
@@ -65,6 +66,7 @@ const measurements: Record<string, (stage: Stage) => Promise<Row | Row[]>> = {
   'wake-1': stage => wakeRow(stage, 1),
   'wake-many': stage => wakeRow(stage, isQuick ? 200 : 1_000),
   read: readRows,
+  laboratory: labRows,
   ...(isQuick ? {} : { 'large-rooms': largeRoomRows }),
 }
 

@@ -1,0 +1,51 @@
+/**
+ * The laboratory in a process of its own, so that nothing else is counted: prints, as JSON, how long
+ * servers take to start and to fork, and what memory fifty of them hold.
+ */
+import { type Homeserver, startHomeserver } from '../../server/testing/index.ts'
+
+export interface LabMeasured {
+  /** With loading the server itself. */
+  firstMs: number
+  /** Of servers that need tables of their own. */
+  furtherMs: number[]
+  /** Of servers that get those of one that was stopped. */
+  againMs: number[]
+  /** With those of one that was stopped, too. */
+  forkMs: number[]
+  /** With `servers` of them running. */
+  residentMb: number
+}
+
+export const servers = 50
+
+const [databaseUrl] = process.argv.slice(2)
+const start = () => startHomeserver({ databaseUrl })
+
+async function timed<T>(times: number[], run: () => Promise<T>): Promise<T> {
+  const startedAt = performance.now()
+  const result = await run()
+  times.push(performance.now() - startedAt)
+  return result
+}
+
+const running: Homeserver[] = []
+const furtherMs: number[] = []
+running.push(await start())
+// What node has spent before our first line belongs to it, too.
+const firstMs = performance.now()
+while (running.length < servers) running.push(await timed(furtherMs, start))
+for (const server of running) await server.user('alice')
+const residentMb = process.memoryUsage().rss / 1024 ** 2
+for (const server of running.splice(1)) await server.stop()
+
+const againMs: number[] = []
+const forkMs: number[] = []
+for (let i = 0; i < 20; i++) {
+  await (await timed(againMs, start)).stop()
+  const [first] = running
+  if (first) await (await timed(forkMs, () => first.fork())).stop()
+}
+for (const server of running) await server.stop()
+const measured: LabMeasured = { firstMs, furtherMs, againMs, forkMs, residentMb }
+process.stdout.write(`${JSON.stringify(measured)}\n`)

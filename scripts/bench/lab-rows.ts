@@ -1,0 +1,47 @@
+/** The laboratory in one process: how soon a test has its server, and what fifty of them cost. */
+import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import type { LabMeasured } from './lab-process.ts'
+import { millis, type Row, type Stage } from './stage.ts'
+import { quantile } from './timer-rows.ts'
+
+const noCeiling = '(nothing else starts in a process)'
+
+export async function labRows(stage: Stage): Promise<Row[]> {
+  const { firstMs, furtherMs, againMs, forkMs, residentMb } = await measure(stage)
+  const row = (what: string, times: readonly number[], mostMs: number): Row => ({
+    what,
+    value: millis(quantile(times, 0.5)),
+    ceiling: noCeiling,
+    goal: `≤ ${mostMs} ms`,
+    isMet: quantile(times, 0.5) <= mostMs,
+    latency: `p50 ${millis(quantile(times, 0.5))}, p99 ${millis(quantile(times, 0.99))}`,
+  })
+  return [
+    row('laboratory: first server of a process, with loading it', [firstMs], 1_000),
+    row('laboratory: another, with tables of its own', furtherMs, 100),
+    row('laboratory: another, after one was stopped', againMs, 100),
+    row('laboratory: a fork, after one was stopped', forkMs, 100),
+    {
+      what: 'laboratory: memory of 50 servers in one process',
+      value: `${residentMb.toFixed(0)} MB`,
+      ceiling: noCeiling,
+      goal: '≤ 1,500 MB',
+      isMet: residentMb <= 1_500,
+    },
+  ]
+}
+
+async function measure(stage: Stage): Promise<LabMeasured> {
+  const script = fileURLToPath(new URL('lab-process.js', import.meta.url))
+  const { DATABASE_URL: url, ...env } = process.env
+  const args = stage.engine === 'postgres' && url !== undefined ? [script, url] : [script]
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let printed = ''
+  child.stdout.on('data', chunk => {
+    printed += chunk
+  })
+  const exitCode = await new Promise(resolve => child.once('close', resolve))
+  if (exitCode !== 0) throw new Error(`the laboratory ended with ${exitCode}`)
+  return JSON.parse(printed) as LabMeasured
+}
