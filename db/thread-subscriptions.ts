@@ -16,6 +16,23 @@ export async function selectThreadSubscription(
     .executeTakeFirst()
 }
 
+/** What the user decided last of each thread, if that was in (after, upTo]; the latest first. */
+export async function selectThreadSubscriptionsBetween(
+  db: Db,
+  userId: string,
+  range: { after: number; upTo: number; limit: number },
+): Promise<ThreadSubscriptionRow[]> {
+  return db.q
+    .selectFrom('thread_subscriptions')
+    .selectAll()
+    .where('user_id', '=', userId)
+    .where('position', '>', range.after)
+    .where('position', '<=', range.upTo)
+    .orderBy('position', 'desc')
+    .limit(range.limit)
+    .execute()
+}
+
 export async function upsertThreadSubscription(
   tx: Tx,
   subscription: ThreadSubscriptionRow,

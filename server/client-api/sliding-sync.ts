@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { acknowledge } from '../encryption/to-device.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { optional, queryInteger, roomId, shortText, text } from '../http/schemas.ts'
+import { mostSubscriptions } from '../rooms/thread-subscription-changes.ts'
 import { parseToken } from '../stream/token.ts'
 import type { Extensions, ListFilters, RoomConfig } from '../sync/sliding/request.ts'
 import { requiredState } from '../sync/sliding/required-state.ts'
@@ -62,6 +63,9 @@ const extensions = z.looseObject({
   account_data: ofRooms,
   receipts: ofRooms,
   typing: ofRooms,
+  'io.element.msc4308.thread_subscriptions': optional(
+    z.looseObject({ ...enabled, limit: optional(count.min(1)) }),
+  ),
 })
 
 const body = z.looseObject({
@@ -146,11 +150,13 @@ function extensionsOf(asked: Body['extensions'], after: number): Extensions {
   const limit = Math.min(toDevice?.limit ?? mostMessages, mostMessages)
   const ifEnabled = <T extends { enabled?: boolean | undefined }>(part: T | undefined) =>
     part?.enabled ? part : undefined
+  const threads = ifEnabled(asked?.['io.element.msc4308.thread_subscriptions'])
   return {
     toDevice: toDevice?.enabled ? { after, limit } : undefined,
     encryption: asked?.e2ee?.enabled ?? false,
     accountData: ifEnabled(asked?.account_data),
     receipts: ifEnabled(asked?.receipts),
     typing: ifEnabled(asked?.typing),
+    threadSubscriptions: threads && { limit: threads.limit ?? mostSubscriptions },
   }
 }

@@ -1,8 +1,10 @@
-/** MSC4306 "Thread Subscriptions". */
+/** MSC4306 "Thread Subscriptions", and MSC4308, catching up with them. */
 import { z } from 'zod'
 import { endpoint } from '../http/endpoint.ts'
-import { eventId, optional, roomId } from '../http/schemas.ts'
+import { eventId, optional, queryInteger, roomId, text } from '../http/schemas.ts'
+import { mostSubscriptions, readSubscriptionChanges } from '../rooms/thread-subscription-changes.ts'
 import { readSubscription, subscribe, unsubscribe } from '../rooms/thread-subscriptions.ts'
+import { parseToken } from '../stream/token.ts'
 
 // The MSC has them under v1 once it is accepted; until then clients know only these.
 const path =
@@ -42,6 +44,28 @@ export const threadSubscriptionsEndpoints = [
     async handle({ ctx, requester, params }) {
       await unsubscribe(ctx, requester, params)
       return {}
+    },
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/_matrix/client/unstable/io.element.msc4308/thread_subscriptions',
+    spec: 'MSC4308',
+    auth: 'user',
+    query: z.object({
+      dir: z.literal('b'),
+      from: text.optional(),
+      to: text.optional(),
+      limit: queryInteger.pipe(z.number().min(1)).default(mostSubscriptions),
+    }),
+    async handle({ ctx, requester, query }) {
+      const latest = ctx.positions.latest()
+      const at = (token: string) => parseToken(token, latest).position
+      const { changes, end } = await readSubscriptionChanges(ctx.db, requester.userId, {
+        after: query.to === undefined ? 0 : at(query.to),
+        upTo: query.from === undefined ? ctx.positions.settled() : at(query.from),
+        limit: query.limit,
+      })
+      return { ...changes, ...(end === undefined ? {} : { end }) }
     },
   }),
 ]

@@ -597,3 +597,58 @@ describe('bad input', () => {
     expect((await refusal(slide(alice, { lists }))).status).toBe(400)
   })
 })
+
+describe('TestMSC4308ThreadSubscriptionsSlidingSync: thread subscriptions', () => {
+  const name = 'io.element.msc4308.thread_subscriptions'
+  const ask = (limit?: number) => ({ extensions: { [name]: { enabled: true, limit } } })
+  const change = (method: 'PUT' | 'DELETE', root: string) =>
+    alice.ok(
+      method,
+      alice
+        .roomPath(room, 'thread', root, 'subscription')
+        .replace('/v3/', '/unstable/io.element.msc4306/'),
+      method === 'PUT' ? { body: {} } : {},
+    )
+  const page = (query: Record<string, string | number>) =>
+    alice.ok('GET', '/_matrix/client/unstable/io.element.msc4308/thread_subscriptions', {
+      query: { dir: 'b', ...query },
+    })
+  const told = async (answer: Promise<JsonObject>) => (await answer).extensions[name]
+  const manual = { automatic: false, bump_stamp: expect.any(Number) }
+
+  test('come with the first answer, and with later ones when they change', async () => {
+    const root = await bob.say(room, 'what do you think?')
+    const next = connection(alice)
+    expect(await told(next(ask(2)))).toEqual({})
+    await change('PUT', root)
+    expect(await told(next(ask(2)))).toEqual({ subscribed: { [room]: { [root]: manual } } })
+    expect(await told(connection(alice)({ conn_id: 'other', ...ask(2) }))).toMatchObject({
+      subscribed: expect.anything(),
+    })
+    const held = next(ask(2), { timeout: 30_000 })
+    await server.untilWaiting(1)
+    await change('DELETE', root)
+    const { automatic: _, ...stamp } = manual
+    expect(await told(held)).toEqual({ unsubscribed: { [room]: { [root]: stamp } } })
+    expect(await told(connection(bob)(ask(2)))).toEqual({})
+  })
+
+  test('those that are too many are paged through, down to what the connection had', async () => {
+    const next = connection(alice)
+    const { pos } = await next(ask())
+    const roots: string[] = []
+    for (let n = 0; n < 5; n++) {
+      const root = await bob.say(room, `root ${n}`)
+      roots.push(root)
+      await change('PUT', root)
+    }
+    const namesIn = ({ subscribed }: JsonObject) => Object.keys(subscribed[room])
+    const first = await told(next(ask(2)))
+    expect(namesIn(first)).toEqual([roots[4], roots[3]])
+    const second = await page({ from: first.prev_batch, to: pos, limit: 2 })
+    expect(namesIn(second)).toEqual([roots[2], roots[1]])
+    const last = await page({ from: second.end, to: pos, limit: 2 })
+    expect(last).toEqual({ subscribed: { [room]: { [String(roots[0])]: manual } } })
+    expect(namesIn(await page({}))).toEqual([...roots].reverse())
+  })
+})

@@ -221,6 +221,7 @@ export class GoodRequests {
     if (template.includes('/room_keys/keys')) return `?version=${this.#idFor('version')}`
     if (template.endsWith('/keys/changes')) return '?from=s0&to=s0'
     if (template.includes('/thumbnail/')) return '?width=32&height=32'
+    if (template.endsWith('/thread_subscriptions')) return '?dir=b'
     if (template.endsWith('/preview_url')) return '?url=http://127.0.0.1/'
     const isFuture = /(send|state)_future\/|\/v1\/rooms\/:roomId\/(send|state)\//.test(template)
     return isFuture ? '?future_timeout=86400000' : ''

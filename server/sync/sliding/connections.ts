@@ -35,7 +35,7 @@ export interface ToldRoom {
   members: ReadonlySet<string>
 }
 
-export type ExtensionName = 'account_data' | 'receipts' | 'typing' | 'e2ee'
+export type ExtensionName = 'account_data' | 'receipts' | 'typing' | 'e2ee' | 'thread_subscriptions'
 
 export interface Told {
   /** Inclusive; undefined if nothing has been told yet. */

@@ -6,12 +6,13 @@
  * tells everything.
  *
  * Spec: MSC3885 (to_device), MSC3884 (e2ee), MSC3959 (account_data), MSC3960 (receipts), MSC3961
- * (typing), as MSC4186 has them
+ * (typing), as MSC4186 has them; MSC4308 (thread subscriptions)
  */
 import { selectToDevice } from '../../../db/to-device.ts'
 import type { Requester } from '../../accounts/requester.ts'
 import type { Context } from '../../context.ts'
 import { isJsonObject, type JsonObject } from '../../lib/json.ts'
+import { readSubscriptionChanges } from '../../rooms/thread-subscription-changes.ts'
 import { formatSyncToken } from '../../stream/token.ts'
 import { accountDataSection } from '../account-data-section.ts'
 import { type RoomChange, roomChanges } from '../build-sync.ts'
@@ -52,7 +53,7 @@ export async function buildExtensions(
   { extensions }: SlidingRequest,
   scope: ExtensionScope,
 ): Promise<ExtensionsBody> {
-  const { accountData, receipts, typing } = extensions
+  const { accountData, receipts, typing, threadSubscriptions } = extensions
   const parts = new Map<string, Part>()
   const told = new Map<ExtensionName, number>()
   if (extensions.toDevice) {
@@ -73,6 +74,17 @@ export async function buildExtensions(
   if (typing) {
     parts.set('typing', await ephemeral(ctx, requester.userId, 'typing', typing, scope))
     told.set('typing', scope.upTo)
+  }
+  if (threadSubscriptions) {
+    const { limit } = threadSubscriptions
+    const after = scope.told.extensions.get('thread_subscriptions') ?? 0
+    const range = { after, upTo: scope.upTo, limit }
+    const { changes, end } = await readSubscriptionChanges(ctx.db, requester.userId, range)
+    parts.set('io.element.msc4308.thread_subscriptions', {
+      isEmpty: Object.keys(changes).length === 0,
+      wire: { ...changes, ...(end === undefined ? {} : { prev_batch: end }) },
+    })
+    told.set('thread_subscriptions', scope.upTo)
   }
   return {
     told,

@@ -38,6 +38,7 @@ export interface Extensions {
   accountData?: ExtensionRooms | undefined
   receipts?: ExtensionRooms | undefined
   typing?: ExtensionRooms | undefined
+  threadSubscriptions?: { limit: number } | undefined
 }
 
 export interface SlidingRequest {
