@@ -25,6 +25,9 @@ export async function selectEvents(db: Db, eventIds: readonly string[]): Promise
     .execute()
 }
 
+/** As it is indexed for all rooms together. */
+const positionOfAll = sql<number>`(position + 0)`
+
 /** The events of all rooms in (after, upTo], in order of position. */
 export async function selectEventsBetween(
   db: Db,
@@ -36,9 +39,9 @@ export async function selectEventsBetween(
   return db.q
     .selectFrom('events')
     .selectAll()
-    .where('position', '>', after)
-    .where('position', '<=', upTo)
-    .orderBy('position')
+    .where(positionOfAll, '>', after)
+    .where(positionOfAll, '<=', upTo)
+    .orderBy(positionOfAll)
     .limit(limit)
     .execute()
 }

@@ -38,6 +38,10 @@ export async function administration(q: Kysely<unknown>): Promise<void> {
   await sql`
     CREATE INDEX room_state_others ON room_state (room_id, position) WHERE membership IS NULL
   `.execute(q)
+  // Of all rooms, and of no single one: as an index of the column itself it would be taken for the
+  // latest events of one room, past all the events of others.
+  await sql`DROP INDEX events_by_stream_position`.execute(q)
+  await sql`CREATE INDEX events_of_all_rooms ON events ((position + 0))`.execute(q)
   // Of a deleted room stay the departures of those who were in it, and what became of what they had
   // scheduled. Whoever schedules holds the room's row.
   await sql`ALTER TABLE events DROP CONSTRAINT events_room_id_fkey`.execute(q)
