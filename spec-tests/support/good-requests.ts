@@ -20,6 +20,7 @@ const backedUpKey = {
 
 /** A user with a little of everything, so that requests get past the first look. */
 export class GoodRequests {
+  readonly #server: TestServer
   readonly #alice: Client
   readonly #bob: Client
   #ids: Record<string, string> = {}
@@ -27,12 +28,13 @@ export class GoodRequests {
 
   static async make(server: TestServer): Promise<GoodRequests> {
     // An administrator, so that requests of theirs get past the first look, too.
-    const good = new GoodRequests(await server.admin('alice'), await server.user('bob'))
+    const good = new GoodRequests(server, await server.admin('alice'), await server.user('bob'))
     await good.repair()
     return good
   }
 
-  private constructor(alice: Client, bob: Client) {
+  private constructor(server: TestServer, alice: Client, bob: Client) {
+    this.#server = server
     this.#alice = alice
     this.#bob = bob
   }
@@ -222,7 +224,9 @@ export class GoodRequests {
     if (template.endsWith('/keys/changes')) return '?from=s0&to=s0'
     if (template.includes('/thumbnail/')) return '?width=32&height=32'
     if (template.endsWith('/thread_subscriptions')) return '?dir=b'
-    if (template.endsWith('/preview_url')) return '?url=http://127.0.0.1/'
+    // The server itself is the one web page that is always there.
+    if (template.endsWith('/preview_url'))
+      return `?url=${enc(`${this.#server.baseUrl}${base}/versions`)}`
     const isFuture = /(send|state)_future\/|\/v1\/rooms\/:roomId\/(send|state)\//.test(template)
     return isFuture ? '?future_timeout=86400000' : ''
   }
