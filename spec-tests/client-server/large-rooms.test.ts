@@ -11,6 +11,8 @@ interface Room {
   id: string
   owner: Client
   reader: Client
+  /** A member who has never read anything. */
+  sleeper: Client
 }
 
 const v3 = '/_matrix/client/v3'
@@ -25,11 +27,13 @@ afterAll(() => server.stop())
 
 async function makeRoom(): Promise<Room> {
   const [owner, reader] = [await server.user('owner'), await server.user('reader')]
+  const sleeper = await server.user('sleeper')
   const id = await owner.createRoom({ preset: 'public_chat', name: 'The room' })
   await owner.say(id, 'the sand has run out')
+  await sleeper.join(id)
   await reader.join(id)
   await reader.say(id, 'the hourglass is turned')
-  return { id, owner, reader }
+  return { id, owner, reader, sleeper }
 }
 
 const search = (client: Client, term: string) => {
@@ -63,7 +67,7 @@ const requests: Record<string, (room: Room) => Promise<() => Promise<unknown>>> 
     return () => charlie.leave(id)
   },
   async 'GET /sync, the first one'({ id, owner, reader }) {
-    // What has not been read is counted, and to count it is to look at it.
+    // What has not been read is counted, which is looked at below.
     const path = reader.roomPath(id, 'receipt', 'm.read', await owner.say(id, 'read'))
     await reader.ok('POST', path, { body: {} })
     return () => reader.sync({ filter: lazy })
@@ -165,5 +169,34 @@ describe.each([
       const { chunk } = await large.reader.messages(large.id, { dir: 'b', limit: 1_000 })
       expect(chunk).toHaveLength(1_000)
     }
+  })
+})
+
+describe('GET /sync of who has never read anything', () => {
+  const related = (rel_type: string) => async (room: Room) => {
+    const event_id = await room.owner.say(room.id, 'Does anybody know?')
+    const content = { msgtype: 'm.text', body: 'I do', 'm.relates_to': { rel_type, event_id } }
+    await room.reader.send(room.id, 'm.room.message', content)
+  }
+
+  test.each([
+    ['messages', async () => {}],
+    ['replies in threads', related('m.thread')],
+    ['what relates to something else', related('m.reference')],
+  ])('a room full of %s is looked at as far as 1,000 events', async (_, prepare) => {
+    const room = await makeRoom()
+    await prepare(room)
+    await server.enlarge(room.id, { messages: 40_000 })
+    const counted = async (since?: string) => {
+      const { rooms, next_batch } = await room.sleeper.sync({ filter: lazy, since })
+      const shown = rooms.join?.[room.id] as unknown as JsonObject | undefined
+      return { count: shown?.unread_notifications.notification_count, next_batch }
+    }
+    // As many in threads, besides; and what each relates to.
+    expect((await server.rowsRead(() => counted())).rows).toBeLessThan(2_300)
+    const first = await counted()
+    expect(first.count).toBe(1_000)
+    await room.owner.say(room.id, 'one more')
+    expect((await counted(first.next_batch)).count).toBe(1_001)
   })
 })
