@@ -35,6 +35,9 @@ emitter.setMaxListeners(0)
 app.get('/wait', (_request, response) => {
   emitter.once('event', () => response.json({}))
 })
+app.get('/waiting', (_request, response) => {
+  response.json(emitter.listenerCount('event'))
+})
 app.post('/emit', (_request, response) => {
   emitter.emit('event')
   response.json({})

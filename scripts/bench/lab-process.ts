@@ -1,6 +1,6 @@
 /**
  * The laboratory in a process of its own, so that nothing else is counted: prints, as JSON, how long
- * servers take to start and to fork, and what memory fifty of them hold.
+ * servers take to start and to fork, and what memory some of them hold.
  */
 import { type Homeserver, startHomeserver } from '../../server/testing/index.ts'
 
@@ -13,13 +13,12 @@ export interface LabMeasured {
   againMs: number[]
   /** With those of one that was stopped, too. */
   forkMs: number[]
-  /** With `servers` of them running. */
+  /** With all of them running. */
   residentMb: number
 }
 
-export const servers = 50
-
-const [databaseUrl] = process.argv.slice(2)
+const [servers, rounds] = process.argv.slice(2, 4).map(Number)
+const databaseUrl = process.argv[4]
 const start = () => startHomeserver({ databaseUrl })
 
 async function timed<T>(times: number[], run: () => Promise<T>): Promise<T> {
@@ -34,14 +33,14 @@ const furtherMs: number[] = []
 running.push(await start())
 // What node has spent before our first line belongs to it, too.
 const firstMs = performance.now()
-while (running.length < servers) running.push(await timed(furtherMs, start))
+while (running.length < (servers ?? 0)) running.push(await timed(furtherMs, start))
 for (const server of running) await server.user('alice')
 const residentMb = process.memoryUsage().rss / 1024 ** 2
 for (const server of running.splice(1)) await server.stop()
 
 const againMs: number[] = []
 const forkMs: number[] = []
-for (let i = 0; i < 20; i++) {
+for (let i = 0; i < (rounds ?? 0); i++) {
   await (await timed(againMs, start)).stop()
   const [first] = running
   if (first) await (await timed(forkMs, () => first.fork())).stop()

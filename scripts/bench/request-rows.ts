@@ -15,9 +15,9 @@ async function measure(
   stage: Stage,
   baseUrl: string,
   request: Request,
-  atRate?: number,
+  { rate, durationMs = stage.durationMs }: { rate?: number; durationMs?: number } = {},
 ): Promise<Measured> {
-  const job: Job = { baseUrl, connections, durationMs: stage.durationMs, rate: atRate, ...request }
+  const job: Job = { baseUrl, connections, durationMs, rate, ...request }
   const measured = await stage.load.run(job)
   if (measured.errors > 0) throw new Error(`${measured.errors} errors: ${measured.firstError}`)
   return measured
@@ -36,12 +36,12 @@ async function requestRow(
     at?: number
   },
 ): Promise<Row> {
-  await measure(stage, baseUrl, row.request)
-  const most = await measure(stage, baseUrl, row.request)
   const { baseUrl: ceilingUrl } = await stage.ceiling()
+  await measure(stage, ceilingUrl, row.ceiling, { durationMs: stage.warmUpMs })
+  await measure(stage, baseUrl, row.request, { durationMs: stage.warmUpMs })
+  const most = await measure(stage, baseUrl, row.request)
   const ceiling = await measure(stage, ceilingUrl, row.ceiling)
-  const steadyRate = row.at ?? most.perSecond / 2
-  const steady = await measure(stage, baseUrl, row.request, steadyRate)
+  const steady = await measure(stage, baseUrl, row.request, { rate: row.at ?? most.perSecond / 2 })
   const ratio = most.perSecond / ceiling.perSecond
   return {
     what: row.what,
@@ -63,8 +63,7 @@ async function makeRooms(matrix: MatrixClient, users: readonly User[], count: nu
 }
 
 export async function sendRows(stage: Stage): Promise<Row[]> {
-  const place = await stage.place()
-  const server = await place.start()
+  const server = await stage.server()
   const matrix = await MatrixClient.to(server.baseUrl)
   const users = await times(10, () => matrix.register())
   const rows: Row[] = []
@@ -88,13 +87,11 @@ export async function sendRows(stage: Stage): Promise<Row[]> {
     )
   }
   matrix.close()
-  await server.stop()
   return rows
 }
 
 export async function scheduleRow(stage: Stage): Promise<Row> {
-  const place = await stage.place()
-  const server = await place.start()
+  const server = await stage.server()
   const matrix = await MatrixClient.to(server.baseUrl)
   const users = await times(10, () => matrix.register())
   const rooms = await makeRooms(matrix, users, 10)
@@ -113,7 +110,6 @@ export async function scheduleRow(stage: Stage): Promise<Row> {
     p99Ms: 50,
   })
   matrix.close()
-  await server.stop()
   return row
 }
 

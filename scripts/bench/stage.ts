@@ -54,7 +54,8 @@ export class Stage {
   readonly #profileDir: string | undefined
   readonly #folder: string
   readonly #schemas: string[] = []
-  #ceiling: Started | undefined
+  #ceiling: Promise<Started> | undefined
+  #server: Promise<Started> | undefined
 
   static async set(given: StageOptions): Promise<Stage> {
     return new Stage(given, await mkdtemp(join(tmpdir(), 'hourglass-bench-')))
@@ -70,7 +71,15 @@ export class Stage {
 
   /** How long one measurement lasts. */
   get durationMs(): number {
-    return this.isQuick ? 600 : 8_000
+    return this.isQuick ? 500 : 8_000
+  }
+
+  /**
+   * How long the same goes before a measurement, here and at the ceiling alike: what has not been
+   * compiled yet is several times slower, and whichever side was colder would look worse.
+   */
+  get warmUpMs(): number {
+    return this.isQuick ? 800 : 8_000
   }
 
   /** The load, in one process for all of a run. */
@@ -87,8 +96,14 @@ export class Stage {
   }
 
   async ceiling(): Promise<Started> {
-    this.#ceiling ??= await startCeiling()
+    this.#ceiling ??= startCeiling()
     return this.#ceiling
+  }
+
+  /** The server of all rows that need nothing of their own before it starts. */
+  async server(): Promise<Started> {
+    this.#server ??= this.place().then(place => place.start())
+    return this.#server
   }
 
   async place(): Promise<Place> {
@@ -122,7 +137,8 @@ export class Stage {
 
   async strike(): Promise<void> {
     this.#load?.stop()
-    await this.#ceiling?.stop()
+    await (await this.#ceiling)?.stop()
+    await (await this.#server)?.stop()
     await rm(this.#folder, { recursive: true, force: true })
     if (this.#databaseUrl !== undefined) await dropSchemas(this.#databaseUrl, this.#schemas)
   }
