@@ -162,7 +162,7 @@ export function endpoint<
     ctx: Context,
     request: Request,
     response: Response,
-    signal: AbortSignal,
+    ending: Ending,
   ): Promise<Answer> {
     if (auth === 'lab') assertLabToken(ctx, request)
     const isNobody = auth === 'none' || auth === 'lab'
@@ -191,7 +191,9 @@ export function endpoint<
       body:
         body &&
         parse(body, await readJson(ctx, request, response, declaration.bodyOptional), 'body'),
-      signal,
+      get signal() {
+        return ending.signal
+      },
       request,
       once: <T extends JsonObject>(action: (tx: Tx) => Promise<T>) => {
         if (!declaration.idempotent || !key) throw new Error(`${paths[0]} is not idempotent`)
@@ -215,10 +217,8 @@ export function endpoint<
     queryNames,
     bodyNames: namesIn(body),
     run: (ctx, around) => async (request, response) => {
-      const ended = new AbortController()
-      const end = () => ended.abort()
-      response.once('close', end)
-      const act = () => answer(ctx, request, response, ended.signal)
+      const ending = new Ending(response)
+      const act = () => answer(ctx, request, response, ending)
       try {
         const result = around ? await around(self, request, response, act) : await act()
         if (result === undefined) return
@@ -227,11 +227,36 @@ export function endpoint<
         else if (result instanceof JsonAnswer) sendJson(response, result.status, result.body)
         else sendJson(response, 200, result)
       } finally {
-        end()
+        ending.end()
       }
     },
   }
   return self
+}
+
+/** The end of a request. Few ask for the signal, and to make and end one costs as much as a query. */
+class Ending {
+  readonly #response: Response
+  #controller: AbortController | undefined
+  #isOver = false
+
+  constructor(response: Response) {
+    this.#response = response
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController()
+      if (this.#isOver || this.#response.destroyed) this.#controller.abort()
+      else this.#response.once('close', () => this.end())
+    }
+    return this.#controller.signal
+  }
+
+  end(): void {
+    this.#isOver = true
+    this.#controller?.abort()
+  }
 }
 
 /** The members that a schema names; none if it takes any object. */
