@@ -61,6 +61,11 @@ export function assertCanonical(value: JsonValue): void {
   inspect(value, Number.isSafeInteger)
 }
 
+/** As {@link assertCanonical}, but what an event's room version allows: v1 to v5 any finite number. */
+export function assertCanonicalEvent(event: object, version: RoomVersion): void {
+  inspect(event as JsonValue, version.strictCanonicalJson ? Number.isSafeInteger : Number.isFinite)
+}
+
 /** Keys that the fast writer would move or lose: integer-like, `__proto__`, beyond U+FFFF. */
 const awkwardKey = /^\d|^__proto__$|[\ud800-\udfff]/
 

@@ -46,11 +46,16 @@ export function referenceJson(event: Redactable, version: RoomVersion): string {
  * The SHA-256 of an event's redacted form in unpadded base64: the standard alphabet up to room
  * version 3, the URL-safe one from 4 on.
  *
+ * @param json that form, where it has been written already
  * @throws 400 M_BAD_JSON if the event has no canonical form in its room version
  */
-export function referenceHash(event: Redactable, version: RoomVersion): string {
+export function referenceHash(
+  event: Redactable,
+  version: RoomVersion,
+  json = referenceJson(event, version),
+): string {
   const encoding = version.eventIdFormat === 'base64url' ? 'base64url' : 'base64'
-  return unpadded(sha256(referenceJson(event, version), encoding))
+  return unpadded(sha256(json, encoding))
 }
 
 /**
@@ -58,13 +63,15 @@ export function referenceHash(event: Redactable, version: RoomVersion): string {
  *
  * The id of a room of version 12 is that of its create event with the sigil `!`.
  *
+ * @param json as in {@link referenceHash}
  * @throws 400 M_BAD_JSON if the event has no canonical form, or lacks the member
  */
 export function eventIdOf(
   event: Redactable & { event_id?: string },
   version: RoomVersion,
+  json?: string,
 ): EventId {
-  if (version.eventIdFormat !== 'opaque') return `$${referenceHash(event, version)}`
+  if (version.eventIdFormat !== 'opaque') return `$${referenceHash(event, version, json)}`
   if (!event.event_id) throw badJson(`Events of room version ${version.id} need an event_id`)
   return event.event_id
 }

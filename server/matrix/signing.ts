@@ -91,6 +91,7 @@ export function signJson<T extends object>(
 /**
  * Sign an event, which must have its `hashes` already. The signature covers the redacted form.
  *
+ * @param json that form, where it has been written already
  * @returns a copy with the signature added to those it has
  * @throws 400 M_BAD_JSON if the event has no canonical form in its room version
  */
@@ -99,8 +100,9 @@ export function signEvent<T extends Redactable>(
   version: RoomVersion,
   serverName: ServerName,
   key: SigningKey,
+  json = referenceJson(event, version),
 ): T & { signatures: Signatures } {
-  return withSignature(event, serverName, key, referenceJson(event, version))
+  return withSignature(event, serverName, key, json)
 }
 
 /**
