@@ -3,14 +3,6 @@ import { type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } fro
 import type { EventRow, Schema } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
-/** As JSON: one parameter and one statement, however many. */
-export async function insertEvents(tx: Tx, events: readonly EventRow[]): Promise<void> {
-  await sql`
-    INSERT INTO events
-    SELECT * FROM json_populate_recordset(NULL::events, ${JSON.stringify(events)}::text::json)
-  `.execute(tx.q)
-}
-
 export async function selectEvent(db: Db, eventId: string): Promise<EventRow | undefined> {
   return db.q.selectFrom('events').selectAll().where('event_id', '=', eventId).executeTakeFirst()
 }

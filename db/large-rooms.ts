@@ -44,9 +44,9 @@ export async function multiplyMembers(db: Db, roomId: string, count: number): Pr
     db.q,
   )
   await sql`
-    UPDATE rooms SET joined_members = joined_members + ${count} WHERE room_id = ${roomId}`.execute(
-    db.q,
-  )
+    UPDATE rooms SET joined_members = joined_members + ${count}, state_version = (
+      SELECT max(position) FROM room_state WHERE room_state.room_id = rooms.room_id
+    ) WHERE room_id = ${roomId}`.execute(db.q)
 }
 
 /** Of a room's last event, a message, put `count` copies after it, each with a word of its own. */

@@ -48,6 +48,7 @@ export async function insertRoom(
       last_depth: 0,
       joined_members: 0,
       invited_members: 0,
+      state_version: 0,
       is_public: room.isPublic,
       notices_for: null,
     })
@@ -57,15 +58,10 @@ export async function insertRoom(
   return row as LockedRoom | undefined
 }
 
-/** Write back what appending has changed. */
-export async function updateRooms(tx: Tx, rooms: readonly LockedRoom[]): Promise<void> {
+/** Write back how many members appending has left them with. */
+export async function updateMemberCounts(tx: Tx, rooms: readonly LockedRoom[]): Promise<void> {
   await sql`
-    UPDATE rooms SET
-      last_event_id = changed.last_event_id,
-      last_event_hash = changed.last_event_hash,
-      last_depth = changed.last_depth,
-      joined_members = changed.joined_members,
-      invited_members = changed.invited_members
+    UPDATE rooms SET joined_members = changed.joined_members, invited_members = changed.invited_members
     FROM json_populate_recordset(NULL::rooms, ${JSON.stringify(rooms)}::text::json) AS changed
     WHERE rooms.room_id = changed.room_id`.execute(tx.q)
 }

@@ -121,6 +121,12 @@ export interface RoomRow {
   last_depth: number
   joined_members: number
   invited_members: number
+  /**
+   * The position of the event that last changed what stands in the room, or the content of that: as
+   * long as it is the same, so are the state events. 0: none has since the room came from an earlier
+   * build.
+   */
+  state_version: number
   /** Listed in the public room directory. */
   is_public: boolean
   /** The user to whom the server itself speaks here; null almost everywhere. */

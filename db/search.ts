@@ -1,5 +1,5 @@
 /** Full text search, by PostgreSQL's own: words of events, and the index that finds them. */
-import { type ExpressionBuilder, sql } from 'kysely'
+import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely'
 import { passes, type TimelineFilter } from './events.ts'
 import { isNotIgnored, isReadable, type RoomRanges } from './relations.ts'
 import type { EventRow, Schema, SearchableKey } from './schema.ts'
@@ -20,24 +20,19 @@ export interface SearchableText {
   text: string
 }
 
-export async function insertSearchableTexts(
-  tx: Tx,
-  texts: readonly SearchableText[],
-): Promise<void> {
-  if (texts.length === 0) return
-  await sql`
-    INSERT INTO searchable_texts (event_id, room_id, position, key, words)
-    SELECT event_id, room_id, position, key,
-      to_tsvector(${language}, text) || array_to_tsvector(ARRAY[room_word])
-    FROM unnest(
-      ${texts.map(one => one.event_id)}::text[],
-      ${texts.map(one => one.room_id)}::text[],
-      ${texts.map(one => one.position)}::bigint[],
-      ${texts.map(one => one.key)}::text[],
-      ${texts.map(one => one.text)}::text[],
-      ${texts.map(one => roomWord(one.room_id))}::text[]
-    ) AS given (event_id, room_id, position, key, text, room_word)`.execute(tx.q)
-}
+/** Part of a statement: the texts' rows are inserted. */
+export const insertTexts = (texts: readonly SearchableText[]): RawBuilder<unknown> => sql`
+  INSERT INTO searchable_texts (event_id, room_id, position, key, words)
+  SELECT event_id, room_id, position, key,
+    to_tsvector(${language}, text) || array_to_tsvector(ARRAY[room_word])
+  FROM unnest(
+    ${texts.map(one => one.event_id)}::text[],
+    ${texts.map(one => one.room_id)}::text[],
+    ${texts.map(one => one.position)}::bigint[],
+    ${texts.map(one => one.key)}::text[],
+    ${texts.map(one => one.text)}::text[],
+    ${texts.map(one => roomWord(one.room_id))}::text[]
+  ) AS given (event_id, room_id, position, key, text, room_word)`
 
 export async function deleteSearchableText(tx: Tx, eventId: string): Promise<void> {
   await tx.q.deleteFrom('searchable_texts').where('event_id', '=', eventId).execute()

@@ -33,6 +33,7 @@ import { Images } from './media/images.ts'
 import { Metrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
 import { type Message, sendMessages } from './rooms/send-event.ts'
+import { RoomStates } from './rooms/state-before.ts'
 import { UnreadCounts } from './rooms/unread-counts.ts'
 import { Notifier } from './stream/notifier.ts'
 import { StreamClock } from './stream/stream-clock.ts'
@@ -59,6 +60,7 @@ export interface Context {
   readonly schedules: OnceTogether<Scheduling, { delay_id: string }>
   /** Messages that are to be sent. */
   readonly sends: OnceTogether<Message & { requester: Requester }, { event_id: string }>
+  readonly roomStates: RoomStates
   readonly rateLimits: RateLimits
   readonly metrics: Metrics
   readonly sweeper: Sweeper
@@ -159,6 +161,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
         ...going,
         keyOf: ({ roomId }) => roomId,
       }),
+      roomStates: new RoomStates(),
       rateLimits: new RateLimits(clock, config.rate_limits, limit => metrics.refused(limit)),
       metrics,
       sweeper: new Sweeper({ clock, log, everyMs: 3_600_000 }),

@@ -16,6 +16,7 @@ import { media } from './0019_media.ts'
 import { ephemeral } from './0020_ephemeral.ts'
 import { administration } from './0021_administration.ts'
 import { restarts } from './0024_restarts.ts'
+import { stateVersion } from './0030_state_version.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -34,4 +35,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0020_ephemeral': ephemeral,
   '0021_administration': administration,
   '0024_restarts': restarts,
+  '0030_state_version': stateVersion,
 }

@@ -10,17 +10,13 @@
  * state is the state before the next; with federation, this file is what would change.
  */
 import { selectGuestsAmong } from '../../db/accounts.ts'
+import { insertEvents } from '../../db/append.ts'
 import { cancelWithoutTimeout } from '../../db/delayed-event-groups.ts'
 import { cancelByStateUpdates } from '../../db/delayed-events.ts'
-import { insertEvents, redactEvent, selectEvents } from '../../db/events.ts'
+import { redactEvent, selectEvents } from '../../db/events.ts'
 import { selectBlocked } from '../../db/room-deletions.ts'
-import {
-  replaceStates,
-  selectGuestsIn,
-  selectStateByKeys,
-  selectStateOfRooms,
-} from '../../db/room-state.ts'
-import { type LockedRoom, updateRooms } from '../../db/rooms.ts'
+import { replaceStates, selectGuestsIn, selectStateByKeys } from '../../db/room-state.ts'
+import { type LockedRoom, updateMemberCounts } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
@@ -37,8 +33,7 @@ import {
   keysToKnow,
 } from './judge-event.ts'
 import { forgetRelation, recordRelations, selectKnownRelations } from './relate-event.ts'
-import { forgetText, recordTexts } from './searchable-text.ts'
-import { StateBefore } from './state-before.ts'
+import { forgetText, textsOf } from './searchable-text.ts'
 import { parsePdu } from './stored-event.ts'
 
 /**
@@ -96,8 +91,7 @@ async function appendTogether(
   entries: readonly Entry[],
 ): Promise<(EventRow | MatrixError)[]> {
   const candidates = entries.map(candidateOf)
-  const known = await selectStateOfRooms(tx, candidates.flatMap(keysToKnow))
-  const state = new StateBefore(known)
+  const state = await ctx.roomStates.before(tx, candidates.flatMap(keysToKnow))
   const originals = await originalsOf(tx, candidates)
   const guests = await guestsJoining(tx, candidates)
   const blocked = await blockedAmong(tx, candidates)
@@ -125,18 +119,10 @@ async function appendTogether(
 /** A few queries, however many events; redactions alone are stored one by one. */
 async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promise<void> {
   if (accepted.length === 0) return
-  await insertEvents(
-    tx,
-    accepted.map(({ row }) => row),
-  )
-  await recordRelations(
-    tx,
-    accepted.map(({ row }) => row),
-  )
-  await recordTexts(
-    tx,
-    accepted.map(({ row, draft }) => ({ event: row, content: draft.content })),
-  )
+  const events = accepted.map(({ row }) => row)
+  const rooms = [...new Set(accepted.map(({ room }) => room))]
+  await insertEvents(tx, { events, texts: textsOf(accepted), rooms })
+  await recordRelations(tx, events)
   const stateEvents = accepted.filter(({ row }) => row.state_key !== null)
   if (stateEvents.length > 0) await updateState(ctx, tx, stateEvents)
   for (const { row, redacted } of accepted) {
@@ -146,7 +132,6 @@ async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promi
     await forgetRelation(tx, original)
     await forgetText(tx, original)
   }
-  await updateRooms(tx, [...new Set(accepted.map(({ room }) => room))])
 }
 
 /** The rooms that an administrator has blocked: nobody comes in any more. A new one is none. */
@@ -193,6 +178,9 @@ async function updateState(ctx: Context, tx: Tx, changes: readonly Accepted[]): 
     room.joined_members += count('join')
     room.invited_members += count('invite')
   })
+  const members = changes.filter(({ row }) => row.type === 'm.room.member')
+  if (members.length > 0)
+    await updateMemberCounts(tx, [...new Set(members.map(({ room }) => room))])
   const now = ctx.clock.now()
   const cancelled = await cancelByStateUpdates(
     tx,

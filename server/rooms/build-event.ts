@@ -1,12 +1,11 @@
 /** From what somebody wants to say to a finished PDU: placed, hashed, named and signed. */
 import type { LockedRoom } from '../../db/rooms.ts'
-import type { EventRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { randomLetters } from '../lib/random.ts'
 import type { EventReference, Pdu } from '../matrix/event.ts'
 import { assertEventFormat } from '../matrix/event-format.ts'
-import { contentHash, eventIdOf, referenceHash } from '../matrix/event-id.ts'
+import { contentHash, eventIdOf, referenceHash, referenceJson } from '../matrix/event-id.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
 import { signEvent } from '../matrix/signing.ts'
 
@@ -37,6 +36,8 @@ export interface EventDraft extends SendOptions {
 
 export interface BuiltEvent {
   pdu: Pdu
+  /** The same, as it is stored. */
+  json: string
   eventId: string
   /** Only for room versions 1 and 2, which cite an event together with it. */
   referenceHash: string | null
@@ -51,7 +52,7 @@ export function buildEvent(
   ctx: Context,
   room: Pick<LockedRoom, 'room_id' | 'last_event_id' | 'last_event_hash' | 'last_depth'>,
   draft: EventDraft,
-  given: { version: RoomVersion; citedEvents: readonly EventRow[]; now: number },
+  given: { version: RoomVersion; citedEvents: readonly EventReference[]; now: number },
 ): BuiltEvent {
   const { version, citedEvents, now } = given
   const serverName = ctx.config.server_name
@@ -76,16 +77,20 @@ export function buildEvent(
       ? {}
       : { msc4354_sticky: { duration_ms: draft.stickyDurationMs } }),
     depth: room.last_depth + 1,
-    prev_events: room.last_event_id ? [reference(room.last_event_id, room.last_event_hash)] : [],
-    auth_events: citedEvents.map(row => reference(row.event_id, row.reference_hash)),
+    prev_events: room.last_event_id ? [referenceTo(room.last_event_id, room.last_event_hash)] : [],
+    auth_events: [...citedEvents],
   }
   const hashed = { ...body, hashes: { sha256: contentHash(body) } }
-  const pdu: Pdu = signEvent({ ...hashed, signatures: {} }, version, serverName, ctx.signingKey)
-  assertEventFormat(pdu, version)
+  // Each form is written once: what is signed is what is hashed, what is measured is what is stored.
+  const signed = referenceJson(hashed, version)
+  const pdu: Pdu = signEvent(hashed, version, serverName, ctx.signingKey, signed)
+  const json = JSON.stringify(pdu)
+  assertEventFormat(pdu, version, json)
   return {
     pdu,
-    eventId: eventIdOf(pdu, version),
-    referenceHash: isOpaque ? referenceHash(pdu, version) : null,
+    json,
+    eventId: eventIdOf(pdu, version, signed),
+    referenceHash: isOpaque ? referenceHash(pdu, version, signed) : null,
   }
 }
 
@@ -99,6 +104,7 @@ export function stickyUntil(
   return Math.min(now, pdu.origin_server_ts) + stickyDurationMs
 }
 
-function reference(eventId: string, hash: string | null): EventReference {
+/** How later events cite one. */
+export function referenceTo(eventId: string, hash: string | null): EventReference {
   return hash === null ? eventId : [eventId, { sha256: hash }]
 }

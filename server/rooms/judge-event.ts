@@ -18,7 +18,7 @@ import { allRoomsTopic, eventsTopic, roomTopic, stateTopic, userTopic } from '..
 import { buildEvent, type EventDraft, stickyUntil } from './build-event.ts'
 import { assertNoLifetime } from './lifetime.ts'
 import { assertRelation, type KnownRelations, relationOf } from './relate-event.ts'
-import type { StateBefore } from './state-before.ts'
+import type { StateBefore, StatePlace } from './state-before.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { notInRoom } from './visibility.ts'
 
@@ -60,10 +60,10 @@ export function candidateOf({ room, draft: given }: Entry): Candidate {
 }
 
 /** The state that is needed to judge an event. */
-export function keysToKnow({ room, draft, citedKeys }: Candidate) {
+export function keysToKnow({ room, draft, citedKeys }: Candidate): StatePlace[] {
   const keys: StateKey[] = [...citedKeys, ['m.room.create', '']]
   if (isJoin(draft)) keys.push(['m.room.guest_access', ''])
-  return keys.map(([type, stateKey]) => ({ room_id: room.room_id, type, state_key: stateKey }))
+  return keys.map(([type, stateKey]) => ({ room, type, stateKey }))
 }
 
 /** @throws MatrixError the refusal */
@@ -84,9 +84,9 @@ export function judge(
   const state = states.lookupIn(room.room_id)
   assertNotAnOutsider(draft, room, state)
   const now = ctx.clock.now()
-  const { pdu, eventId, referenceHash } = buildEvent(ctx, room, draft, {
+  const { pdu, json, eventId, referenceHash } = buildEvent(ctx, room, draft, {
     version,
-    citedEvents: states.rowsUnder(room.room_id, citedKeys),
+    citedEvents: states.referencesTo(room.room_id, citedKeys),
     now,
   })
   const verdict = isAllowed(authEvent, state, version, {
@@ -113,7 +113,7 @@ export function judge(
     state_key: draft.stateKey ?? null,
     sender: draft.sender,
     origin_server_ts: pdu.origin_server_ts,
-    pdu: JSON.stringify(pdu),
+    pdu: json,
     reference_hash: referenceHash,
     contains_url: typeof draft.content.url === 'string',
     ...relationOf(draft.content),
@@ -127,6 +127,9 @@ export function judge(
   room.last_event_hash = referenceHash
   room.last_depth = pdu.depth
   if (draft.stateKey !== undefined) states.set(row, pdu)
+  const changesState =
+    draft.stateKey !== undefined || typeof redacted?.original.state_key === 'string'
+  if (changesState) room.state_version = row.position
   return { room, draft, row, redacted }
 }
 

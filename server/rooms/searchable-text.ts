@@ -1,7 +1,7 @@
 /** Which words of an event can be searched for. */
 
 import type { EventRow, SearchableKey } from '../../db/schema.ts'
-import { deleteSearchableText, insertSearchableTexts } from '../../db/search.ts'
+import { deleteSearchableText, type SearchableText } from '../../db/search.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 
@@ -13,23 +13,19 @@ const keyOfType: Record<string, SearchableKey> = {
   'm.room.topic': 'content.topic',
 }
 
-/** Let events be found, as far as they have a text. */
-export async function recordTexts(
-  tx: Tx,
-  events: readonly { event: EventRow; content: JsonObject }[],
-): Promise<void> {
-  await insertSearchableTexts(
-    tx,
-    events.flatMap(({ event, content }) => {
-      const key = Object.hasOwn(keyOfType, event.type) ? keyOfType[event.type] : undefined
-      if (key === undefined || (event.state_key === null) !== (key === 'content.body')) return []
-      const text = content[key.slice('content.'.length)]
-      if (typeof text !== 'string' || text === '') return []
-      const { event_id, room_id, position } = event
-      // PostgreSQL has no place for a NUL or half a surrogate, and no word has one.
-      return [{ event_id, room_id, position, key, text: text.replace(/[\0\p{Surrogate}]/gu, ' ') }]
-    }),
-  )
+/** What events can be found by, as far as they have a text. */
+export function textsOf(
+  events: readonly { row: EventRow; draft: { content: JsonObject } }[],
+): SearchableText[] {
+  return events.flatMap(({ row, draft }) => {
+    const key = Object.hasOwn(keyOfType, row.type) ? keyOfType[row.type] : undefined
+    if (key === undefined || (row.state_key === null) !== (key === 'content.body')) return []
+    const text = draft.content[key.slice('content.'.length)]
+    if (typeof text !== 'string' || text === '') return []
+    const { event_id, room_id, position } = row
+    // PostgreSQL has no place for a NUL or half a surrogate, and no word has one.
+    return [{ event_id, room_id, position, key, text: text.replace(/[\0\p{Surrogate}]/gu, ' ') }]
+  })
 }
 
 /** The event is redacted: nobody finds it any more. */

@@ -1,34 +1,120 @@
-/** The state before an event, of those events that have not been stored yet as well. */
+/**
+ * The state before an event, of those events that have not been stored yet as well.
+ *
+ * What was read once is kept as long as it is true. Every append holds the row of its room, and that
+ * row says which version of the state stands: so nothing has to be told to forget, and what an append
+ * that is undone leaves behind is under a version that never comes again.
+ */
+import { selectStateOfRooms } from '../../db/room-state.ts'
+import type { LockedRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
+import type { Tx } from '../../db/transaction.ts'
 import type { StateKey } from '../matrix/auth-events.ts'
-import type { AuthEvent, Pdu, StateLookup } from '../matrix/event.ts'
+import type { AuthEvent, EventReference, Pdu, StateLookup } from '../matrix/event.ts'
+import { referenceTo } from './build-event.ts'
 import { parsePdu } from './stored-event.ts'
+
+/** Where a state event stands. */
+export interface StatePlace {
+  room: LockedRoom
+  type: string
+  stateKey: string
+}
+
+interface StateEvent {
+  reference: EventReference
+  event: AuthEvent
+}
+
+/** By key; undefined: nothing stands there. */
+type State = Map<string, StateEvent | undefined>
 
 const keyOf = (type: string, stateKey: string | null) => `${type}\0${stateKey}`
 
-export class StateBefore {
-  readonly #rooms = new Map<string, Map<string, { row: EventRow; event: AuthEvent }>>()
+const stateEvent = (row: EventRow, pdu: Pdu): StateEvent => ({
+  reference: referenceTo(row.event_id, row.reference_hash),
+  event: { ...pdu, event_id: row.event_id },
+})
 
-  /** @param rows the current state events, of as many keys as are needed */
-  constructor(rows: readonly EventRow[]) {
-    for (const row of rows) this.set(row, parsePdu(row))
+/** So many rooms are remembered, each up to so many places: four, and one for whoever speaks there. */
+const mostRooms = 1_000
+const mostPlaces = 300
+
+/** The state of rooms that were appended to lately, as far as it was needed. */
+export class RoomStates {
+  /** The room that was used last is last. */
+  readonly #rooms = new Map<string, { version: number; state: State }>()
+
+  /** What stands in these places, whose rooms are held. */
+  async before(tx: Tx, places: readonly StatePlace[]): Promise<StateBefore> {
+    const states = new Map<string, State>()
+    for (const { room } of places) {
+      if (!states.has(room.room_id)) states.set(room.room_id, this.#stateOf(room))
+    }
+    const stateOf = (roomId: string) => states.get(roomId) ?? new Map<string, never>()
+    const unknown = places.filter(
+      ({ room, type, stateKey }) => !stateOf(room.room_id).has(keyOf(type, stateKey)),
+    )
+    const rows = await selectStateOfRooms(
+      tx,
+      unknown.map(({ room, type, stateKey }) => ({
+        room_id: room.room_id,
+        type,
+        state_key: stateKey,
+      })),
+    )
+    for (const { room, type, stateKey } of unknown) {
+      stateOf(room.room_id).set(keyOf(type, stateKey), undefined)
+    }
+    for (const row of rows) {
+      stateOf(row.room_id).set(keyOf(row.type, row.state_key), stateEvent(row, parsePdu(row)))
+    }
+    return new StateBefore(states)
+  }
+
+  /** What is remembered of a room's state as it is now; to be added to. */
+  #stateOf({ room_id: roomId, state_version: version }: LockedRoom): State {
+    const known = this.#rooms.get(roomId)
+    this.#rooms.delete(roomId)
+    const isCurrent = known?.version === version && known.state.size < mostPlaces
+    const current = isCurrent ? known : { version, state: new Map() }
+    this.#rooms.set(roomId, current)
+    for (const oldest of this.#rooms.keys()) {
+      if (this.#rooms.size <= mostRooms) break
+      this.#rooms.delete(oldest)
+    }
+    return current.state
+  }
+}
+
+/** The state of rooms while one event after the other is judged. */
+export class StateBefore {
+  readonly #stored: ReadonlyMap<string, State>
+  readonly #new = new Map<string, StateEvent>()
+
+  constructor(stored: ReadonlyMap<string, State>) {
+    this.#stored = stored
   }
 
   /** `row` has become the state under its key. */
   set(row: EventRow, pdu: Pdu): void {
-    const room = this.#rooms.get(row.room_id) ?? new Map()
-    this.#rooms.set(row.room_id, room)
-    room.set(keyOf(row.type, row.state_key), { row, event: { ...pdu, event_id: row.event_id } })
+    this.#new.set(`${row.room_id}\0${keyOf(row.type, row.state_key)}`, stateEvent(row, pdu))
   }
 
   lookupIn(roomId: string): StateLookup {
-    return (type, stateKey) => this.#rooms.get(roomId)?.get(keyOf(type, stateKey))?.event
+    return (type, stateKey) => this.#find(roomId, type, stateKey)?.event
   }
 
-  /** Those that the room has. */
-  rowsUnder(roomId: string, keys: readonly StateKey[]): EventRow[] {
-    return keys.flatMap(
-      ([type, stateKey]) => this.#rooms.get(roomId)?.get(keyOf(type, stateKey))?.row ?? [],
-    )
+  /** To those that the room has. */
+  referencesTo(roomId: string, keys: readonly StateKey[]): EventReference[] {
+    return keys.flatMap(([type, stateKey]) => {
+      const found = this.#find(roomId, type, stateKey)
+      return found ? [found.reference] : []
+    })
+  }
+
+  #find(roomId: string, type: string, stateKey: string): StateEvent | undefined {
+    const key = keyOf(type, stateKey)
+    return this.#new.get(`${roomId}\0${key}`) ?? this.#stored.get(roomId)?.get(key)
   }
 }

@@ -75,6 +75,17 @@ describe('PUT /rooms/{roomId}/redact/{eventId}/{txnId}', () => {
     expect(await contentOf(room, said)).toEqual({ msgtype: 'm.text', body: 'mine' })
   })
 
+  test('power levels that are redacted rule by what is left of them, from then on', async () => {
+    const room = await threeInARoom('10')
+    const levels = await alice.state(room, 'm.room.power_levels')
+    const content = { ...levels, invite: 50 }
+    const set = await alice.setState(room, 'm.room.power_levels', '', content)
+    expect(await refusal(bob.invite(room, '@dora:hs1'))).toMatchObject(forbidden)
+    // Version 10 protects all levels but that for invites.
+    await alice.redact(room, set)
+    await bob.invite(room, '@dora:hs1')
+  })
+
   test('only from inside the room', async () => {
     const room = await threeInARoom()
     const said = await bob.say(room, 'still there')
