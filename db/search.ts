@@ -2,7 +2,7 @@
 import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely'
 import { passes, type TimelineFilter } from './events.ts'
 import { isNotIgnored, isReadable, type RoomRanges } from './relations.ts'
-import type { EventRow, Schema, SearchableKey } from './schema.ts'
+import type { EventRow, Schema, SearchableKey, SearchableTextRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
 /** No stemming and no stop words: rooms speak all languages, often several. */
@@ -54,49 +54,118 @@ export interface SearchCursor {
   rank?: number | undefined
 }
 
-const rank = (term: string) =>
-  sql<number>`ts_rank(words, websearch_to_tsquery(${language}, ${term}))::float8`
+export interface SearchPage {
+  orderBy: 'rank' | 'recent'
+  after: SearchCursor | undefined
+  limit: number
+}
 
-function matching(db: Db, query: SearchQuery) {
+const rank = (term: string) => sql<number>`ts_rank(words, ${asWords(term)})::float8`
+
+/** All texts; or the latest ones, up to a position (inclusive). */
+export type Texts = 'all' | { upTo: number }
+
+/** So many of the latest texts are looked at one by one, divided among the rooms … */
+const mostTexts = 2_000
+/** … but of each as many as this. */
+const fewestTexts = 50
+
+function matching(db: Db, query: SearchQuery, texts: Texts) {
   const rooms = query.rooms.map(({ roomId }) => quoted(roomWord(roomId))).join(' | ')
-  const words = sql`websearch_to_tsquery(${language}, ${query.term})`
+  const words = asWords(query.term)
+  const from =
+    texts === 'all'
+      ? sql<SearchableTextRow>`(SELECT * FROM searchable_texts
+          WHERE words @@ (${words} && ${rooms}::tsquery)
+            AND ${isReadable('searchable_texts', query.rooms)})`
+      : sql<SearchableTextRow>`(WITH ${latestTexts(query, texts.upTo)}
+          SELECT * FROM latest
+          WHERE words IS NOT NULL AND position >= coalesce((
+            SELECT max(oldest) FROM (
+              SELECT min(position) AS oldest FROM latest
+              GROUP BY n HAVING count(*) = ${textsOfEach(query)}) AS full_ranges), 0))`
   return (
     db.q
-      .selectFrom('searchable_texts')
-      .innerJoin('events', 'events.event_id', 'searchable_texts.event_id')
+      .selectFrom(from.as('searchable_texts'))
+      // One by one: for a join, the planner may read all events.
+      .crossJoinLateral(eb =>
+        eb
+          .selectFrom('events')
+          .selectAll('events')
+          .whereRef('events.event_id', '=', 'searchable_texts.event_id')
+          .offset(0)
+          .as('events'),
+      )
       // A question without a word in it would find everything.
       .where(sql<boolean>`numnode(${words}) > 0`)
-      .where(sql<boolean>`words @@ (${words} && ${rooms}::tsquery)`)
       .where('key', '=', sql<SearchableKey>`ANY(${[...query.keys]}::text[])`)
-      .where(isReadable('searchable_texts', query.rooms))
       .where(isNotIgnored('events', query.ignored))
       // Its columns are those of `events` only.
       .where(eb => passes(eb as unknown as ExpressionBuilder<Schema, 'events'>, query.filter))
   )
 }
 
+const asWords = (term: string) => sql`websearch_to_tsquery(${language}, ${term})`
+
+/** How many texts of each stretch that may be read. */
+function textsOfEach({ rooms }: SearchQuery): number {
+  const stretches = rooms.reduce((sum, { ranges }) => sum + ranges.length, 0)
+  return Math.max(Math.ceil(mostTexts / stretches), fewestTexts)
+}
+
+/**
+ * The latest texts of each stretch (`n`) that may be read, from the end of an index; without their
+ * words if they do not match. Of a stretch that has more, nothing is known of what is older than
+ * the oldest of them. (For `room_id = …` the planner would expect few, and sort the whole room.)
+ */
+function latestTexts(query: SearchQuery, upTo: number): RawBuilder<unknown> {
+  const all = query.rooms.flatMap(({ roomId, ranges }) => ranges.map(one => ({ roomId, ...one })))
+  return sql`latest AS MATERIALIZED (
+    SELECT n, event_id, room_id, position, key,
+      CASE WHEN words @@ ${asWords(query.term)} THEN words END AS words
+    FROM unnest(
+      ${all.map(range => range.roomId)}::text[],
+      ${all.map(range => range.from)}::bigint[],
+      ${all.map(range => Math.min(range.upTo, upTo))}::bigint[]
+    ) WITH ORDINALITY AS stretch (of_room, first, last, n)
+    CROSS JOIN LATERAL (
+      SELECT * FROM searchable_texts
+      WHERE (room_id, position) >= (of_room, first) AND (room_id, position) <= (of_room, last)
+      ORDER BY room_id DESC, position DESC LIMIT ${textsOfEach(query)}
+    ) AS texts)`
+}
+
 /** A word as it stands in the text form of a tsquery. */
 const quoted = (word: string) => `'${word.replace(/['\\]/g, '$&$&')}'`
 
-/** How many there are, counted no further than `most`. */
-export async function countMatches(db: Db, query: SearchQuery, most: number): Promise<number> {
+/** How many of these texts there are, counted no further than `most`. */
+export async function countMatches(
+  db: Db,
+  query: SearchQuery,
+  texts: Texts,
+  most: number,
+): Promise<number> {
   if (query.rooms.length === 0) return 0
   const row = await db.q
-    .selectFrom(matching(db, query).select('events.event_id').limit(most).as('found'))
+    .selectFrom(matching(db, query, texts).select('events.event_id').limit(most).as('found'))
     .select(({ fn }) => fn.countAll<number>().as('count'))
     .executeTakeFirstOrThrow()
   return row.count
 }
 
-/** By rank, the best first and of equals the oldest; or the latest first. */
+/**
+ * By rank, the best first and of equals the oldest; or the latest first. Of the latest texts, only
+ * what is known to be later than all that was not looked at.
+ */
 export async function selectMatches(
   db: Db,
   query: SearchQuery,
-  page: { orderBy: 'rank' | 'recent'; after: SearchCursor | undefined; limit: number },
+  texts: Texts,
+  page: SearchPage,
 ): Promise<(EventRow & { rank: number })[]> {
   if (query.rooms.length === 0) return []
   const { after } = page
-  const found = matching(db, query)
+  const found = matching(db, query, texts)
     .selectAll('events')
     .select(rank(query.term).as('rank'))
     .limit(page.limit)

@@ -16,6 +16,7 @@ import { media } from './0019_media.ts'
 import { ephemeral } from './0020_ephemeral.ts'
 import { administration } from './0021_administration.ts'
 import { restarts } from './0024_restarts.ts'
+import { searching } from './0027_searching.ts'
 import { stateVersion } from './0030_state_version.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
@@ -35,5 +36,6 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0020_ephemeral': ephemeral,
   '0021_administration': administration,
   '0024_restarts': restarts,
+  '0027_searching': searching,
   '0030_state_version': stateVersion,
 }

@@ -7,7 +7,14 @@
 import { selectAround } from '../../db/events.ts'
 import { selectJoinedRooms, selectMembersAt, selectStateAt } from '../../db/room-state.ts'
 import type { EventRow, SearchableKey } from '../../db/schema.ts'
-import { countMatches, type SearchCursor, selectMatches } from '../../db/search.ts'
+import {
+  countMatches,
+  type SearchCursor,
+  type SearchPage,
+  type SearchQuery,
+  selectMatches,
+} from '../../db/search.ts'
+import type { Db } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
@@ -24,6 +31,8 @@ const defaultLimit = 10
 const maxLimit = 100
 /** More are not counted: the number is there to be shown. */
 const mostCounted = 10_000
+/** A word that so many of the latest texts have is looked for in those. Decision 0058. */
+const commonFrom = 50
 
 export type GroupKey = 'room_id' | 'sender'
 
@@ -63,9 +72,8 @@ export async function searchEvents(
   const ignored = await viewer.ignored()
   const query = { term: request.term, keys: request.keys, rooms: sights, filter, ignored }
   const limit = Math.min(Math.max(filter.limit ?? defaultLimit, 1), maxLimit)
-  const count = await countMatches(ctx.db, query, mostCounted)
-  const { orderBy } = request
-  const found = await selectMatches(ctx.db, query, { orderBy, after: batch?.after, limit })
+  const page = { orderBy: request.orderBy, after: batch?.after, limit }
+  const { count, found } = await findMatches(ctx.db, query, page, now)
 
   const isFull = found.length === limit
   const last = found.at(-1)
@@ -85,6 +93,25 @@ export async function searchEvents(
     ...(request.groupBy.length > 0 ? { groups: groupsOf(request, found, isFull) } : {}),
     ...(isFull && last ? { next_batch: formatBatch(request, last) } : {}),
   }
+}
+
+/**
+ * What most texts have is looked for in the latest ones: there are enough of them, and to find all
+ * would be to read all. What is rarer is found by the index of words, wherever it is.
+ *
+ * @returns count: of what is common, at least so many
+ */
+async function findMatches(db: Db, query: SearchQuery, page: SearchPage, now: number) {
+  const latest = await countMatches(db, query, { upTo: now }, mostCounted)
+  const isCommon = latest >= commonFrom
+  const count = isCommon ? latest : await countMatches(db, query, 'all', mostCounted)
+  if (isCommon) {
+    const { orderBy, after } = page
+    const upTo = orderBy === 'recent' && after ? after.position - 1 : now
+    const found = await selectMatches(db, query, { upTo }, page)
+    if (orderBy === 'rank' || found.length === page.limit) return { count, found }
+  }
+  return { count, found: await selectMatches(db, query, 'all', page) }
 }
 
 const wire = (value: ClientEvent | ClientEvent[] | undefined) => (value ?? null) as JsonValue

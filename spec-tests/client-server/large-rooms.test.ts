@@ -36,8 +36,8 @@ async function makeRoom(): Promise<Room> {
   return { id, owner, reader, sleeper }
 }
 
-const search = (client: Client, term: string) => {
-  const room_events = { search_term: term, order_by: 'recent' }
+const search = (client: Client, term: string, order_by = 'recent') => {
+  const room_events = { search_term: term, order_by }
   return client.ok('POST', `${v3}/search`, { body: { search_categories: { room_events } } })
 }
 
@@ -106,6 +106,10 @@ const requests: Record<string, (room: Room) => Promise<() => Promise<unknown>>> 
     async ({ reader }) =>
     () =>
       search(reader, 'hourglass'),
+  'POST /search, for what is everywhere, by rank':
+    async ({ reader }) =>
+    () =>
+      search(reader, 'hourglass', 'rank'),
   'POST /search, for what is there once':
     async ({ reader }) =>
     () =>
@@ -122,8 +126,10 @@ const requests: Record<string, (room: Room) => Promise<() => Promise<unknown>>> 
 
 /** What may be read at the most, where it is more than 250: other rooms do not count, either. */
 const mostRows: Record<string, number> = {
-  // As many as match are counted, and the planner may prefer to look at all there are.
-  'POST /search, for what is everywhere': Number.POSITIVE_INFINITY,
+  // The latest 2,000 texts are looked at, and what is found there.
+  'POST /search, for what is everywhere': 8_200,
+  'POST /search, for what is everywhere, by rank': 8_200,
+  'POST /search, for what is there once': 2_200,
 }
 
 async function rowsIn(room: Room, name: string) {
@@ -136,7 +142,7 @@ async function rowsIn(room: Room, name: string) {
 
 describe.each([
   ['members', { members: 1_200 }, { members: 5_000 }],
-  ['events', { messages: 1_000 }, { messages: 40_000 }],
+  ['events', { messages: 2_500 }, { messages: 40_000 }],
 ] as [string, JsonObject, JsonObject][])('A room of many %s', (kind, few, many) => {
   let small: Room
   let large: Room
@@ -198,5 +204,50 @@ describe('GET /sync of who has never read anything', () => {
     expect(first.count).toBe(1_000)
     await room.owner.say(room.id, 'one more')
     expect((await counted(first.next_batch)).count).toBe(1_001)
+  })
+})
+
+describe('POST /search for a word that is everywhere', () => {
+  let room: Room
+  beforeAll(async () => {
+    room = await makeRoom()
+    await server.enlarge(room.id, { messages: 4_000 })
+  })
+
+  async function walk(
+    order_by: string,
+    limit: number,
+  ): Promise<{ ids: string[]; counts: number[] }> {
+    const [ids, counts]: [string[], number[]] = [[], []]
+    let next_batch: string | undefined
+    do {
+      const room_events = {
+        search_term: 'hourglass',
+        order_by,
+        filter: { rooms: [room.id], limit },
+      }
+      const body = { search_categories: { room_events } }
+      const answer = await room.reader.ok('POST', `${v3}/search`, { query: { next_batch }, body })
+      const found = answer.search_categories.room_events
+      ids.push(...found.results.map(({ result }: JsonObject) => result.event_id))
+      counts.push(found.count)
+      next_batch = found.next_batch
+    } while (next_batch !== undefined)
+    return { ids, counts }
+  }
+
+  test('by time, the pages go on to the first that was said', async () => {
+    const { ids, counts } = await walk('recent', 100)
+    const { chunk } = await room.reader.messages(room.id, { dir: 'b', limit: 1_000 })
+    const latest = chunk.filter(event => event.type === 'm.room.message')
+    expect(ids.slice(0, 900)).toEqual(latest.slice(0, 900).map(event => event.event_id))
+    expect(new Set(ids).size).toBe(4_001)
+    expect(new Set(counts)).toEqual(new Set([2_000]))
+  })
+
+  test('by rank, the latest that have it are weighed', async () => {
+    const { ids, counts } = await walk('rank', 100)
+    expect(new Set(ids).size).toBe(2_000)
+    expect(counts[0]).toBe(2_000)
   })
 })
