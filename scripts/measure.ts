@@ -23,7 +23,7 @@ interface Running {
   stop(): Promise<void>
 }
 
-const main = fileURLToPath(new URL('../server/main.js', import.meta.url))
+const main = fileURLToPath(new URL('../bundle/main.js', import.meta.url))
 
 /** Start a server process; it counts as started when `/versions` has answered 200. */
 async function start(args: string[]): Promise<Running> {

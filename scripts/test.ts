@@ -57,9 +57,11 @@ function countsIn(outputFile: string): { passed: number; failed: number } {
   }
 }
 
-const template = fileURLToPath(new URL('build-database-template.js', import.meta.url))
-const built = spawnSync(process.execPath, [template], { stdio: 'inherit' })
-if (built.status !== 0) process.exit(1)
+for (const script of ['build-database-template.js', 'bundle.js']) {
+  const path = fileURLToPath(new URL(script, import.meta.url))
+  const { status } = spawnSync(process.execPath, [path], { stdio: 'inherit' })
+  if (status !== 0) process.exit(1)
+}
 
 const outcomes = [run('On the embedded database (PGlite)', [], environment)]
 if (databaseUrl) {

@@ -1,5 +1,4 @@
 /** What the person who starts the server said: flags, environment and file, as one `Config`. */
-import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { type Config, configSchema, parseConfig, readConfigFile } from './config.ts'
 import { nearest } from './lib/nearest.ts'
@@ -112,11 +111,4 @@ function option(name: keyof Config, flag: string, value: unknown): Record<string
 function numberOf(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new UsageError(`--port: ${text} is not a port number`)
   return Number(text)
-}
-
-/** From package.json, which lies above both the sources and the compiled server. */
-export function readVersion(): string {
-  const fromHere = import.meta.url.endsWith('.ts') ? '../package.json' : '../../package.json'
-  const { version } = JSON.parse(readFileSync(new URL(fromHere, import.meta.url), 'utf8'))
-  return version
 }

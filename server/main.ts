@@ -4,10 +4,11 @@ import { debuglog } from 'node:util'
 import { DatabaseUnavailable } from '../db/data-dir.ts'
 import { AdminError } from './admin-client.ts'
 import { banner, localUrl } from './banner.ts'
-import { helpText, readCommandLine, readVersion, UsageError } from './command-line.ts'
+import { helpText, readCommandLine, UsageError } from './command-line.ts'
 import { type Config, ConfigError } from './config.ts'
 import { CannotListen } from './http/listen.ts'
 import { systemClock } from './lib/clock.ts'
+import { version } from './lib/version.ts'
 import type { Serving } from './serving.ts'
 
 /** npm passes Ctrl-C on to us, who have heard it already: that is one signal, not two. */
@@ -19,7 +20,7 @@ async function main(): Promise<void> {
   else if (command.run === 'admin') {
     const { runAdmin } = await import('./admin-command.ts')
     process.stdout.write(await runAdmin(command.args, process.env))
-  } else if (command.run === 'version') process.stdout.write(`${readVersion()}\n`)
+  } else if (command.run === 'version') process.stdout.write(`${version}\n`)
   else await serve(command.config)
 }
 
@@ -37,7 +38,7 @@ async function serve(config: Config): Promise<void> {
   })
   await operator.announce(config, localUrl(url))
   stopOnSignal(serving, () => operator.withdraw(config.data_dir))
-  process.stdout.write(banner(readVersion(), url, db.location, config))
+  process.stdout.write(banner(version, url, db.location, config))
   for (const tlsUrl of further) process.stdout.write(`\nHourglass speaks TLS on ${tlsUrl}\n`)
   process.stdout.write(`\nHourglass is listening on ${url}\n`)
 }

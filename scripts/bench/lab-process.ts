@@ -2,7 +2,7 @@
  * The laboratory in a process of its own, so that nothing else is counted: prints, as JSON, how long
  * servers take to start and to fork, and what memory some of them hold.
  */
-import { type Homeserver, startHomeserver } from '../../server/testing/index.ts'
+import { type Homeserver, startHomeserver } from 'hourglass/testing'
 
 export interface LabMeasured {
   /** With loading the server itself. */

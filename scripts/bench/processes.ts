@@ -23,7 +23,7 @@ export interface Started {
  */
 export function startHomeserver(flags: readonly string[], profileDir?: string): Promise<Started> {
   const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
-  return start([...profile, at('../../server/main.js'), '--port', '0', ...flags])
+  return start([...profile, at('../../bundle/main.js'), '--port', '0', ...flags])
 }
 
 export function startCeiling(): Promise<Started> {
