@@ -105,7 +105,7 @@ export async function holdDataDir(dataDir: string): Promise<() => void> {
 }
 
 /** What npm leaves out of a package, and PostgreSQL does not start without. */
-const emptyFolders = [
+export const emptyFolders = [
   'pg_commit_ts',
   'pg_dynshmem',
   'pg_logical/mappings',
@@ -132,7 +132,7 @@ export async function copyTemplate(templateDir: string, databaseDir: string): Pr
   if (existsSync(databaseDir) || !existsSync(templateDir)) return false
   const unfinished = `${databaseDir}.unfinished`
   await rm(unfinished, { recursive: true, force: true })
-  // A thousand small files: four times faster than without Sync.
+  // Hundreds of small files: four times faster than without Sync.
   cpSync(templateDir, unfinished, { recursive: true })
   for (const folder of emptyFolders) mkdirSync(join(unfinished, folder), { recursive: true })
   await publish(unfinished, databaseDir)

@@ -13,6 +13,14 @@ const usesPerCheckpoint = 5_000
 /** The tables' sizes are looked at after as many uses, and again each time that they have doubled. */
 const usesBeforeAnalyze = 1_000
 
+/** Whoever has a pool of its own. */
+interface User {
+  readonly schema: string | undefined
+  readonly wire: { isCut: boolean }
+  uses: number
+  analyzeAt: number
+}
+
 /** The one connection of a PGlite, in turns. */
 export class PgliteConnection {
   readonly #pglite: PGlite
@@ -20,7 +28,6 @@ export class PgliteConnection {
   #tail: Promise<void> = Promise.resolve()
   #schema: string | undefined
   #uses = 0
-  #analyzeAt = usesBeforeAnalyze
 
   constructor(pglite: PGlite, client: pg.Client) {
     this.#pglite = pglite
@@ -29,7 +36,8 @@ export class PgliteConnection {
 
   /** A pool that works in this schema; without one, wherever PostgreSQL does by default. */
   pool(schema?: string, wire = { isCut: false }): PostgresPool {
-    return { connect: () => this.#take(schema, wire), end: async () => undefined }
+    const user = { schema, wire, uses: 0, analyzeAt: usesBeforeAnalyze }
+    return { connect: () => this.#take(user), end: async () => undefined }
   }
 
   /** What those with this wire have begun is undone when they let go; here it is waited for. */
@@ -44,7 +52,7 @@ export class PgliteConnection {
     await this.#pglite.close()
   }
 
-  async #take(schema: string | undefined, wire: { isCut: boolean }): Promise<PostgresPoolClient> {
+  async #take(user: User): Promise<PostgresPoolClient> {
     let release: () => void = () => undefined
     const before = this.#tail
     this.#tail = new Promise(resolve => {
@@ -52,31 +60,47 @@ export class PgliteConnection {
     })
     await before
     try {
-      await this.#prepare(schema)
+      await this.#prepare(user)
     } catch (error) {
       release()
       throw error
     }
     const query = this.#client.query.bind(this.#client)
     const letGo = () => {
-      if (wire.isCut) void query('ROLLBACK').finally(release)
+      if (user.wire.isCut) void query('ROLLBACK').finally(release)
       else release()
     }
     return { query, release: letGo } as unknown as PostgresPoolClient
   }
 
-  async #prepare(schema: string | undefined): Promise<void> {
+  async #prepare(user: User): Promise<void> {
+    const { schema } = user
     this.#uses += 1
+    user.uses += 1
     // PGlite has no background workers. Without checkpoints its log would grow until the process
     // ends; without looking at the tables, plans made for empty ones would stay.
     if (this.#uses % usesPerCheckpoint === 0) await this.#client.query('CHECKPOINT')
-    if (this.#uses >= this.#analyzeAt) {
-      this.#analyzeAt *= 2
-      await this.#client.query('ANALYZE')
+    if (user.uses >= user.analyzeAt) {
+      user.analyzeAt *= 2
+      await this.#client.query(await this.#analysisOf(schema))
     }
     if (schema === undefined || schema === this.#schema) return
     this.#schema = undefined
-    await this.#client.query(`SET search_path TO "${schema.replaceAll('"', '""')}"`)
+    await this.#client.query(`SET search_path TO ${escapeIdentifier(schema)}`)
     this.#schema = schema
   }
+
+  /** Only its own tables: of fifty servers there are thousands. */
+  async #analysisOf(schema: string | undefined): Promise<string> {
+    if (schema === undefined) return 'ANALYZE'
+    const { rows } = await this.#client.query<{ name: string }>(
+      `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname = $1`,
+      [schema],
+    )
+    return `ANALYZE ${rows.map(row => row.name).join(', ')}`
+  }
+}
+
+function escapeIdentifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
 }

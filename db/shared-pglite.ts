@@ -2,19 +2,15 @@
  * One embedded database for many servers of one process, each in a schema of its own: for tests, of
  * which each wants an empty server, and none wants to wait for a database to start.
  *
- * A schema is two hundred files, and takes longer to make than all the rest of a server. So the
- * first server gets the one that lies ready in the prepared database, and what a server has left is
- * emptied for the next.
+ * A schema is three hundred files, and takes longer to make than all the rest of a server. So they
+ * are files in memory, the first server gets the schema that lies ready in the prepared database,
+ * and what a server has left is emptied for the next.
  */
-import { rmSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { sql } from 'kysely'
 import { empty, restartSequences } from './copying.ts'
-import { copyTemplate } from './data-dir.ts'
 import { migrate } from './migrate.ts'
-import { type Database, initialisePglite, kyselyOn, startPglite, templateDir } from './open.ts'
+import { type Database, kyselyOn, startPglite, templateDir } from './open.ts'
+import { readIntoMemory } from './pglite-in-memory.ts'
 import type { PgliteConnection } from './pglite-pool.ts'
 
 type Query = ReturnType<typeof kyselyOn>
@@ -25,32 +21,24 @@ const mostDead = 10_000
 export class SharedPglite {
   readonly #connection: PgliteConnection
   readonly #lost: Promise<Error>
-  readonly #folder: string
   /** Empty, and nobody's. */
   readonly #spare: string[] = []
   /** Of a schema's rows, how many are dead: nobody clears them away here. */
   readonly #dead = new Map<string, number>()
   #spares = 0
 
-  /** In a temporary folder, which goes when the process does. */
+  /** In memory: nothing of it is left when the process goes, however it goes. */
   static async start(): Promise<SharedPglite> {
-    const folder = await mkdtemp(join(tmpdir(), 'hourglass-shared-'))
-    const databaseDir = join(folder, 'pglite')
-    if (!(await copyTemplate(templateDir, databaseDir))) await initialisePglite(databaseDir)
-    const { connection, lost } = await startPglite(databaseDir)
-    const shared = new SharedPglite(connection, lost, folder)
+    const { connection, lost } = await startPglite({ fs: await readIntoMemory(templateDir) })
+    const shared = new SharedPglite(connection, lost)
     shared.#spare.push('public')
     return shared
   }
 
-  private constructor(connection: PgliteConnection, lost: Promise<Error>, folder: string) {
+  private constructor(connection: PgliteConnection, lost: Promise<Error>) {
     this.#connection = connection
     this.#lost = lost
-    this.#folder = folder
-    process.once('exit', this.#removeFolder)
   }
-
-  readonly #removeFolder = () => rmSync(this.#folder, { recursive: true, force: true })
 
   /** Open a schema, which is made and migrated where it is missing. */
   async open(schema: string): Promise<Database> {
@@ -67,7 +55,7 @@ export class SharedPglite {
       q,
       cut: () => this.#connection.cut(wire),
       engine: 'pglite',
-      location: `${this.#folder} (${schema})`,
+      location: `memory (${schema})`,
       lost: this.#lost,
       lose: () => undefined,
       close: () => q.destroy(),
@@ -100,10 +88,8 @@ export class SharedPglite {
     this.#dead.delete(from)
   }
 
-  async stop(): Promise<void> {
-    await this.#connection.close()
-    process.off('exit', this.#removeFolder)
-    this.#removeFolder()
+  stop(): Promise<void> {
+    return this.#connection.close()
   }
 
   async #outside<T>(run: (q: Query) => Promise<T>): Promise<T> {
