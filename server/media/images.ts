@@ -19,6 +19,8 @@ export interface Picture {
   width: number
   height: number
   frames: number
+  /** Its file says that it is to be turned or mirrored before it is seen. */
+  isTurned: boolean
   hasAlpha: boolean
   format: string
 }
@@ -54,14 +56,12 @@ export class Images {
    */
   look(file: string): Promise<Picture> {
     return this.#inTurn(async sharp => {
-      const { pages, pageHeight, autoOrient, hasAlpha, format } = await this.#open(
-        sharp,
-        file,
-        true,
-      ).metadata()
-      const { width } = autoOrient
-      const height = pages === undefined ? autoOrient.height : (pageHeight ?? autoOrient.height)
-      return { width, height, frames: pages ?? 1, hasAlpha, format }
+      const found = await this.#open(sharp, file, true).metadata()
+      // The frames of an animation lie one below the other.
+      const [across, down] = [found.width, found.pageHeight ?? found.height]
+      const { pages: frames = 1, orientation = 1, hasAlpha, format } = found
+      const [width, height] = orientation >= 5 ? [down, across] : [across, down]
+      return { width, height, frames, isTurned: orientation > 1, hasAlpha, format }
     })
   }
 

@@ -63,7 +63,8 @@ async function make(
   const { mediaFiles, images } = ctx
   const file = join(mediaFiles.folder, fileOf(media.mediaId))
   const picture = await images.look(file)
-  const isAnimated = wanted.isAnimated && picture.frames > 1
+  // Many frames cannot be turned: of an animation that lies on its side, the first is shown upright.
+  const isAnimated = wanted.isAnimated && picture.frames > 1 && !picture.isTurned
   // A still of an animation is made even if it is small: it "MUST NOT" move if that is not wanted.
   const mustStop = picture.frames > 1 && !isAnimated
   if (!isLarger(picture, wanted) && !mustStop) return undefined

@@ -1,3 +1,7 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import sharp from 'sharp'
 import type { Client } from '../support/client.ts'
 import { mustConform } from '../support/must-conform.ts'
 import { bomb, picture, sizeOfPng } from '../support/pictures.ts'
@@ -117,6 +121,125 @@ describe('animated', () => {
     const mediaId = await alice.upload(gif.subarray(0, 60), { contentType: 'image/gif' })
     const { status } = await thumbnail(mediaId, 'width=16&height=16&animated=true')
     expect(status).toBe(400)
+  })
+})
+
+describe('What is seen of a picture is seen of its thumbnail', () => {
+  const [red, blue, nothing] = ['255,0,0,255', '0,0,255,255', '0,0,0,0']
+  const transparent = (x: number) => (x < 40 ? [255, 0, 0, 255] : [0, 0, 0, 0])
+
+  /** Frames of 80 by 40: the left half of each is red, the right one blue, or as it is painted. */
+  function drawing(
+    paint = (x: number) => (x < 40 ? [255, 0, 0, 255] : [0, 0, 255, 255]),
+    frames = 1,
+  ) {
+    const pixels = Array.from({ length: 80 * 40 * frames }, (_, i) => {
+      const [r = 0, g = 0, b = 0, a = 0] = paint(i % 80)
+      // No two frames are the same, or they would be one.
+      return [r, i < 80 * 40 ? g : 255, b, a]
+    })
+    const raw = { width: 80, height: 40 * frames, channels: 4, pageHeight: 40 } as const
+    return sharp(Buffer.from(pixels.flat()), { raw })
+  }
+  const photo = (orientation: number) =>
+    drawing()
+      .withMetadata({ orientation })
+      .withExifMerge({ IFD0: { Model: 'Hasselblad' }, IFD3: { GPSLatitude: '51/1 30/1 0/1' } })
+
+  /** Its size, and the colours of its first and last corner, rounded. */
+  async function seen(original: Buffer, contentType: string, query: string) {
+    const mediaId = await alice.upload(original, { contentType })
+    const { status, bytes, headers } = await thumbnail(mediaId, `width=20&height=20&${query}`)
+    expect(status).toBe(200)
+    const file = join(folder, mediaId)
+    await writeFile(file, bytes)
+    const { data, info } = await sharp(file)
+      .ensureAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true })
+    const { pages = 1, exif, orientation } = await sharp(file, { animated: true }).metadata()
+    const pixel = (at: number) =>
+      [...data.subarray(at, at + 4)]
+        .map(value => (value < 8 ? 0 : value > 247 ? 255 : value))
+        .join()
+    return {
+      type: headers.get('Content-Type'),
+      size: `${info.width}x${info.height}`,
+      first: pixel(0),
+      last: pixel(data.length - 4),
+      frames: pages,
+      tellsOf: { exif, orientation },
+      isClean: !/Hasselblad|Exif|GPS/.test(bytes.toString('latin1')),
+    }
+  }
+  let folder: string
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'thumbnails-'))
+  })
+  afterAll(() => rm(folder, { recursive: true }))
+
+  const clean = { frames: 1, tellsOf: {}, isClean: true }
+
+  test.each([
+    [1, '40x20', red, blue],
+    [2, '40x20', blue, red],
+    [3, '40x20', blue, red],
+    [4, '40x20', red, blue],
+    [5, '20x40', red, blue],
+    [6, '20x40', red, blue],
+    [7, '20x40', blue, red],
+    [8, '20x40', blue, red],
+  ])(
+    'a photo is upright, and tells nothing of the camera and the place: %i',
+    async (...photographed) => {
+      const [orientation, size, first, last] = photographed
+      const jpeg = await photo(orientation).jpeg().toBuffer()
+      expect(jpeg.toString('latin1')).toMatch('Hasselblad')
+      const expected = { ...clean, type: 'image/jpeg', first, last }
+      expect(await seen(jpeg, 'image/jpeg', 'method=scale')).toEqual({ ...expected, size })
+      expect(await seen(jpeg, 'image/jpeg', 'method=crop')).toEqual({ ...expected, size: '20x20' })
+    },
+  )
+
+  test.each(['png', 'webp', 'avif'] as const)('a photo as %s is upright, too', async format => {
+    const shown = await seen(await photo(6).toFormat(format).toBuffer(), `image/${format}`, '')
+    expect(shown).toMatchObject({ ...clean, size: '20x40' })
+    expect(shown.first).toMatch(/^25\d,\d,\d,/)
+    expect(shown.last).toMatch(/^\d,\d,25\d,/)
+  })
+
+  test.each([
+    ['image/png', () => drawing(transparent).png()],
+    ['image/png', () => drawing(transparent).png({ palette: true })],
+    ['image/gif', () => drawing(transparent).gif()],
+    ['image/webp', () => drawing(transparent).webp({ lossless: true })],
+    ['image/avif', () => drawing(transparent).avif({ lossless: true })],
+  ])('what is transparent in %s is transparent', async (contentType, drawn) => {
+    const shown = await seen(await drawn().toBuffer(), contentType, 'method=scale')
+    expect(shown).toEqual({ ...clean, type: 'image/png', size: '40x20', first: red, last: nothing })
+  })
+
+  test('and in every frame of an animation', async () => {
+    const webp = await drawing(transparent, 2).webp({ lossless: true }).toBuffer()
+    const shown = await seen(webp, 'image/webp', 'animated=true')
+    expect(shown).toMatchObject({ type: 'image/webp', size: '40x20', first: red, frames: 2 })
+    expect(shown.last).toMatch(/,0$/)
+  })
+
+  test('grey, and sixteen bits to a colour', async () => {
+    const grey = await drawing().flatten().grayscale().png().toBuffer()
+    expect(await seen(grey, 'image/png', '')).toMatchObject({ type: 'image/png', size: '40x20' })
+    const deep = await drawing().toColourspace('rgb16').png().toBuffer()
+    expect(await seen(deep, 'image/png', '')).toMatchObject({ first: red, last: blue })
+  })
+
+  test('an animation that lies on its side is a picture that stands', async () => {
+    const webp = await drawing(undefined, 2)
+      .withMetadata({ orientation: 6 })
+      .webp({ lossless: true })
+      .toBuffer()
+    const shown = await seen(webp, 'image/webp', 'animated=true')
+    expect(shown).toMatchObject({ ...clean, size: '20x40', first: red, last: blue })
   })
 })
 
