@@ -32,6 +32,8 @@ import { MediaFiles } from './media/files.ts'
 import { Images } from './media/images.ts'
 import { Metrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
+import { LatestEvents } from './rooms/latest-events.ts'
+import { RuledRooms } from './rooms/ruled-rooms.ts'
 import { type Message, sendMessages } from './rooms/send-event.ts'
 import { RoomStates } from './rooms/state-before.ts'
 import { UnreadCounts } from './rooms/unread-counts.ts'
@@ -61,6 +63,7 @@ export interface Context {
   /** Messages that are to be sent. */
   readonly sends: OnceTogether<Message & { requester: Requester }, { event_id: string }>
   readonly roomStates: RoomStates
+  readonly latestEvents: LatestEvents
   readonly rateLimits: RateLimits
   readonly metrics: Metrics
   readonly sweeper: Sweeper
@@ -130,6 +133,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
     const signingKey = await loadIdentity(db, config.server_name)
     const notifier = new Notifier(clock)
     const positions = await StreamClock.start(db, notifier)
+    const latestEvents = new LatestEvents()
     const scheduler = new Scheduler()
     const metrics = new Metrics({
       countScheduled: () => countAllScheduled(db),
@@ -162,6 +166,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
         keyOf: ({ roomId }) => roomId,
       }),
       roomStates: new RoomStates(),
+      latestEvents,
       rateLimits: new RateLimits(clock, config.rate_limits, limit => metrics.refused(limit)),
       metrics,
       sweeper: new Sweeper({ clock, log, everyMs: 3_600_000 }),
@@ -172,9 +177,9 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       presence: new Presence(clock, positions),
       appServices,
       typing: new Typing(clock, positions),
-      syncReads: new SyncReads(db),
+      syncReads: new SyncReads(db, positions, latestEvents),
       slidingConnections: new SlidingConnections(clock),
-      unread: new UnreadCounts(),
+      unread: new UnreadCounts(latestEvents, new RuledRooms(notifier)),
       pushDelivery: new PushDelivery(),
       lastSeen: new LastSeen(clock, db),
       mediaFiles: await MediaFiles.start(config.media.dir ?? join(config.data_dir, 'media')),

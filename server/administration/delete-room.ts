@@ -201,6 +201,7 @@ async function closeOrPurge(
     }
     if (isPurge) await deleteRoom(tx, roomId)
   }
+  if (isPurge) ctx.latestEvents.forget(tx, roomId)
   if (isPurge && (await purgeEvents(tx, roomId, from, batchSize))) return true
   if (isPurge) await deleteForgottenBefore(tx, roomId, from)
   const isRefused = deletion.is_purge && !isPurge

@@ -423,3 +423,19 @@ describe('Events that are appended together', () => {
     expect(before?.pdu.content).toMatchObject({ membership: 'ban' })
   })
 })
+
+test('what is kept in memory is what is stored, also when an event of it is redacted', async () => {
+  const roomId = await newRoom('11')
+  const stored = async () => (await eventsOf(roomId)).map(({ row }) => row)
+  const first = (await stored())[0]?.position ?? 0
+  await joinRoom(ctx, bob, roomId, {})
+  const related = { rel_type: 'm.thread', event_id: (await stored())[0]?.event_id ?? '' }
+  const said = await say(bob, roomId, { body: '\u0000😀', url: 'mxc://a/b' })
+  await say(bob, roomId, { body: 'in a thread', 'm.relates_to': related })
+  const kept = ctx.latestEvents.between(roomId, first - 1, ctx.positions.settled())
+  expect(kept).toEqual(await stored())
+  const redaction = await redactIn(roomId, said.event_id)
+  expect(ctx.latestEvents.between(roomId, said.position - 1, redaction.position)).toBeUndefined()
+  const after = await say(bob, roomId, { body: 'and on' })
+  expect(ctx.latestEvents.between(roomId, redaction.position, after.position)).toEqual([after])
+})

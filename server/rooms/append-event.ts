@@ -122,6 +122,7 @@ async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promi
   const events = accepted.map(({ row }) => row)
   const rooms = [...new Set(accepted.map(({ room }) => room))]
   await insertEvents(tx, { events, texts: textsOf(accepted), rooms })
+  ctx.latestEvents.note(tx, events)
   await recordRelations(tx, events)
   const stateEvents = accepted.filter(({ row }) => row.state_key !== null)
   if (stateEvents.length > 0) await updateState(ctx, tx, stateEvents)
@@ -129,6 +130,7 @@ async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promi
     if (!redacted) continue
     const { original, pdu } = redacted
     await redactEvent(tx, original.event_id, { pdu, redactedBy: row.event_id })
+    ctx.latestEvents.forget(tx, row.room_id)
     await forgetRelation(tx, original)
     await forgetText(tx, original)
   }

@@ -105,10 +105,13 @@ export function judge(
   assertRelation(known.relations, room.room_id, draft)
   const redacted = redactionOf(candidate, state, known.originals)
 
+  const changesState =
+    draft.stateKey !== undefined || typeof redacted?.original.state_key === 'string'
+
   const row: EventRow = {
     event_id: eventId,
     room_id: room.room_id,
-    position: ctx.positions.take(tx, topicsOf(draft, room)),
+    position: ctx.positions.take(tx, topicsOf(draft, room, changesState)),
     type: draft.type,
     state_key: draft.stateKey ?? null,
     sender: draft.sender,
@@ -127,8 +130,6 @@ export function judge(
   room.last_event_hash = referenceHash
   room.last_depth = pdu.depth
   if (draft.stateKey !== undefined) states.set(row, pdu)
-  const changesState =
-    draft.stateKey !== undefined || typeof redacted?.original.state_key === 'string'
   if (changesState) room.state_version = row.position
   return { room, draft, row, redacted }
 }
@@ -171,9 +172,9 @@ function authEventOf(draft: EventDraft, room: LockedRoom, version: RoomVersion):
 }
 
 /** Who is to look again: the room, who follows all rooms, and whoever's membership changes. */
-function topicsOf(draft: EventDraft, room: LockedRoom): string[] {
+function topicsOf(draft: EventDraft, room: LockedRoom, changesState: boolean): string[] {
   const topics = [roomTopic(room.room_id), eventsTopic(room.room_id), allRoomsTopic]
-  if (draft.stateKey !== undefined) topics.push(stateTopic(room.room_id))
+  if (changesState) topics.push(stateTopic(room.room_id))
   if (draft.type === 'm.room.member' && draft.stateKey) topics.push(userTopic(draft.stateKey))
   return topics
 }

@@ -11,17 +11,18 @@
  */
 import { selectOwnReceipts } from '../../db/receipts.ts'
 import type { Db } from '../../db/transaction.ts'
-import { selectForRules, selectOwnJoins } from '../../db/unread.ts'
+import { type RuledRow, selectForRules, selectOwnJoins } from '../../db/unread.ts'
 import { actionsFor, isHighlight, isNotifying, type RuledRoom } from '../matrix/push-evaluation.ts'
+import type { LatestEvents } from './latest-events.ts'
 import { type ReadMarks, readMarks, unreadAfter } from './read-marks.ts'
 import {
   displayNameIn,
   type Recipient,
   type StoredRuledEvent,
   selectRecipient,
-  selectRuledRooms,
   toRuledEvent,
 } from './recipient.ts'
+import type { RuledRooms } from './ruled-rooms.ts'
 import { parsePdu } from './stored-event.ts'
 
 export interface Count {
@@ -47,7 +48,7 @@ interface Reading {
   after: number
   /** Inclusive. */
   upTo: number
-  result: ReturnType<typeof readStretches>
+  result: Promise<{ events: StoredRuledEvent[]; rooms: Map<string, RuledRoom> }>
 }
 
 /** In a room that somebody has not read for longer, only this many events are looked at. */
@@ -65,6 +66,13 @@ export class UnreadCounts {
   readonly #readings = new Map<string, Reading>()
   /** Goes up when something is forgotten: what was read before that is not to be kept. */
   #forgettings = 0
+  readonly #latest: LatestEvents
+  readonly #ruledRooms: RuledRooms
+
+  constructor(latest: LatestEvents, ruledRooms: RuledRooms) {
+    this.#latest = latest
+    this.#ruledRooms = ruledRooms
+  }
 
   /** The user's receipts in this room have moved. */
   forgetRoom(userId: string, roomId: string): void {
@@ -126,7 +134,7 @@ export class UnreadCounts {
     const readings =
       behind.length <= fewRooms
         ? await Promise.all(behind.map(({ roomId, after }) => this.#read(db, roomId, after, upTo)))
-        : [await readStretches(db, behind, upTo)]
+        : [await this.#readStretches(db, behind, upTo)]
     const events = readings.flatMap(reading => reading.events)
     const rooms = new Map(readings.flatMap(reading => [...reading.rooms]))
     // Another request may have counted meanwhile; from here on nothing is awaited.
@@ -166,7 +174,7 @@ export class UnreadCounts {
   #read(db: Db, roomId: string, after: number, upTo: number): Reading['result'] {
     const present = this.#readings.get(roomId)
     if (present && present.after <= after && present.upTo >= upTo) return present.result
-    const result = readStretches(db, [{ roomId, after }], upTo)
+    const result = this.#readStretches(db, [{ roomId, after }], upTo)
     const reading = { after, upTo, result }
     keep(this.#readings, roomId, reading, mostReadings)
     // Whoever comes next tries again; those who wait are told.
@@ -203,7 +211,7 @@ export class UnreadCounts {
       threadsAfter: marks.everywhere,
     }))
     const rows = await selectForRules(db, stretches, upTo, mostEvents)
-    const rooms = await selectRuledRooms(db, [...new Set(rows.map(row => row.room_id))])
+    const rooms = await this.#roomsOf(db, rows, upTo)
     for (const row of rows) {
       const [entry, room] = [entries.get(row.room_id), rooms.get(row.room_id)]
       if (entry && room) count(entry, toRuledEvent(row), recipient, room)
@@ -215,21 +223,35 @@ export class UnreadCounts {
     }
     return new Map([...entries].map(([roomId, entry]) => [roomId, entry.counts]))
   }
-}
 
-async function readStretches(
-  db: Db,
-  stretches: readonly { roomId: string; after: number }[],
-  upTo: number,
-): Promise<{ events: StoredRuledEvent[]; rooms: Map<string, RuledRoom> }> {
-  const rows = await selectForRules(
-    db,
-    stretches.map(({ roomId, after }) => ({ roomId, after, threadsAfter: after })),
-    upTo,
-    mostEvents,
-  )
-  const rooms = await selectRuledRooms(db, [...new Set(rows.map(row => row.room_id))])
-  return { events: rows.map(toRuledEvent), rooms }
+  async #readStretches(
+    db: Db,
+    stretches: readonly { roomId: string; after: number }[],
+    upTo: number,
+  ): Reading['result'] {
+    const known = stretches.map(({ roomId, after }) => this.#latestOf(roomId, after, upTo))
+    const read = await selectForRules(
+      db,
+      stretches
+        .filter((_, i) => known[i] === undefined)
+        .map(({ roomId, after }) => ({ roomId, after, threadsAfter: after })),
+      upTo,
+      mostEvents,
+    )
+    const rows = [...known.flatMap(ofRoom => ofRoom ?? []), ...read]
+    return { events: rows.map(toRuledEvent), rooms: await this.#roomsOf(db, rows, upTo) }
+  }
+
+  /** Undefined also if the database has to say in which thread one of them is. */
+  #latestOf(roomId: string, after: number, upTo: number): RuledRow[] | undefined {
+    const rows = this.#latest.between(roomId, after, upTo)
+    const isPlain = rows?.every(row => row.relates_to === null || row.rel_type === 'm.thread')
+    return isPlain ? rows?.map(row => ({ ...row, thread: row.relates_to })) : undefined
+  }
+
+  #roomsOf(db: Db, rows: readonly RuledRow[], upTo: number): Promise<Map<string, RuledRoom>> {
+    return this.#ruledRooms.of(db, [...new Set(rows.map(row => row.room_id))], upTo)
+  }
 }
 
 const keyOf = (userId: string, roomId: string) => `${userId}\0${roomId}`

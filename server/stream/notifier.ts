@@ -17,7 +17,7 @@ export const roomTopic = (roomId: string) => `room:${roomId}`
 export const userTopic = (userId: string) => `user:${userId}`
 /** An event has come into the room. Nobody waits for these four; they tell what need not be read. */
 export const eventsTopic = (roomId: string) => `events:${roomId}`
-/** A state event has. */
+/** A state event has, or one was redacted. */
 export const stateTopic = (roomId: string) => `state:${roomId}`
 /** Somebody has read on in the room, and others may know. */
 export const receiptsTopic = (roomId: string) => `receipts:${roomId}`

@@ -19,7 +19,9 @@ import {
 } from '../../db/sync-reads.ts'
 import type { Db } from '../../db/transaction.ts'
 import { Gather } from '../lib/gather.ts'
+import type { LatestEvents } from '../rooms/latest-events.ts'
 import { type Sight, sightOf } from '../rooms/visibility.ts'
+import type { StreamClock } from '../stream/stream-clock.ts'
 
 type EndQuestion = TimelineEnd & { query: EndsQuery }
 
@@ -33,8 +35,12 @@ export class SyncReads {
   readonly #histories: Gather<{ roomId: string; userId: string }, HistoryRow[]>
   readonly #visibilities: Gather<string, { position: number; pdu: string }[]>
   readonly #keyCounts: Gather<{ userId: string; deviceId: string }, KeyCountRow[]>
+  readonly #positions: StreamClock
+  readonly #latest: LatestEvents
 
-  constructor(db: Db) {
+  constructor(db: Db, positions: StreamClock, latest: LatestEvents) {
+    this.#positions = positions
+    this.#latest = latest
     this.#ends = new Gather(
       ({ roomId, from, upTo, query }) => keyed(roomId, from, upTo, JSON.stringify(query)),
       questions => endsOf(db, questions),
@@ -69,8 +75,20 @@ export class SyncReads {
   }
 
   /** The latest events of each stretch, latest first. */
-  timelineEnds(ends: readonly TimelineEnd[], query: EndsQuery): Promise<EventRow[][]> {
-    return this.#ends.ask(ends.map(end => ({ ...end, query })))
+  async timelineEnds(ends: readonly TimelineEnd[], query: EndsQuery): Promise<EventRow[][]> {
+    if (query.filter !== undefined) return this.#ends.ask(ends.map(end => ({ ...end, query })))
+    const ignored = new Set(query.ignored)
+    const isSeen = (row: EventRow) => row.state_key !== null || !ignored.has(row.sender)
+    const answers = ends.map(end => this.#latest.end(end, query.limit, isSeen))
+    const unknown = ends.filter((_, i) => answers[i] === undefined)
+    const [latest, forgettings] = [this.#positions.latest(), this.#latest.forgettings()]
+    const read = await this.#ends.ask(unknown.map(end => ({ ...end, query })))
+    unknown.forEach((end, i) => {
+      const rows = read[i] ?? []
+      if (ignored.size > 0 || end.upTo < latest) return
+      this.#latest.keep(end, rows, rows.length < query.limit, forgettings)
+    })
+    return answers.map(answer => answer ?? read.shift() ?? [])
   }
 
   states(wishes: readonly StateWish[]): Promise<EventRow[][]> {

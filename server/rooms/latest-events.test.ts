@@ -1,0 +1,116 @@
+import type { EventRow } from '../../db/schema.ts'
+import type { Tx } from '../../db/transaction.ts'
+import { LatestEvents } from './latest-events.ts'
+
+let latest: LatestEvents
+beforeEach(() => {
+  latest = new LatestEvents()
+})
+
+const row = (position: number, roomId = '!a') =>
+  ({ event_id: `$${position}`, room_id: roomId, position, sender: '@a', pdu: '{}' }) as EventRow
+
+/** A transaction that ends when it is told to. */
+function openTx() {
+  const endings: ((committed: boolean) => void)[] = []
+  const tx = { onEnd: ending => endings.push(ending) } as Pick<Tx, 'onEnd'> as Tx
+  return { tx, end: (committed: boolean) => endings.forEach(ending => void ending(committed)) }
+}
+
+function append(...rows: EventRow[]) {
+  const { tx, end } = openTx()
+  latest.note(tx, rows)
+  end(true)
+}
+
+function forget(roomId: string) {
+  const { tx, end } = openTx()
+  latest.forget(tx, roomId)
+  end(true)
+}
+
+const all = () => true
+const positions = (rows: readonly EventRow[] | undefined) => rows?.map(({ position }) => position)
+const between = (after: number, upTo: number) => positions(latest.between('!a', after, upTo))
+const end = (from: number, upTo: number, limit: number, passes: (row: EventRow) => boolean = all) =>
+  positions(latest.end({ roomId: '!a', from, upTo }, limit, passes))
+const keep = (from: number, upTo: number, rows: EventRow[], isAll: boolean, forgettings = 0) =>
+  latest.keep({ roomId: '!a', from, upTo }, rows, isAll, forgettings)
+
+test('an event is here once its transaction has committed, and never if it did not', () => {
+  const [undone, done] = [openTx(), openTx()]
+  latest.note(undone.tx, [row(5)])
+  latest.note(done.tx, [row(6)])
+  expect(between(4, 9)).toBeUndefined()
+  undone.end(false)
+  done.end(true)
+  expect(between(4, 9)).toBeUndefined()
+  expect(between(5, 9)).toEqual([6])
+})
+
+test('what came before the first that was noted is not known', () => {
+  append(row(5), row(7), row(9))
+  expect(between(3, 9)).toBeUndefined()
+  expect(between(4, 8)).toEqual([5, 7])
+  expect(end(1, 9, 4)).toBeUndefined()
+  expect(end(1, 9, 3)).toEqual([9, 7, 5])
+  expect(end(5, 9, 4)).toEqual([9, 7, 5])
+  expect(end(5, 8, 4)).toEqual([7, 5])
+  expect(end(5, 9, 4, ({ position }) => position !== 7)).toEqual([9, 5])
+  expect(end(1, 9, 3, ({ position }) => position !== 7)).toBeUndefined()
+  expect(end(9, 8, 3)).toEqual([])
+})
+
+test('one that is heard of late takes its place, or is before all that is known', () => {
+  append(row(5), row(9))
+  append(row(7))
+  append(row(3))
+  expect(between(4, 9)).toEqual([5, 7, 9])
+  expect(between(2, 9)).toBeUndefined()
+})
+
+test('one that is heard of late does not stand for a later one that was forgotten', () => {
+  append(row(9))
+  forget('!a')
+  append(row(7))
+  expect(between(6, 9)).toBeUndefined()
+  append(row(10))
+  expect(between(9, 10)).toEqual([10])
+})
+
+test('a room of which an event has changed is forgotten, and no other', () => {
+  append(row(5), row(6, '!b'))
+  forget('!a')
+  expect(between(4, 9)).toBeUndefined()
+  expect(positions(latest.between('!b', 5, 9))).toEqual([6])
+})
+
+test('what was read stands before what has come meanwhile', () => {
+  append(row(7))
+  keep(1, 6, [row(5), row(3)], false)
+  expect(end(1, 9, 3)).toEqual([7, 5, 3])
+  expect(end(1, 9, 4)).toBeUndefined()
+  keep(1, 7, [row(7), row(5), row(3), row(2)], true)
+  expect(end(1, 9, 5)).toEqual([7, 5, 3, 2])
+})
+
+test('what was read before something was forgotten is not kept', () => {
+  append(row(1))
+  const before = latest.forgettings()
+  forget('!a')
+  keep(1, 6, [row(5)], true, before)
+  expect(between(0, 6)).toBeUndefined()
+  keep(1, 6, [row(5)], true, latest.forgettings())
+  expect(between(0, 6)).toEqual([5])
+})
+
+test('of a busy room the latest are kept, and in all no more than a bounded amount', () => {
+  for (let position = 1; position <= 200; position++) append(row(position))
+  expect(between(0, 200)).toBeUndefined()
+  expect(between(160, 200)).toHaveLength(40)
+  const large = { pdu: 'x'.repeat(60_000) }
+  for (let i = 0; i < 400; i++) append({ ...row(300 + i, `!${i}`), ...large })
+  expect(between(160, 200)).toBeUndefined()
+  expect(latest.between('!0', 299, 300)).toBeUndefined()
+  expect(latest.between('!399', 698, 699)).toHaveLength(1)
+})
