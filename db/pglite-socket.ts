@@ -73,12 +73,27 @@ export class PgliteSocket extends Duplex {
       case sync: {
         const messages = Buffer.concat(this.#pending)
         this.#pending = []
-        // The answer lies in memory that the next call may use again.
-        this.push(Buffer.from(this.#pglite.execProtocolRawSync(messages)))
+        this.#ask(messages)
         return
       }
       case terminate:
         this.push(null)
     }
+  }
+
+  /**
+   * As a stream, although the answer is there when this returns: `execProtocolRawSync` also parses
+   * it, and keeps every row of it for as long as the process lives.
+   */
+  #ask(messages: Buffer): void {
+    const answer: Buffer[] = []
+    void this.#pglite
+      .execProtocolRawStream(messages, {
+        syncToFs: false,
+        // It lies in memory that the next piece may use again.
+        onRawData: piece => void answer.push(Buffer.from(piece)),
+      })
+      .catch(error => this.destroy(error))
+    this.push(Buffer.concat(answer))
   }
 }
