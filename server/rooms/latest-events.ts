@@ -6,8 +6,10 @@
  * event that is stored, and makes its room forgotten. Nobody is asked whether they may see anything:
  * that is for whoever reads, as it is with the database.
  */
+import type { Replacement } from '../../db/events.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
+import type { ClientEvent } from '../matrix/event.ts'
 
 interface Tail {
   /** Exclusive: every event of the room after it is in `rows`. */
@@ -27,11 +29,28 @@ export interface RoomEnd {
 /** Of each room at least so many are kept, if it had them; clients ask for the last 20. */
 const mostInRoom = 40
 /** In all, in characters. Who was not asked for longest goes first. */
-const mostCharacters = 16_000_000
-/** What a row takes besides its PDU. */
-const rowCharacters = 500
+const mostCharacters = 32_000_000
+/** What a row takes besides its PDU, and what is made of it takes besides being as long once more. */
+const rowCharacters = 1_000
 
-const sizeOf = ({ pdu }: EventRow) => pdu.length + rowCharacters
+/** What has been made of a row that is here, for who needs the same again. */
+export interface Made {
+  /** The client form for `/sync`; nobody may change it. */
+  event?: ClientEvent
+  /** Null: it replaced nothing. */
+  replaced?: Replacement | null
+}
+
+/**
+ * By row, so that it ends with the row: one that was read again, after something had changed, has
+ * nothing made of it yet.
+ */
+const made = new WeakMap<EventRow, Made>()
+
+/** To be looked into and added to; undefined for a row that is not kept. */
+export const madeOf = (row: EventRow): Made | undefined => made.get(row)
+
+const sizeOf = ({ pdu }: EventRow) => 2 * pdu.length + rowCharacters
 
 export class LatestEvents {
   /** Who was used last is last. */
@@ -77,7 +96,7 @@ export class LatestEvents {
     const later = tail ? tail.rows : []
     const earlier = rows.filter(row => row.position <= (tail?.after ?? end.upTo)).reverse()
     this.#rooms.set(end.roomId, { after, rows: [...earlier, ...later] })
-    this.#characters += earlier.reduce((sum, row) => sum + sizeOf(row), 0)
+    for (const row of earlier) this.#take(row)
     this.#shrink()
   }
 
@@ -124,12 +143,17 @@ export class LatestEvents {
     const place = tail.rows.findLastIndex(({ position }) => position < row.position) + 1
     tail.rows.splice(place, 0, row)
     this.#rooms.set(row.room_id, tail)
-    this.#characters += sizeOf(row)
+    this.#take(row)
     if (tail.rows.length < 2 * mostInRoom) return
     for (const dropped of tail.rows.splice(0, tail.rows.length - mostInRoom)) {
       tail.after = dropped.position
       this.#characters -= sizeOf(dropped)
     }
+  }
+
+  #take(row: EventRow): void {
+    made.set(row, {})
+    this.#characters += sizeOf(row)
   }
 
   #drop(roomId: string): void {

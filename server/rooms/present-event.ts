@@ -4,13 +4,14 @@
  * Spec: Client-Server API "ClientEvent", "UnsignedData"; MSC4115 `unsigned.membership`; MSC4140
  * `unsigned.delay_id`.
  */
-import { selectEvents, selectReplaced } from '../../db/events.ts'
+import { type Replacement, selectEvents, selectReplaced } from '../../db/events.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Db } from '../../db/transaction.ts'
-import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import type { JsonObject } from '../lib/json.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import { aggregationsOf } from './aggregations.ts'
+import { madeOf } from './latest-events.ts'
 import { parsePdu } from './stored-event.ts'
 import type { Sight } from './visibility.ts'
 
@@ -32,12 +33,33 @@ export interface Viewer {
  * @param sights what the viewer sees of these rooms
  * @param rowsHoldChildren whatever relates to one of the rows, and may be read, is one of them
  */
-export async function presentEvents(
+export function presentEvents(
   db: Db,
   rows: readonly EventRow[],
   viewer: Viewer,
   sights: readonly Sight[],
   rowsHoldChildren = false,
+): Promise<ClientEvent[]> {
+  return present(db, rows, viewer, sights, { rowsHoldChildren, form: clientForm })
+}
+
+/** As {@link presentEvents}, without `room_id`, as `/sync` has it; nor have those told with them. */
+export function presentForSync(
+  db: Db,
+  rows: readonly EventRow[],
+  viewer: Viewer,
+  sights: readonly Sight[],
+  rowsHoldChildren = false,
+): Promise<ClientEvent[]> {
+  return present(db, rows, viewer, sights, { rowsHoldChildren, form: formForSync })
+}
+
+async function present(
+  db: Db,
+  rows: readonly EventRow[],
+  viewer: Viewer,
+  sights: readonly Sight[],
+  { rowsHoldChildren, form }: { rowsHoldChildren: boolean; form: (row: EventRow) => ClientEvent },
 ): Promise<ClientEvent[]> {
   const redactionIds = rows.flatMap(row => row.redacted_by ?? [])
   const [replaced, redactingRows, aggregations] = await Promise.all([
@@ -46,7 +68,7 @@ export async function presentEvents(
     rowsHoldChildren && !areRelated(rows)
       ? new Map<string, JsonObject>()
       : aggregationsOf(db, rows, viewer, sights, children =>
-          presentEvents(db, children, viewer, sights),
+          present(db, children, viewer, sights, { rowsHoldChildren: false, form }),
         ),
   ])
   const redactions = new Map(redactingRows.map(row => [row.event_id, row]))
@@ -80,7 +102,7 @@ export async function presentEvents(
     if (redaction) unsigned.redacted_because = redactedBecause(redaction, viewer, sight)
     const aggregated = aggregations.get(row.event_id)
     if (aggregated) unsigned['m.relations'] = aggregated
-    return { ...clientForm(row), unsigned }
+    return { ...form(row), unsigned }
   })
 }
 
@@ -112,41 +134,35 @@ function redactedBecause(redaction: EventRow, viewer: Viewer, sight: Sight): Jso
   return { ...event, content: redacts === undefined ? {} : { redacts } }
 }
 
-/** As {@link presentEvents}, without `room_id`, as `/sync` has it. */
-export async function presentForSync(
+/** For each state event that replaced another: that other. */
+async function replacedBy(
   db: Db,
   rows: readonly EventRow[],
-  viewer: Viewer,
-  sights: readonly Sight[],
-  rowsHoldChildren = false,
-): Promise<ClientEvent[]> {
-  const events = await presentEvents(db, rows, viewer, sights, rowsHoldChildren)
-  for (const event of events) withoutRoomId(event)
-  return events
-}
-
-/** Nor have the events that are told with it. */
-function withoutRoomId(event: JsonObject | ClientEvent): void {
-  delete event.room_id
-  const relations = isJsonObject(event.unsigned) ? event.unsigned['m.relations'] : undefined
-  if (!isJsonObject(relations)) return
-  const { 'm.replace': edit, 'm.thread': thread } = relations
-  if (isJsonObject(edit)) withoutRoomId(edit)
-  if (isJsonObject(thread) && isJsonObject(thread.latest_event)) withoutRoomId(thread.latest_event)
-}
-
-/** For each state event that replaced another: that other. */
-async function replacedBy(db: Db, rows: readonly EventRow[]) {
+): Promise<ReadonlyMap<string, Replacement>> {
   const states = rows.filter(row => row.state_key !== null)
-  return new Map((await selectReplaced(db, states)).map(row => [row.event_id, row]))
+  const unknown = states.filter(row => madeOf(row)?.replaced === undefined)
+  const found = new Map((await selectReplaced(db, unknown)).map(row => [row.event_id, row]))
+  for (const row of states) {
+    const made = madeOf(row)
+    if (!made) continue
+    made.replaced ??= found.get(row.event_id) ?? null
+    if (made.replaced !== null) found.set(row.event_id, made.replaced)
+  }
+  return found
 }
 
 /** The event without anything that depends on who looks. */
 export function clientForm(row: EventRow): ClientEvent {
+  return { ...formForSync(row), room_id: row.room_id }
+}
+
+/** {@link clientForm} without `room_id`. Others may be given the same: nobody may change it. */
+function formForSync(row: EventRow): ClientEvent {
+  const made = madeOf(row)
+  if (made?.event) return made.event
   const pdu = parsePdu(row)
   const event: ClientEvent = {
     event_id: row.event_id,
-    room_id: row.room_id,
     type: row.type,
     sender: row.sender,
     content: pdu.content,
@@ -158,6 +174,7 @@ export function clientForm(row: EventRow): ClientEvent {
     event.msc4354_sticky = pdu.msc4354_sticky
   }
   if (row.type === 'm.room.redaction') showRedacts(event, pdu.redacts)
+  if (made) made.event = event
   return event
 }
 

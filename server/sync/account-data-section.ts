@@ -22,9 +22,12 @@ export async function accountDataSection(
   if (since !== undefined && !ctx.notifier.hasMoved(userTopic(userId), since)) {
     return { global: [], rooms }
   }
-  const global: JsonObject[] = await pushRulesEvent(ctx, userId, { since, upTo })
+  const [global, rows] = await Promise.all([
+    pushRulesEvent(ctx, userId, { since, upTo }),
+    selectAccountDataBetween(ctx.db, userId, since ?? 0, upTo),
+  ])
   const ofRooms = filter.room?.account_data ?? {}
-  for (const row of await selectAccountDataBetween(ctx.db, userId, since ?? 0, upTo)) {
+  for (const row of rows) {
     // MSC3391: that something was removed is told once, and not to who begins anew.
     if (since === undefined && row.content === '{}') continue
     const event = { type: row.type, content: JSON.parse(row.content) as JsonObject }

@@ -66,20 +66,21 @@ export async function buildSync(
   const { userId } = requester
   const toDevice = await toDeviceSection(ctx, requester, asked)
   const window = { since: asked.since, upTo: toDevice.upTo }
-  const changes = isUserUnmoved(ctx, userId, window)
-    ? (stayedIn?.map(stayed) ?? (await roomChanges(ctx, userId, window)))
-    : await roomChanges(ctx, userId, window)
+  const stayedRooms = isUserUnmoved(ctx, userId, window) ? stayedIn?.map(stayed) : undefined
+  const [changes, accountData, { ignored }] = await Promise.all([
+    stayedRooms ?? roomChanges(ctx, userId, window),
+    accountDataSection(ctx, userId, request.filter, window),
+    ctx.unread.recipient(ctx.db, userId),
+  ])
   const joined = changes.filter(isJoined)
-  const accountData = await accountDataSection(ctx, userId, request.filter, window)
-  const { ignored } = await ctx.unread.recipient(ctx.db, userId)
   const view = { requester, ignored }
 
-  const [join, others] = await Promise.all([
+  const [join, others, presence, deviceLists] = await Promise.all([
     joinedSections(ctx, view, request, window, joined, accountData.rooms),
     otherSections(ctx, view, request, window, changes),
+    presenceSection(ctx, userId, request.filter, window, joined),
+    deviceListsSection(ctx, userId, window, changes),
   ])
-  const presence = await presenceSection(ctx, userId, request.filter, window, joined)
-  const deviceLists = await deviceListsSection(ctx, userId, window, changes)
   const sections = Object.entries({ join, ...others }).filter(([, entries]) => entries.length > 0)
   return {
     upTo: window.upTo,

@@ -70,8 +70,12 @@ export async function joinedRooms(
   const told = rooms
     .filter(room => isWhole(room) || request.fullState || renamed.has(room.roomId))
     .map(room => room.roomId)
-  const summaries = await roomSummaries(ctx, told, view.requester.userId)
-
+  // Where they have been all the time they may read everything, so nothing need be looked up yet.
+  const changed = rooms.filter(isWhole).map(room => room.roomId)
+  const [summaries, sights] = await Promise.all([
+    roomSummaries(ctx, told, view.requester.userId),
+    ctx.syncReads.sights(changed, view.requester.userId, upTo),
+  ])
   const stretches = rooms.map(room => ({
     roomId: room.roomId,
     since: isWhole(room) ? undefined : since,
@@ -80,9 +84,6 @@ export async function joinedRooms(
     stateUpTo: upTo,
     heroes: summaries.get(room.roomId)?.heroes ?? [],
   }))
-  // Where they have been all the time they may read everything, so nothing need be looked up yet.
-  const changed = stretches.filter(stretch => stretch.since === undefined).map(one => one.roomId)
-  const sights = await ctx.syncReads.sights(changed, view.requester.userId, upTo)
   const sections = await roomSections(ctx, view, request, stretches, sights)
   for (const [roomId, { wire }] of summaries) {
     const section = sections.get(roomId)
@@ -207,8 +208,8 @@ function sectionOf(
 
 /** As the filter wants to see it: in which format, and which fields of it. */
 function inFormat(filter: Filter, row: EventRow, event: ClientEvent | undefined): JsonObject {
-  const client = { ...event } as JsonObject
-  const { unsigned = {} } = client
+  const client = event as JsonObject | undefined
   const isRaw = filter.event_format === 'federation'
-  return withFields(isRaw ? { ...parsePdu(row), unsigned } : client, filter.event_fields)
+  const shown = isRaw ? { ...parsePdu(row), unsigned: client?.unsigned ?? {} } : client
+  return withFields(shown ?? {}, filter.event_fields)
 }

@@ -59,8 +59,8 @@ export async function sync(
     const window = { since, upTo: settled }
     const [{ body, isEmpty, joinedRoomIds, upTo }, ...counted] = await Promise.all([
       buildSync(ctx, requester, request, window, stayedIn),
-      // Whoever has been woken will most likely answer.
-      ...(stayedIn ? [keyCountsSection(ctx, requester)] : []),
+      // Whoever begins, or has been woken, will most likely answer.
+      ...(since === undefined || stayedIn ? [keyCountsSection(ctx, requester)] : []),
     ])
     const isDue = since === undefined || request.fullState || ctx.clock.now() >= deadline
     if (!isEmpty || isDue || signal.aborted || ctx.notifier.isStopped()) {
