@@ -8,6 +8,7 @@ import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient, sq
 import type pg from 'pg'
 import { copyTemplate, DatabaseUnavailable, holdDataDir, publish } from './data-dir.ts'
 import { migrate } from './migrate.ts'
+import { OneWriteSocket } from './one-write-socket.ts'
 import { PgliteConnection } from './pglite-pool.ts'
 import { PgliteSocket } from './pglite-socket.ts'
 import type { Schema } from './schema.ts'
@@ -71,10 +72,25 @@ export function kyselyOn(pool: PostgresPool, wire = { isCut: false }): Kysely<Sc
       assertOutsideTransaction()
       assertWhole()
       const client = await pool.connect()
+      const query = (text: string, values: readonly unknown[]) =>
+        (client as unknown as pg.PoolClient).query(statement(text, values))
+      let begin: Promise<unknown> | undefined
       return {
         query: async (text: string, values: readonly unknown[]) => {
           assertWhole()
-          return (client as unknown as pg.PoolClient).query(statement(text, values))
+          // Nobody waits for BEGIN alone: it goes out together with the first statement.
+          if (text === 'begin') {
+            begin = (client as unknown as pg.PoolClient).query({ name: text, text })
+            begin.catch(() => undefined)
+            return { command: 'BEGIN', rowCount: null, rows: [] }
+          }
+          const answer = query(text, values)
+          if (begin) {
+            answer.catch(() => undefined)
+            await begin
+            begin = undefined
+          }
+          return answer
         },
         release: () => client.release(),
       } as unknown as PostgresPoolClient
@@ -213,6 +229,8 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
   const pool = new driver.Pool({
     ...config,
     application_name: poolName,
+    pipeline: true,
+    stream: () => new OneWriteSocket(),
     max: options.maxConnections ?? 10,
     // One to send what is due, one to tell of it: connecting would make an idle server late.
     min: 2,
