@@ -20,6 +20,7 @@ import type { Config } from './config.ts'
 import { restartTogether } from './delayed-events/delayed-events.ts'
 import { pruneFinalised } from './delayed-events/retention.ts'
 import { type Scheduling, scheduleTogether } from './delayed-events/schedule.ts'
+import { ScheduledAtMost } from './delayed-events/scheduled-at-most.ts'
 import { Scheduler } from './delayed-events/scheduler.ts'
 import type { Lab } from './lab/lab.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
@@ -59,6 +60,7 @@ export interface Context {
   /** A delayed event by its id. */
   readonly delayedEvents: Together<string, ManagedRow | undefined>
   readonly restarts: Together<ManagedRow, boolean>
+  readonly scheduledAtMost: ScheduledAtMost
   readonly schedules: OnceTogether<Scheduling, { delay_id: string }>
   /** Messages that are to be sent. */
   readonly sends: OnceTogether<Message & { requester: Requester }, { event_id: string }>
@@ -157,6 +159,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
         ...going,
         keyOf: ({ delay_id }) => delay_id,
       }),
+      scheduledAtMost: new ScheduledAtMost(),
       schedules: new OnceTogether(() => context, scheduleTogether, {
         ...going,
         keyOf: ({ requester }) => requester.userId,

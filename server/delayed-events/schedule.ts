@@ -119,7 +119,8 @@ export async function scheduleTogether(
   // They stay until we have inserted: what is scheduled for one is finalised when it is deleted.
   const roomIds = schedulings.map(({ roomId }) => roomId)
   const rooms = await selectRoomsToStay(tx, roomIds)
-  const counts = await countScheduledOf(tx, userIds)
+  const { max_scheduled_per_user: most } = ctx.config.delayed_events
+  const takeOne = await ctx.scheduledAtMost.within(most, userIds, ids => countScheduledOf(tx, ids))
   const now = ctx.clock.now()
   const accepted: { delayId: string; scheduling: Scheduling }[] = []
   const outcomes: ({ delay_id: string } | MatrixError)[] = []
@@ -128,13 +129,11 @@ export async function scheduleTogether(
     const refusal = users.has(userId)
       ? refusalOf(ctx, rooms.get(scheduling.roomId), scheduling)
       : unknownToken()
-    const count = counts.get(userId) ?? 0
     if (refusal) outcomes.push(refusal)
-    else if (count >= ctx.config.delayed_events.max_scheduled_per_user) {
+    else if (!takeOne(userId)) {
       const next = (await selectNextSendAt(tx, userId)) ?? now
       outcomes.push(new TooManyScheduled(Math.max(1, next - now)))
     } else {
-      counts.set(userId, count + 1)
       const delayId = `hgd_${randomToken(18)}`
       accepted.push({ delayId, scheduling })
       outcomes.push({ delay_id: delayId })
