@@ -225,6 +225,8 @@ export async function claimDue(
       query
         .updateTable('delayed_events')
         .set({ status: 'sent', cause: 'delay' satisfies DelayedEventCause, finalised_ts: now })
+        // Said twice, so that PostgreSQL looks them up here, too, and does not read all there are.
+        .where('delay_id', '=', sql<string>`ANY(${[...delayIds]}::text[])`)
         .where('delay_id', 'in', rows =>
           rows
             .selectFrom('delayed_events as due')
@@ -250,13 +252,15 @@ export async function recordSent(
   events: readonly { event_id: string; delay_id: string | null }[],
 ): Promise<void> {
   if (events.length === 0) return
+  const delayIds = events.map(({ delay_id }) => delay_id)
   await sql`
     UPDATE delayed_events SET event_id = sent.event_id
     FROM unnest(
-      ${events.map(({ delay_id }) => delay_id)}::text[],
+      ${delayIds}::text[],
       ${events.map(({ event_id }) => event_id)}::text[]
     ) AS sent (delay_id, event_id)
-    WHERE delayed_events.delay_id = sent.delay_id`.execute(tx.q)
+    WHERE delayed_events.delay_id = sent.delay_id
+      AND delayed_events.delay_id = ANY(${delayIds}::text[])`.execute(tx.q)
 }
 
 /** The same of those that were refused. @param refused.error as JSON */
