@@ -13,7 +13,8 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomToken } from '../lib/random.ts'
 import { forbidden, MatrixError, notFound, unknownToken } from '../matrix/errors.ts'
-import { assertSendable } from '../rooms/send-event.ts'
+import { redactsOf } from '../rooms/send-event.ts'
+import { assertSendable } from '../rooms/sendable.ts'
 import { secretOf } from './secrets.ts'
 
 /** The delay is longer than this server allows; each dialect says so in its own words. */
@@ -150,7 +151,9 @@ function refusalOf(
 ): MatrixError | undefined {
   if (!room) return notFound(`${scheduling.roomId} is not a room that we know`)
   try {
-    assertSendable(ctx, room, scheduling.requester, scheduling)
+    const { requester, type, content, ...draft } = scheduling
+    const redacts = redactsOf(type, content)
+    assertSendable(ctx, room, { ...draft, type, content, sender: requester.userId, redacts })
     return undefined
   } catch (error) {
     if (error instanceof MatrixError) return error

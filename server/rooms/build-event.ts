@@ -1,8 +1,9 @@
 /** From what somebody wants to say to a finished PDU: placed, hashed, named and signed. */
-import type { LockedRoom } from '../../db/rooms.ts'
+import type { RoomRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { randomLetters } from '../lib/random.ts'
+import { authEventKeys } from '../matrix/auth-events.ts'
 import type { EventReference, Pdu } from '../matrix/event.ts'
 import { assertEventFormat } from '../matrix/event-format.ts'
 import { contentHash, eventIdOf, referenceHash, referenceJson } from '../matrix/event-id.ts'
@@ -43,6 +44,8 @@ export interface BuiltEvent {
   referenceHash: string | null
 }
 
+type Place = Pick<RoomRow, 'room_id' | 'last_event_id' | 'last_event_hash'>
+
 /**
  * @param room where it goes, with its present last event
  * @param given the events to cite as `auth_events`
@@ -50,36 +53,13 @@ export interface BuiltEvent {
  */
 export function buildEvent(
   ctx: Context,
-  room: Pick<LockedRoom, 'room_id' | 'last_event_id' | 'last_event_hash' | 'last_depth'>,
+  room: Place & Pick<RoomRow, 'last_depth'>,
   draft: EventDraft,
   given: { version: RoomVersion; citedEvents: readonly EventReference[]; now: number },
 ): BuiltEvent {
-  const { version, citedEvents, now } = given
+  const { version } = given
   const serverName = ctx.config.server_name
-  const isOpaque = version.eventIdFormat === 'opaque'
-  const hasRoomId = !(version.roomIdIsCreateHash && draft.type === 'm.room.create')
-
-  const body = {
-    type: draft.type,
-    ...(hasRoomId ? { room_id: room.room_id } : {}),
-    ...(isOpaque ? { event_id: `$${randomLetters(18)}:${serverName}` } : {}),
-    sender: draft.sender,
-    ...(draft.stateKey === undefined ? {} : { state_key: draft.stateKey }),
-    ...(draft.redacts === undefined || version.updatedRedactionRules
-      ? {}
-      : { redacts: draft.redacts }),
-    content:
-      draft.redacts !== undefined && version.updatedRedactionRules
-        ? { ...draft.content, redacts: draft.redacts }
-        : draft.content,
-    origin_server_ts: draft.originServerTs ?? now,
-    ...(draft.stickyDurationMs === undefined
-      ? {}
-      : { msc4354_sticky: { duration_ms: draft.stickyDurationMs } }),
-    depth: room.last_depth + 1,
-    prev_events: room.last_event_id ? [referenceTo(room.last_event_id, room.last_event_hash)] : [],
-    auth_events: [...citedEvents],
-  }
+  const body = bodyOf(ctx, room, draft, { ...given, depth: room.last_depth + 1 })
   const hashed = { ...body, hashes: { sha256: contentHash(body) } }
   // Each form is written once: what is signed is what is hashed, what is measured is what is stored.
   const signed = referenceJson(hashed, version)
@@ -90,7 +70,66 @@ export function buildEvent(
     pdu,
     json,
     eventId: eventIdOf(pdu, version, signed),
-    referenceHash: isOpaque ? referenceHash(pdu, version, signed) : null,
+    referenceHash: version.eventIdFormat === 'opaque' ? referenceHash(pdu, version, signed) : null,
+  }
+}
+
+/**
+ * An event that no event of this draft will be larger than, whenever it is sent: placed as far on as
+ * can be, and with an event for all that it may have to cite.
+ */
+export function largestEvent(
+  ctx: Context,
+  room: Place,
+  draft: EventDraft,
+  version: RoomVersion,
+): Pdu {
+  const { stateKey: state_key, ...event } = draft
+  const cited = authEventKeys(state_key === undefined ? event : { ...event, state_key }, version)
+  // All ids of events of a room are of one length.
+  const citedEvents = cited.map(() => referenceTo(room.last_event_id ?? '', room.last_event_hash))
+  const most = Number.MAX_SAFE_INTEGER
+  return {
+    ...bodyOf(ctx, room, draft, { version, citedEvents, now: most, depth: most }),
+    hashes: { sha256: '-'.repeat(43) },
+    signatures: { [ctx.config.server_name]: { [ctx.signingKey.keyId]: '-'.repeat(86) } },
+  }
+}
+
+function bodyOf(
+  ctx: Context,
+  room: Place,
+  draft: EventDraft,
+  given: {
+    version: RoomVersion
+    citedEvents: readonly EventReference[]
+    now: number
+    depth: number
+  },
+) {
+  const { version } = given
+  const hasRoomId = !(version.roomIdIsCreateHash && draft.type === 'm.room.create')
+  const isOpaque = version.eventIdFormat === 'opaque'
+  return {
+    type: draft.type,
+    ...(hasRoomId ? { room_id: room.room_id } : {}),
+    ...(isOpaque ? { event_id: `$${randomLetters(18)}:${ctx.config.server_name}` } : {}),
+    sender: draft.sender,
+    ...(draft.stateKey === undefined ? {} : { state_key: draft.stateKey }),
+    ...(draft.redacts === undefined || version.updatedRedactionRules
+      ? {}
+      : { redacts: draft.redacts }),
+    content:
+      draft.redacts !== undefined && version.updatedRedactionRules
+        ? { ...draft.content, redacts: draft.redacts }
+        : draft.content,
+    origin_server_ts: draft.originServerTs ?? given.now,
+    ...(draft.stickyDurationMs === undefined
+      ? {}
+      : { msc4354_sticky: { duration_ms: draft.stickyDurationMs } }),
+    depth: given.depth,
+    prev_events: room.last_event_id ? [referenceTo(room.last_event_id, room.last_event_hash)] : [],
+    auth_events: [...given.citedEvents],
   }
 }
 

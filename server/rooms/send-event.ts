@@ -10,7 +10,6 @@ import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { canonicalEventJson } from '../matrix/canonical-json.ts'
 import { badJson, invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
-import { assertEventFormat } from '../matrix/event-format.ts'
 import { isUserId } from '../matrix/ids.ts'
 import { ownerOf } from '../matrix/owned-state.ts'
 import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
@@ -19,7 +18,6 @@ import type { EventDraft } from './build-event.ts'
 import { checkAliasEvent } from './directory.ts'
 import { followTombstone } from './follow-upgrade.ts'
 import { assertMayInvite } from './invite-filter.ts'
-import { assertNoLifetime } from './lifetime.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined, notInRoom } from './visibility.ts'
 
@@ -332,38 +330,4 @@ async function assertPowerLevels(tx: Tx, room: RoomRow, content: JsonObject): Pr
       throw badJson(`${creator} created the room and may not stand in its power levels`)
     }
   }
-}
-
-/**
- * What can be said of an event before it is sent: its form and its size. Who may send it is judged
- * later.
- *
- * @throws 400 M_BAD_JSON · 413 M_TOO_LARGE · 400 M_INVALID_PARAM as {@link assertNoLifetime}
- */
-export function assertSendable(
-  ctx: Context,
-  room: RoomRow,
-  requester: Requester,
-  draft: { type: string; stateKey: string | undefined; content: JsonObject },
-): void {
-  assertNoLifetime(draft.content)
-  // Stand-ins for what the server adds, of the length that it will have at the least: an event that
-  // is too large with them could never be sent.
-  const reference = room.last_event_id ?? ''
-  assertEventFormat(
-    {
-      type: draft.type,
-      ...(draft.stateKey === undefined ? {} : { state_key: draft.stateKey }),
-      room_id: room.room_id,
-      sender: requester.userId,
-      content: draft.content,
-      origin_server_ts: ctx.clock.now(),
-      depth: room.last_depth + 1,
-      prev_events: [reference],
-      auth_events: [reference],
-      hashes: { sha256: '-'.repeat(43) },
-      signatures: { [ctx.config.server_name]: { [ctx.signingKey.keyId]: '-'.repeat(86) } },
-    },
-    versionOf(room),
-  )
 }

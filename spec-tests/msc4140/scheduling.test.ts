@@ -190,17 +190,80 @@ describe('what is checked when scheduling', () => {
     expect(await alice.scheduled()).toEqual([])
   })
 
-  test('it has room for what the server adds, too: what is scheduled is not too large when sent', async () => {
-    const outcomes = []
-    for (let length = 64_900; length < 65_400; length += 20) {
-      const { status } = await put(sendPath(), { [unstable]: 1 }, { body: 'x'.repeat(length) })
-      if (status === 200) await server.advance(1)
-      const [last] = status === 200 ? await alice.finalised() : []
-      outcomes.push(last ? last.outcome : status)
+  describe('the largest that can be scheduled can be sent, whatever the room has become', () => {
+    interface Kind {
+      version?: string
+      query?: Record<string, number>
+      path?: string
+      content?: JsonObject
+      /** What happens before it is due. */
+      meanwhile?: (roomId: string) => Promise<unknown>
     }
-    const sizes = outcomes.join().replaceAll(/(\w+),(?=\1(,|$))/g, '')
-    expect(sizes).toMatch(/^send,(cancel,)?413$/)
-    expect(outcomes.filter(outcome => outcome === 'cancel').length).toBeLessThan(10)
+    const invite = { membership: 'invite' }
+    const kinds: Record<string, Kind> = {
+      message: {},
+      'state event': { path: 'state/m.test/key' },
+      'sticky event': { query: { 'org.matrix.msc4354.sticky_duration_ms': 3_600_000 } },
+      'message in a room of version 1': { version: '1' },
+      'message in a room of version 12': { version: '12' },
+      'redaction in a room of version 10': {
+        version: '10',
+        path: 'send/m.room.redaction',
+        content: { redacts: `$${'a'.repeat(43)}` },
+      },
+      // Then it has to cite the membership that was there before.
+      'second invite': {
+        path: 'state/m.room.member/{bob}',
+        content: invite,
+        async meanwhile(roomId) {
+          await alice.ok('POST', alice.roomPath(roomId, 'invite'), {
+            body: { user_id: bob.userId },
+          })
+          await alice.ok('POST', alice.roomPath(roomId, 'kick'), { body: { user_id: bob.userId } })
+        },
+      },
+      'message after many others': {
+        async meanwhile(roomId) {
+          for (let i = 0; i < 12; i++) await alice.say(roomId, 'one more')
+        },
+      },
+    }
+
+    test.each(Object.keys(kinds))('%s', async name => {
+      const { version, query, path, content, meanwhile } = kinds[name] ?? {}
+      const roomId = await alice.createRoom(version === undefined ? {} : { room_version: version })
+      const last = path?.startsWith('state') ? '' : `/${alice.nextTransactionId()}`
+      const [first = 'send/m.test'] = [path?.replace('{bob}', encodeURIComponent(bob.userId))]
+      const url = () =>
+        `${alice.roomPath(roomId)}/${first}${last && `${last}${alice.nextTransactionId()}`}`
+      const body = (length: number) => ({ ...content, reason: 'x'.repeat(length) })
+      const schedule = async (length: number) => {
+        const answer = await put(url(), { ...query, [unstable]: 1_000 }, body(length))
+        if (answer.status !== 200) {
+          expect([answer.status, answer.body.errcode]).toEqual([413, 'M_TOO_LARGE'])
+          return undefined
+        }
+        return answer.body.delay_id as string
+      }
+      let [fits, isTooLarge] = [60_000, 65_536]
+      while (isTooLarge - fits > 1) {
+        const middle = Math.floor((fits + isTooLarge) / 2)
+        const delayId = await schedule(middle)
+        if (delayId === undefined) isTooLarge = middle
+        else {
+          await alice.manage(delayId, 'cancel')
+          fits = middle
+        }
+      }
+      // No more is kept back than the length of two numbers, and of what it may have to cite.
+      const atOnce = await put(url(), query ?? {}, body(fits + 100))
+      expect([atOnce.status, atOnce.body.errcode]).toEqual([413, 'M_TOO_LARGE'])
+      expect(await schedule(fits)).toBeDefined()
+      await meanwhile?.(roomId)
+      await server.advance(1_000)
+      const [latest] = await alice.finalised()
+      expect(latest).toMatchObject({ delayed_event: { room_id: roomId }, outcome: 'send' })
+    })
   })
 
   test('content that no room may hold is 400 M_BAD_JSON', async () => {
