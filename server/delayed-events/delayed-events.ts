@@ -19,10 +19,12 @@ import {
   restartScheduled,
 } from '../../db/delayed-events.ts'
 import { lockRoom } from '../../db/rooms.ts'
+import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam } from '../matrix/errors.ts'
+import { followEvent } from '../rooms/follow-upgrade.ts'
 import { type Caller, countManagement, unknownDelayedEvent } from './limits.ts'
 import { claimAndAppend } from './send.ts'
 
@@ -62,7 +64,11 @@ export async function manage(
     return 'done'
   }
   for (;;) {
-    if (await transaction(ctx.db, tx => act(ctx, tx, delayedEvent, what.action))) return 'done'
+    const done = await transaction(ctx.db, tx => act(ctx, tx, delayedEvent, what.action))
+    if (done !== undefined) {
+      if (done !== 'done') await followEvent(ctx, done)
+      return 'done'
+    }
     const finalised = await ctx.delayedEvents.do(delayedEvent.delay_id)
     if (!finalised) throw unknownDelayedEvent(ctx, caller)
     // Scheduled: it was moved between the two looks.
@@ -89,32 +95,32 @@ export function restartTogether(
   })
 }
 
-/** @returns false if it is not scheduled any more */
+/** @returns the event, if it was sent; undefined if it is not scheduled any more */
 async function act(
   ctx: Context,
   tx: Tx,
   delayedEvent: ManagedRow,
   action: Action,
-): Promise<boolean> {
+): Promise<EventRow | 'done' | undefined> {
   const now = ctx.clock.now()
   switch (action) {
     case 'send':
-      return (await claimAndAppend(ctx, tx, delayedEvent, 'action')) !== undefined
+      return claimAndAppend(ctx, tx, delayedEvent, 'action')
     case 'cancel': {
       const isInGroup = delayedEvent.group_id !== null
       if (isInGroup) await lockRoom(tx, delayedEvent.room_id)
       const cancelled = await cancelScheduled(tx, delayedEvent.delay_id, now)
-      if (!cancelled) return false
+      if (!cancelled) return undefined
       ctx.metrics.finalised(tx, [cancelled])
       if (isInGroup) ctx.metrics.finalised(tx, await cancelWithoutTimeout(tx, cancelled, now))
-      return true
+      return 'done'
     }
     case 'restart': {
       const sendAt = await restartScheduled(tx, delayedEvent.delay_id, now)
-      if (sendAt === undefined) return false
+      if (sendAt === undefined) return undefined
       ctx.metrics.restarted(tx, delayedEvent.dialect)
       tx.afterCommit(() => ctx.scheduler.noteDeadline(sendAt))
-      return true
+      return 'done'
     }
   }
 }

@@ -14,6 +14,7 @@ import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { Timer } from '../lib/clock.ts'
 import { MatrixError } from '../matrix/errors.ts'
+import { followEvent } from '../rooms/follow-upgrade.ts'
 import { failDue, inRuns, sendDue, sendDueTogether } from './send-due.ts'
 
 const batchSize = 500
@@ -164,7 +165,9 @@ export class Scheduler {
 async function sendOrFail(ctx: Context, due: DueRow): Promise<void> {
   try {
     const event = await sendDue(ctx, due)
-    if (event) logSent(ctx, due, event)
+    if (!event) return
+    logSent(ctx, due, event)
+    await followEvent(ctx, event)
   } catch (error) {
     if (!(error instanceof MatrixError)) throw error
     await failDue(ctx, due, error)

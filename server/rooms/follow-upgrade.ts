@@ -8,6 +8,7 @@ import { selectAccountData, upsertAccountData } from '../../db/account-data.ts'
 import { lockUser } from '../../db/accounts.ts'
 import { upsertPushRules } from '../../db/push.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
+import type { EventRow } from '../../db/schema.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
@@ -36,8 +37,17 @@ export async function followUpgrade(ctx: Context, userId: string, roomId: string
   await carryOver(ctx, { userId, from: predecessor, to: roomId })
 }
 
+/** What is to be done after this event is stored, however it came: for its sender's settings. */
+export async function followEvent(ctx: Context, event: EventRow): Promise<void> {
+  const { type, room_id: roomId, sender, state_key } = event
+  if (type === 'm.room.tombstone') await followTombstone(ctx, sender, roomId)
+  const isOwnMembership = type === 'm.room.member' && state_key === sender
+  if (!isOwnMembership || parsePdu(event).content.membership !== 'join') return
+  await followUpgrade(ctx, sender, roomId)
+}
+
 /** As {@link followUpgrade}, for who has made the successor first and now closes the old room. */
-export async function followTombstone(ctx: Context, userId: string, roomId: string): Promise<void> {
+async function followTombstone(ctx: Context, userId: string, roomId: string): Promise<void> {
   const successor = await replacementOf(ctx.db, roomId)
   if (successor === undefined || (await predecessorOf(ctx.db, successor)) !== roomId) return
   const [member] = await selectStateByKeys(ctx.db, successor, [['m.room.member', userId]])

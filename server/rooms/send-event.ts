@@ -16,7 +16,7 @@ import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.
 import { appendEvent, appendEvents } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
 import { checkAliasEvent } from './directory.ts'
-import { followTombstone } from './follow-upgrade.ts'
+import { followEvent } from './follow-upgrade.ts'
 import { assertMayInvite } from './invite-filter.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined, notInRoom } from './visibility.ts'
@@ -169,7 +169,7 @@ export async function sendState(
     const same = isNew ? undefined : await findSame(tx, room, requester.userId, draft)
     return same ?? appendState(ctx, tx, room, requester, draft)
   })
-  if (draft.type === 'm.room.tombstone') await followTombstone(ctx, requester.userId, draft.roomId)
+  await followEvent(ctx, sent)
   return sent
 }
 

@@ -218,18 +218,38 @@ describe('TestPushRuleRoomUpgrade', () => {
       String(rule.rule_id),
     )
 
+  const successorOf = (client: Client, old: string) =>
+    client.createRoom({
+      preset: 'public_chat',
+      room_version: '11',
+      creation_content: { predecessor: { room_id: old } },
+    })
+  const tombstoneFor = (successor: string) => ({
+    body: 'This room has been replaced',
+    replacement_room: successor,
+  })
+
   async function manually(client: Client, old: string): Promise<string> {
-    const predecessor = { room_id: old }
-    const creation = { room_version: '11', creation_content: { predecessor } }
-    const successor = await client.createRoom({ preset: 'public_chat', ...creation })
-    const tombstone = { body: 'This room has been replaced', replacement_room: successor }
-    await client.setState(old, 'm.room.tombstone', '', tombstone)
+    const successor = await successorOf(client, old)
+    await client.setState(old, 'm.room.tombstone', '', tombstoneFor(successor))
+    return successor
+  }
+
+  /** The tombstone is scheduled, and comes when it is due, or when it is sent at once. */
+  const later = (isSent: boolean) => async (client: Client, old: string) => {
+    const successor = await successorOf(client, old)
+    const tombstone = tombstoneFor(successor)
+    const delayId = await client.delayState(old, 60_000, 'm.room.tombstone', '', tombstone)
+    if (isSent) await client.manage(delayId, 'send')
+    else await server.advance(60_000)
     return successor
   }
 
   test.each([
     ['upgrading', (client: Client, old: string) => upgradeTo(client, old, '11')],
     ['manually upgrading', manually],
+    ['a delayed tombstone when it is due in', later(false)],
+    ['a delayed tombstone that is sent in', later(true)],
   ])('%s a room carries over push rules, tags and direct chats', async (_title, replace) => {
     const old = await alice.createRoom({ preset: 'public_chat', room_version: '10' })
     await bob.join(old)
@@ -254,6 +274,28 @@ describe('TestPushRuleRoomUpgrade', () => {
     const told = await bob.sync({ since })
     const types = (told.account_data?.events ?? []).map(event => event.type)
     expect(types.sort()).toEqual(['m.direct', 'm.push_rules'])
+  })
+
+  test.each([
+    [
+      'a state event',
+      (room: string, content: JsonObject) =>
+        bob.setState(room, 'm.room.member', bob.userId, content),
+    ],
+    [
+      'a delayed event',
+      async (room: string, content: JsonObject) => {
+        await bob.delayState(room, 60_000, 'm.room.member', bob.userId, content)
+        await server.advance(60_000)
+      },
+    ],
+  ])('so does a join as %s', async (_, join) => {
+    const old = await alice.createRoom({ preset: 'public_chat' })
+    await bob.join(old)
+    await mute(bob, old)
+    const successor = await upgradeTo(alice, old, '11')
+    await join(successor, { membership: 'join' })
+    expect(await muted(bob)).toContain(successor)
   })
 
   test('a room that only says that it is the successor gets nothing', async () => {
