@@ -10,7 +10,7 @@
  */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
-import * as testing from '../../server/testing/index.ts'
+import * as testing from '../../server/testing/ours.ts'
 import { startServer } from '../../spec-tests/support/server.ts'
 import { seeded } from '../torture/random.ts'
 import { heat, makeRooms, newTally, pairs, type Tally } from './contests.ts'

@@ -79,9 +79,13 @@ export class Homeserver implements AsyncDisposable {
     this.#serving = own.serving
   }
 
+  static start(options: HomeserverOptions = {}): Promise<Homeserver> {
+    return Homeserver.filled(options)
+  }
+
   /** @param fill put rows into the empty database before anybody looks */
-  static async start(
-    options: HomeserverOptions = {},
+  private static async filled(
+    options: HomeserverOptions,
     fill?: (storage: Storage) => Promise<void>,
   ): Promise<Homeserver> {
     const storage = await makeStorage(options.databaseUrl)
@@ -170,7 +174,7 @@ export class Homeserver implements AsyncDisposable {
     const snapshot = from ?? (await this.snapshot())
     try {
       const options = { ...this.#options, startAt: snapshot.now }
-      return await Homeserver.start(options, storage => this.#copyTo(storage, snapshot))
+      return await Homeserver.filled(options, storage => this.#copyTo(storage, snapshot))
     } finally {
       if (!from) await dropSnapshot(this.#lab, snapshot.id)
     }

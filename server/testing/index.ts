@@ -1,9 +1,6 @@
-/** What `hourglass/testing` offers, and what our own spec-tests are made with. */
-export { endpoints } from '../client-api/index.ts'
-export { isUnserved } from '../http/unserved-paths.ts'
+/** `hourglass/testing`: what a test has in its hands. */
 export type { Fault, FaultOptions, Faults, Strike } from '../lab/faults.ts'
 export type { Fired } from '../lab/fired.ts'
-export { labEndpoints } from '../lab/index.ts'
 export type { Snapshot } from '../lab/snapshots.ts'
 export type { Duration } from './duration.ts'
 export {

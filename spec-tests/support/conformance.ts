@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { endpoints } from '../../server/testing/index.ts'
+import { endpoints } from '../../server/testing/ours.ts'
 import { PathTable } from './path-table.ts'
 import {
   type CheckedAnswer,

@@ -18,7 +18,7 @@ export default class extends TestEnvironment {
 
   async setup() {
     await super.setup()
-    this.global.hourglass = await import('../../dist/server/testing/index.js')
+    this.global.hourglass = await import('../../dist/server/testing/ours.js')
     this.global.hourglass.keepSharedDatabase()
     const { conformance } = await import('../../dist/spec-tests/support/conformance.js')
     this.global.conformance = conformance(this.#testFile)

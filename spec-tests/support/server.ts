@@ -3,7 +3,7 @@
  * holds. A schema of its own on PGlite, or, with HOURGLASS_TEST_DATABASE_URL, on that PostgreSQL.
  */
 import { setImmediate } from 'node:timers/promises'
-import type * as testing from '../../server/testing/index.ts'
+import type * as testing from '../../server/testing/ours.ts'
 import { Client } from './client.ts'
 
 declare global {
