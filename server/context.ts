@@ -40,6 +40,7 @@ import { RoomStates } from './rooms/state-before.ts'
 import { UnreadCounts } from './rooms/unread-counts.ts'
 import { Notifier } from './stream/notifier.ts'
 import { StreamClock } from './stream/stream-clock.ts'
+import { KeyCounts } from './sync/key-counts.ts'
 import { SyncReads } from './sync/reads.ts'
 import { SlidingConnections } from './sync/sliding/connections.ts'
 import { Presence } from './user-data/presence.ts'
@@ -77,6 +78,7 @@ export interface Context {
   readonly appServices: AppServices
   readonly typing: Typing
   readonly syncReads: SyncReads
+  readonly keyCounts: KeyCounts
   readonly slidingConnections: SlidingConnections
   readonly unread: UnreadCounts
   readonly pushDelivery: PushDelivery
@@ -136,6 +138,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
     const notifier = new Notifier(clock)
     const positions = await StreamClock.start(db, notifier)
     const latestEvents = new LatestEvents()
+    const syncReads = new SyncReads(db, positions, latestEvents)
     const scheduler = new Scheduler()
     const metrics = new Metrics({
       countScheduled: () => countAllScheduled(db),
@@ -180,7 +183,8 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       presence: new Presence(clock, positions),
       appServices,
       typing: new Typing(clock, positions),
-      syncReads: new SyncReads(db, positions, latestEvents),
+      syncReads,
+      keyCounts: new KeyCounts(device => syncReads.keyCounts(device)),
       slidingConnections: new SlidingConnections(clock),
       unread: new UnreadCounts(latestEvents, new RuledRooms(notifier)),
       pushDelivery: new PushDelivery(),

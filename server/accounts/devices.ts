@@ -78,6 +78,7 @@ export async function endDevices(
         userId,
         typeof deviceIds === 'object' && 'allBut' in deviceIds ? deviceIds.allBut : undefined,
       )
+  ctx.keyCounts.forget(tx, userId)
   for (const deviceId of withKeys) await deleteSignaturesOfKey(tx, userId, deviceId)
   if (withKeys.length > 0) await noteDevicesChanged(ctx, tx, userId)
 }

@@ -123,6 +123,7 @@ async function removeStored(ctx: Context, tx: Tx, userId: string): Promise<strin
   const device = await selectDehydratedDevice(tx, userId)
   if (!device) return undefined
   await deleteDevices(tx, userId, [device.device_id])
+  ctx.keyCounts.forget(tx, userId)
   await deleteSignaturesOfKey(tx, userId, device.device_id)
   await noteDevicesChanged(ctx, tx, userId)
   return device.device_id

@@ -79,6 +79,7 @@ export function checkedUpload(
   const oneTime = assertNamedKeys(oneTimeKeys, 'one_time_keys')
   const fallback = assertNamedKeys(fallbackKeys, 'fallback_keys')
   return async (ctx, tx) => {
+    ctx.keyCounts.forget(tx, owner.userId)
     if (deviceKeys) await storeDeviceKeys(ctx, tx, owner, deviceKeys)
     await storeOneTimeKeys(tx, owner, oneTime)
     await storeFallbackKeys(tx, owner, fallback)
@@ -179,6 +180,7 @@ export function claimKeys(ctx: Context, wanted: JsonObject): Promise<JsonObject>
     const fallback = unserved.length === 0 ? [] : await claimFallbackKeys(tx, unserved)
     const byUser = new Map<string, Map<string, JsonObject>>()
     for (const row of [...oneTime, ...fallback]) {
+      ctx.keyCounts.forget(tx, row.user_id)
       const ofUser = byUser.get(row.user_id) ?? new Map<string, JsonObject>()
       byUser.set(row.user_id, ofUser)
       ofUser.set(row.device_id, {

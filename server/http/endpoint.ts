@@ -234,6 +234,9 @@ export function endpoint<
   return self
 }
 
+/** Made once: without a reason every signal makes one, and finds out where in the program it is. */
+const over = new DOMException('The request is over', 'AbortError')
+
 /** The end of a request. Few ask for the signal, and to make and end one costs as much as a query. */
 class Ending {
   readonly #response: Response
@@ -247,7 +250,7 @@ class Ending {
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController()
-      if (this.#isOver || this.#response.destroyed) this.#controller.abort()
+      if (this.#isOver || this.#response.destroyed) this.#controller.abort(over)
       else this.#response.once('close', () => this.end())
     }
     return this.#controller.signal
@@ -255,7 +258,7 @@ class Ending {
 
   end(): void {
     this.#isOver = true
-    this.#controller?.abort()
+    this.#controller?.abort(over)
   }
 }
 

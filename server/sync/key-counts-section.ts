@@ -13,7 +13,7 @@ import type { JsonObject } from '../lib/json.ts'
 export async function keyCountsSection(ctx: Context, requester: Requester): Promise<JsonObject> {
   const counts: Record<string, number> = { signed_curve25519: 0 }
   const fallback: string[] = []
-  for (const { algorithm, one_time: count } of await ctx.syncReads.keyCounts(requester)) {
+  for (const { algorithm, one_time: count } of await ctx.keyCounts.of(requester)) {
     if (count === null) fallback.push(algorithm)
     else counts[algorithm] = count
   }

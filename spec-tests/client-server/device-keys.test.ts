@@ -241,7 +241,15 @@ describe('Fallback keys', () => {
     expect(await counts(next_batch)).toEqual({ [algorithm]: 1 })
     const laptop = alice.sibling()
     await laptop.login()
-    expect((await laptop.sync()).device_one_time_keys_count).toEqual({ [algorithm]: 0 })
+    const ofLaptop = async () => (await laptop.sync()).device_one_time_keys_count
+    expect(await ofLaptop()).toEqual({ [algorithm]: 0 })
+
+    const laptopKey = makeKey(laptop.deviceId)
+    await upload(laptop, { one_time_keys: oneTimeKeys(laptop, laptopKey, ['A']) })
+    expect(await ofLaptop()).toEqual({ [algorithm]: 1 })
+    await laptop.ok('POST', '/_matrix/client/v3/logout', { body: {} })
+    await laptop.login({ device_id: laptop.deviceId })
+    expect(await ofLaptop()).toEqual({ [algorithm]: 0 })
   })
 })
 
