@@ -55,21 +55,31 @@ const visibleState: Record<Visibility, Partial<Record<Reader, string>>> = {
   joined: { joined: '123', left: '12', back: '123', banned: '12' },
 }
 
-type Kind = 'message' | 'reason' | 'state'
+type Kind = 'message' | 'reason' | 'state' | 'name'
 /** Found by a search as well: a word. */
 const markOf = (kind: Kind, stage: string) => `${kind}mark${stage}`
 
 interface Story {
   room: string
+  /** A public space that the room is in. */
+  space: string
   users: Record<Reader, Client>
   eventIds: string[]
 }
 
-async function tell(visibility: Visibility): Promise<Story> {
+/** Anybody may come in; or only who is invited, and then nobody else is to know its name. */
+type Preset = 'public_chat' | 'private_chat'
+
+async function tell(visibility: Visibility, preset: Preset = 'public_chat'): Promise<Story> {
   const content = { history_visibility: visibility }
   const room = await alice.createRoom({
-    preset: 'public_chat',
+    preset,
     initial_state: [{ type: 'm.room.history_visibility', content }],
+  })
+  const space = await alice.createRoom({
+    preset: 'public_chat',
+    creation_content: { type: 'm.space' },
+    initial_state: [{ type: 'm.space.child', state_key: room, content: { via: ['hs1'] } }],
   })
   const users = {} as Record<Reader, Client>
   for (const reader of readers) users[reader] = await server.user(reader)
@@ -90,6 +100,7 @@ async function tell(visibility: Visibility): Promise<Story> {
     await related('m.reference', root)
     eventIds.push(
       await alice.setState(room, 'org.example', '', { mark: markOf('state', stage) }),
+      await alice.setState(room, 'm.room.name', '', { name: markOf('name', stage) }),
       await related('m.thread', root),
     )
     const reason = markOf('reason', stage)
@@ -110,8 +121,9 @@ async function tell(visibility: Visibility): Promise<Story> {
   await users.forgotten.forget(room)
   await alice.ban(room, users.banned.userId)
   await say('3')
+  if (preset === 'private_chat') await alice.invite(room, users.back.userId)
   await users.back.join(room)
-  return { room, users, eventIds }
+  return { room, space, users, eventIds }
 }
 
 /** Parameters that are neither the room nor an event. */
@@ -137,6 +149,15 @@ const inRoomEvents = (room: string, extra: JsonObject = {}) => ({
 /** POSTs that only read: their bodies. */
 const readingPosts: Record<string, (room: string) => Json> = {
   '/_matrix/client/v3/search': room => inRoomEvents(room),
+  '/_matrix/client/v3/publicRooms': () => ({ limit: 100 }),
+  '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync'(room) {
+    const wish = { timeline_limit: 100, required_state: [['*', '*']] }
+    return {
+      lists: { all: { ranges: [[0, 99]], ...wish } },
+      room_subscriptions: { [room]: wish },
+      extensions: { account_data: { enabled: true }, receipts: { enabled: true } },
+    }
+  },
 }
 
 /** What is asked of an endpoint beside its path, to see as much as can be seen. */
@@ -162,10 +183,11 @@ interface Question {
 }
 
 /** Everything that can be asked about the room. */
-function questionsAbout({ room, eventIds }: Story, userId: string): Question[] {
-  return allEndpoints().flatMap(({ method, paths }) =>
+function questionsAbout({ room, space, eventIds }: Story, userId: string): Question[] {
+  const hierarchy = `/_matrix/client/v1/rooms/${enc(space)}/hierarchy`
+  const questions = allEndpoints().flatMap(({ method, paths }) =>
     paths.flatMap(template => {
-      const body = readingPosts[template]?.(room)
+      const body = method === 'POST' ? readingPosts[template]?.(room) : undefined
       if (method !== 'GET' && body === undefined) return []
       const names = [...template.matchAll(/:(\w+)/g)].map(match => match[1] ?? '')
       const events = names.includes('eventId') ? eventIds : ['']
@@ -182,6 +204,7 @@ function questionsAbout({ room, eventIds }: Story, userId: string): Question[] {
       )
     }),
   )
+  return [...questions, { method: 'GET', path: hierarchy }]
 }
 
 async function ask(user: Client, { method, path, body }: Question): Promise<Answer[]> {
@@ -196,29 +219,37 @@ async function ask(user: Client, { method, path, body }: Question): Promise<Answ
 /** In an answer, but not the words that one has searched for oneself. */
 const marksIn = ({ body }: Answer): string[] => {
   const text = JSON.stringify(body, (key, value: unknown) => (key === 'highlights' ? [] : value))
-  return [...new Set(text.match(/(message|reason|state)mark\d/g) ?? [])]
+  return [...new Set(text.match(/(message|reason|state|name)mark\d/g) ?? [])]
 }
 
-function allowedMarks(visibility: Visibility, reader: Reader): string[] {
+function allowedMarks(visibility: Visibility, preset: Preset, reader: Reader): string[] {
   const messages = [...(readable[visibility][reader] ?? '')]
   const state = [...(visibleState[visibility][reader] ?? '')]
+  // An invite tells the name as it was then; and who may come in, what it is called now.
+  const mayComeIn = preset === 'public_chat' || reader === 'invited'
+  const names = [...state, ...(reader === 'invited' ? ['0'] : []), ...(mayComeIn ? ['3'] : [])]
   return [
     ...messages.flatMap(stage => [markOf('message', stage), markOf('reason', stage)]),
     ...state.map(stage => markOf('state', stage)),
+    ...names.map(stage => markOf('name', stage)),
   ]
 }
 
-describe.each(visibilities)('history_visibility %s', visibility => {
+describe.each([
+  ...visibilities.map(visibility => [visibility, 'public_chat'] as const),
+  ['shared', 'private_chat'],
+  ['joined', 'private_chat'],
+] as const)('history_visibility %s in a %s', (visibility, preset) => {
   let story: Story
   beforeAll(async () => {
-    story = await tell(visibility)
+    story = await tell(visibility, preset)
   })
 
   test.each(readers)(
     'somebody %s sees what they may, and nothing else, on any path',
     async reader => {
       const user = story.users[reader]
-      const allowed = new Set(allowedMarks(visibility, reader))
+      const allowed = new Set(allowedMarks(visibility, preset, reader))
       const seen = new Set<string>()
       for (const question of questionsAbout(story, user.userId)) {
         for (const answer of await ask(user, question)) {
@@ -234,6 +265,7 @@ describe.each(visibilities)('history_visibility %s', visibility => {
         if (reader === 'forgotten') continue
         expect([...seen]).toContain(markOf('message', stage))
       }
+      if (reader === 'invited') expect([...seen]).toContain(markOf('name', '3'))
     },
   )
 })
@@ -249,6 +281,7 @@ test('the paths on which a member sees something are known', async () => {
   expect([...seeing]).toEqual(
     expect.arrayContaining([
       ...['sync', 'event', 'context', 'messages', 'state', 'relations', 'threads', 'search'],
+      ...['hierarchy', 'room_summary'],
     ]),
   )
 })

@@ -25,10 +25,10 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-async function makeRoom(): Promise<Room> {
+async function makeRoom(options: JsonObject = {}): Promise<Room> {
   const [owner, reader] = [await server.user('owner'), await server.user('reader')]
   const sleeper = await server.user('sleeper')
-  const id = await owner.createRoom({ preset: 'public_chat', name: 'The room' })
+  const id = await owner.createRoom({ preset: 'public_chat', name: 'The room', ...options })
   await owner.say(id, 'the sand has run out')
   await sleeper.join(id)
   await reader.join(id)
@@ -217,6 +217,7 @@ describe('POST /search for a word that is everywhere', () => {
   async function walk(
     order_by: string,
     limit: number,
+    room: Room,
   ): Promise<{ ids: string[]; counts: number[] }> {
     const [ids, counts]: [string[], number[]] = [[], []]
     let next_batch: string | undefined
@@ -237,7 +238,7 @@ describe('POST /search for a word that is everywhere', () => {
   }
 
   test('by time, the pages go on to the first that was said', async () => {
-    const { ids, counts } = await walk('recent', 100)
+    const { ids, counts } = await walk('recent', 100, room)
     const { chunk } = await room.reader.messages(room.id, { dir: 'b', limit: 1_000 })
     const latest = chunk.filter(event => event.type === 'm.room.message')
     expect(ids.slice(0, 900)).toEqual(latest.slice(0, 900).map(event => event.event_id))
@@ -246,8 +247,24 @@ describe('POST /search for a word that is everywhere', () => {
   })
 
   test('by rank, the latest that have it are weighed', async () => {
-    const { ids, counts } = await walk('rank', 100)
+    const { ids, counts } = await walk('rank', 100, room)
     expect(new Set(ids).size).toBe(2_000)
     expect(counts[0]).toBe(2_000)
+  })
+
+  test.each(['recent', 'rank'])('by %s, only what its reader may see is found', async order_by => {
+    const content = { history_visibility: 'joined' }
+    const initial_state = [{ type: 'm.room.history_visibility', content }]
+    const hidden = await makeRoom({ initial_state })
+    await server.enlarge(hidden.id, { messages: 300 })
+    const charlie = await server.user('charlie')
+    await charlie.join(hidden.id)
+    await hidden.owner.say(hidden.id, 'an hourglass for charlie')
+    await server.enlarge(hidden.id, { messages: 300 })
+    const { ids } = await walk(order_by, 100, { ...hidden, reader: charlie })
+    expect(ids).toHaveLength(301)
+    const { chunk } = await charlie.messages(hidden.id, { dir: 'b', limit: 1_000 })
+    const readable = new Set(chunk.map(event => event.event_id))
+    expect(ids.filter(eventId => !readable.has(eventId))).toEqual([])
   })
 })
