@@ -68,7 +68,12 @@ if (databaseUrl) {
   outcomes.push(
     run(
       'On PostgreSQL (DATABASE_URL)',
-      ['--testMatch', '<rootDir>/(db|spec-tests)/**/*.test.ts', '--passWithNoTests'],
+      [
+        '--testMatch',
+        '<rootDir>/(db|spec-tests)/**/*.test.ts',
+        '<rootDir>/scripts/(homerunner|scenarios)/*.test.ts',
+        '--passWithNoTests',
+      ],
       { ...environment, HOURGLASS_TEST_DATABASE_URL: databaseUrl },
     ),
   )

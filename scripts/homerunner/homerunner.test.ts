@@ -19,7 +19,7 @@ const deployments = new Deployments({
   place: {
     start: options => hourglass.Homeserver.start(options),
     host: '127.0.0.1',
-    databaseUrl: undefined,
+    databaseUrl: process.env.HOURGLASS_TEST_DATABASE_URL,
   },
   log: line => void said.push(line),
 })

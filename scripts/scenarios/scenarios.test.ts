@@ -17,7 +17,11 @@ interface Told {
 async function tell(...args: string[]): Promise<{ told: Told[]; exitCode: number | null }> {
   const main = new URL('../../dist/scripts/scenarios/main.js', import.meta.url)
   const child = spawn(process.execPath, [main.pathname, '--json', ...args], {
-    env: { ...process.env, DATABASE_URL: undefined, NODE_OPTIONS: undefined },
+    env: {
+      ...process.env,
+      DATABASE_URL: process.env.HOURGLASS_TEST_DATABASE_URL,
+      NODE_OPTIONS: undefined,
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   const ended = new Promise<number | null>(resolve => child.once('close', resolve))

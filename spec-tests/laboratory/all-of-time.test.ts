@@ -1,6 +1,7 @@
 /** "Time means all of it": whatever the server does by time, the laboratory moves. */
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { TestAppService } from '../support/app-service.ts'
 import type { Client } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
@@ -182,5 +183,34 @@ describe('retries', () => {
     expect(told).toHaveLength(3)
     await advance(60_000)
     expect(told).toHaveLength(3)
+  })
+  test('to application services', async () => {
+    const namespaces = { rooms: [{ exclusive: false, regex: '.*' }] }
+    const bridge = await TestAppService.start('bridge', { namespaces })
+    const server = await startServer({ config: { app_service_config_files: [bridge.file] } })
+    const charlie = await server.user('charlie')
+    const room = await charlie.createRoom()
+    await server.idle()
+    const attempts = () => bridge.heard.filter(({ path }) => path.includes('/transactions/')).length
+    const before = attempts()
+    bridge.answer = () => ({ status: 500 })
+    const eventId = await charlie.send(room, 'm.room.message', { msgtype: 'm.text', body: 'hello' })
+    await server.idle()
+    expect(attempts()).toBe(before + 1)
+    // After one second, and then after two.
+    await server.advance(999)
+    expect(attempts()).toBe(before + 1)
+    await server.advance(1)
+    expect(attempts()).toBe(before + 2)
+    bridge.answer = () => ({ status: 200 })
+    await server.advance(1_999)
+    expect(attempts()).toBe(before + 2)
+    await server.advance(1)
+    expect(attempts()).toBe(before + 3)
+    expect(bridge.events().at(-1)?.event_id).toBe(eventId)
+    await server.advance(60_000)
+    expect(attempts()).toBe(before + 3)
+    await server.stop()
+    await bridge.stop()
   })
 })
