@@ -21,18 +21,12 @@ const limitedKeys = ['sender', 'room_id', 'state_key', 'type', 'event_id'] as co
  * Refuse an event that no room of its version may hold. Expects a finished event, with hashes and
  * signatures: they count towards its size.
  *
- * @param json the event as JSON, where it has been written already. Canonical or not, it has the same
- *   length: only the order of the members differs.
  * @throws 413 M_TOO_LARGE more than 65,536 bytes, or 255 in `sender`, `room_id`, `state_key`,
  *   `type` or `event_id`
  * @throws 400 M_BAD_JSON not canonical JSON (from v6 on), a NUL in one of those keys, too many
  *   references, or a `room_id` that is missing, or present where v12 forbids it
  */
-export function assertEventFormat(
-  { unsigned: _, ...pdu }: Pdu,
-  version: RoomVersion,
-  json = JSON.stringify(pdu),
-): void {
+export function assertEventFormat({ unsigned: _, ...pdu }: Pdu, version: RoomVersion): void {
   for (const key of limitedKeys) {
     const value = pdu[key]
     if (value === undefined) continue
@@ -51,7 +45,8 @@ export function assertEventFormat(
   if (pdu.auth_events.length > maxAuthEvents) throw badJson('More than 10 auth_events')
 
   assertCanonicalEvent(pdu, version)
-  if (Buffer.byteLength(json) > maxEventBytes) {
+  // Canonical or not, it has the same length: only the order of the members differs.
+  if (Buffer.byteLength(JSON.stringify(pdu)) > maxEventBytes) {
     throw tooLarge(`The event is larger than ${maxEventBytes} bytes`)
   }
 }

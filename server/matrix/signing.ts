@@ -85,7 +85,8 @@ export function signJson<T extends object>(
   serverName: ServerName,
   key: SigningKey,
 ): T & { signatures: Signatures } {
-  return withSignature(object, serverName, key, canonicalJson(signedPart(object)))
+  const json = canonicalJson(signedPart(object))
+  return withSignature(object, serverName, key, sign(null, Buffer.from(json), key.privateKey))
 }
 
 /**
@@ -102,7 +103,22 @@ export function signEvent<T extends Redactable>(
   key: SigningKey,
   json = referenceJson(event, version),
 ): T & { signatures: Signatures } {
-  return withSignature(event, serverName, key, json)
+  return withSignature(event, serverName, key, sign(null, Buffer.from(json), key.privateKey))
+}
+
+/** As {@link signEvent}, in another thread. @param json what is signed */
+export function signEventAside<T extends object>(
+  event: T,
+  serverName: ServerName,
+  key: SigningKey,
+  json: string,
+): Promise<T & { signatures: Signatures }> {
+  return new Promise((resolve, reject) => {
+    sign(null, Buffer.from(json), key.privateKey, (error, signature) => {
+      if (error) reject(error)
+      else resolve(withSignature(event, serverName, key, signature))
+    })
+  })
 }
 
 /**
@@ -132,11 +148,10 @@ function withSignature<T extends object>(
   object: T,
   serverName: ServerName,
   key: SigningKey,
-  json: string,
+  signature: Buffer,
 ): T & { signatures: Signatures } {
-  const signature = toUnpaddedBase64(sign(null, Buffer.from(json), key.privateKey))
   const signatures = signaturesOf(object)
-  const ours = { ...signatures[serverName], [key.keyId]: signature }
+  const ours = { ...signatures[serverName], [key.keyId]: toUnpaddedBase64(signature) }
   return { ...object, signatures: { ...signatures, [serverName]: ours } }
 }
 

@@ -15,7 +15,7 @@ import { mayRedact } from '../matrix/power-levels.ts'
 import { redact } from '../matrix/redact.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
 import { allRoomsTopic, eventsTopic, roomTopic, stateTopic, userTopic } from '../stream/notifier.ts'
-import { buildEvent, type EventDraft, stickyUntil } from './build-event.ts'
+import { type BuiltEvent, buildEvent, type EventDraft, stickyUntil } from './build-event.ts'
 import { assertNoLifetime } from './lifetime.ts'
 import { assertRelation, type KnownRelations, relationOf } from './relate-event.ts'
 import type { StateBefore, StatePlace } from './state-before.ts'
@@ -37,9 +37,10 @@ export interface Candidate extends Entry {
   redacts: string | undefined
 }
 
-/** What has been decided and is to be stored. */
+/** What has been decided, and is to be signed and stored. */
 export interface Accepted extends Entry {
-  row: EventRow
+  built: BuiltEvent
+  row: Omit<EventRow, 'pdu'>
   /** The event that it empties, and what is left of that. */
   redacted: { original: EventRow; pdu: string } | undefined
 }
@@ -84,11 +85,12 @@ export function judge(
   const state = states.lookupIn(room.room_id)
   assertNotAnOutsider(draft, room, state)
   const now = ctx.clock.now()
-  const { pdu, json, eventId, referenceHash } = buildEvent(ctx, room, draft, {
+  const built = buildEvent(ctx, room, draft, {
     version,
     citedEvents: states.referencesTo(room.room_id, citedKeys),
     now,
   })
+  const { pdu, eventId, referenceHash } = built
   const verdict = isAllowed(authEvent, state, version, {
     isFirstAfterCreate: room.last_depth === 1,
   })
@@ -108,7 +110,7 @@ export function judge(
   const changesState =
     draft.stateKey !== undefined || typeof redacted?.original.state_key === 'string'
 
-  const row: EventRow = {
+  const row: Accepted['row'] = {
     event_id: eventId,
     room_id: room.room_id,
     position: ctx.positions.take(tx, topicsOf(draft, room, changesState)),
@@ -116,7 +118,6 @@ export function judge(
     state_key: draft.stateKey ?? null,
     sender: draft.sender,
     origin_server_ts: pdu.origin_server_ts,
-    pdu: json,
     reference_hash: referenceHash,
     contains_url: typeof draft.content.url === 'string',
     ...relationOf(draft.content),
@@ -131,7 +132,7 @@ export function judge(
   room.last_depth = pdu.depth
   if (draft.stateKey !== undefined) states.set(row, pdu)
   if (changesState) room.state_version = row.position
-  return { room, draft, row, redacted }
+  return { room, draft, built, row, redacted }
 }
 
 /**

@@ -15,7 +15,7 @@ const keyOfType: Record<string, SearchableKey> = {
 
 /** What events can be found by, as far as they have a text. */
 export function textsOf(
-  events: readonly { row: EventRow; draft: { content: JsonObject } }[],
+  events: readonly { row: Omit<EventRow, 'pdu'>; draft: { content: JsonObject } }[],
 ): SearchableText[] {
   return events.flatMap(({ row, draft }) => {
     const key = Object.hasOwn(keyOfType, row.type) ? keyOfType[row.type] : undefined

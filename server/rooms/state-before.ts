@@ -31,7 +31,7 @@ type State = Map<string, StateEvent | undefined>
 
 const keyOf = (type: string, stateKey: string | null) => `${type}\0${stateKey}`
 
-const stateEvent = (row: EventRow, pdu: Pdu): StateEvent => ({
+const stateEvent = (row: Pick<EventRow, 'event_id' | 'reference_hash'>, pdu: Pdu): StateEvent => ({
   reference: referenceTo(row.event_id, row.reference_hash),
   event: { ...pdu, event_id: row.event_id },
 })
@@ -97,7 +97,7 @@ export class StateBefore {
   }
 
   /** `row` has become the state under its key. */
-  set(row: EventRow, pdu: Pdu): void {
+  set(row: Omit<EventRow, 'pdu'>, pdu: Pdu): void {
     this.#new.set(`${row.room_id}\0${keyOf(row.type, row.state_key)}`, stateEvent(row, pdu))
   }
 
