@@ -1,5 +1,6 @@
 /** Events: inserted once, read by id or along a room's timeline, emptied by redaction. */
 import { type ExpressionBuilder, type ExpressionWrapper, type SqlBool, sql } from 'kysely'
+import { fixed } from './fixed.ts'
 import type { EventRow, Schema } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -94,6 +95,9 @@ export interface TimelineQuery {
 export async function selectTimeline(db: Db, query: TimelineQuery): Promise<EventRow[]> {
   const { filter } = query
   if (query.ranges.length === 0 || query.limit === 0 || query.after >= query.upTo) return []
+  const [range] = query.ranges
+  const isPlain = filter === undefined && !query.ignored?.size
+  if (range && query.ranges.length === 1 && isPlain) return selectStretch(db, query, range)
   return db.q
     .selectFrom('events')
     .selectAll()
@@ -113,6 +117,26 @@ export async function selectTimeline(db: Db, query: TimelineQuery): Promise<Even
     .orderBy('position', query.direction === 'forwards' ? 'asc' : 'desc')
     .limit(query.limit)
     .execute()
+}
+
+/** Everything in one range, which is what a page mostly is. */
+async function selectStretch(
+  db: Db,
+  query: TimelineQuery,
+  range: PositionRange,
+): Promise<EventRow[]> {
+  const { roomId, limit, direction } = query
+  const from = Math.max(query.after + 1, range.from)
+  const upTo = Math.min(query.upTo, range.upTo)
+  const { rows } = await (direction === 'forwards'
+    ? fixed<EventRow>`
+        SELECT * FROM events WHERE room_id = ${roomId} AND position BETWEEN ${from} AND ${upTo}
+        ORDER BY position LIMIT ${limit}`
+    : fixed<EventRow>`
+        SELECT * FROM events WHERE room_id = ${roomId} AND position BETWEEN ${from} AND ${upTo}
+        ORDER BY position DESC LIMIT ${limit}`
+  ).execute(db.q)
+  return rows
 }
 
 type Condition = ExpressionWrapper<Schema, 'events', SqlBool>
@@ -263,7 +287,7 @@ export async function selectReplaced(
   states: readonly Pick<EventRow, 'event_id' | 'room_id' | 'type' | 'state_key' | 'position'>[],
 ): Promise<Replacement[]> {
   if (states.length === 0) return []
-  const { rows } = await sql<Replacement>`
+  const { rows } = await fixed<Replacement>`
     SELECT after.event_id, replaced.event_id AS replaces_state, replaced.position, replaced.pdu,
       replaced.sender
     FROM unnest(

@@ -3,6 +3,7 @@
  * table answers "now", "then" and "what changed in between".
  */
 import { type RawBuilder, type SqlBool, sql } from 'kysely'
+import { fixed } from './fixed.ts'
 import type { EventRow, RoomStateRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -66,7 +67,7 @@ export async function selectStateOfRooms(
   )
   if (byKey.size === 0) return []
   const keys = [...byKey.values()]
-  const { rows } = await sql<EventRow>`
+  const { rows } = await fixed<EventRow>`
     SELECT events.*
     FROM unnest(
       ${keys.map(key => key.room_id)}::text[],
@@ -295,12 +296,13 @@ export async function selectMembershipsBetween(
   after: number,
   upTo: number,
 ): Promise<MembershipRow[]> {
-  return memberships(db)
-    .where('state_key', '=', userId)
-    .where('position', '<=', upTo)
-    .where(stillHeldAfter(after))
-    .orderBy('position')
-    .execute()
+  const { rows } = await fixed<MembershipRow>`
+    SELECT room_id, state_key, position, until_position, event_id, sender, membership
+    FROM room_state
+    WHERE membership IS NOT NULL AND state_key = ${userId} AND position <= ${upTo}
+      AND (until_position IS NULL OR until_position > ${after})
+    ORDER BY position`.execute(db.q)
+  return rows
 }
 
 /** Changes of anybody's membership in these rooms in (after, upTo], oldest first. */
@@ -464,15 +466,13 @@ export async function selectStateHistory(
   key: StateKey,
 ): Promise<(Pick<RoomStateRow, 'room_id' | 'position'> & { pdu: string })[]> {
   if (roomIds.length === 0) return []
-  return db.q
-    .selectFrom('room_state')
-    .innerJoin('events', 'events.event_id', 'room_state.event_id')
-    .select(['room_state.room_id', 'room_state.position', 'events.pdu'])
-    .where('room_state.room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
-    .where('room_state.type', '=', key[0])
-    .where('room_state.state_key', '=', key[1])
-    .orderBy('room_state.position')
-    .execute()
+  const { rows } = await fixed<Pick<RoomStateRow, 'room_id' | 'position'> & { pdu: string }>`
+    SELECT room_state.room_id, room_state.position, events.pdu
+    FROM room_state JOIN events ON events.event_id = room_state.event_id
+    WHERE room_state.room_id = ANY(${[...roomIds]}::text[])
+      AND room_state.type = ${key[0]} AND room_state.state_key = ${key[1]}
+    ORDER BY room_state.position`.execute(db.q)
+  return rows
 }
 
 /** The rooms that the user is in now. */

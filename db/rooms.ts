@@ -1,5 +1,6 @@
 /** Rooms: the row that every append locks, the directory, and who does not want to hear of it. */
 import { sql } from 'kysely'
+import { fixed } from './fixed.ts'
 import type { RoomAliasRow, RoomRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -86,11 +87,9 @@ export async function selectRoom(db: Db, roomId: string): Promise<RoomRow | unde
 
 export async function selectRooms(db: Db, roomIds: readonly string[]): Promise<RoomRow[]> {
   if (roomIds.length === 0) return []
-  return db.q
-    .selectFrom('rooms')
-    .selectAll()
-    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
-    .execute()
+  const { rows } = await fixed<RoomRow>`
+    SELECT * FROM rooms WHERE room_id = ANY(${[...roomIds]}::text[])`.execute(db.q)
+  return rows
 }
 
 export async function selectAllRooms(db: Db): Promise<RoomRow[]> {

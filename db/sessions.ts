@@ -6,6 +6,7 @@
  */
 import { type Insertable, type Selectable, sql } from 'kysely'
 import { lockUser } from './accounts.ts'
+import { fixed } from './fixed.ts'
 import type { DeviceRow, SessionTable, UserRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -159,13 +160,10 @@ export async function selectSessionsByAccessToken(
   db: Db,
   accessTokenHashes: readonly string[],
 ): Promise<(SessionWithUser | undefined)[]> {
-  const rows = await db.q
-    .selectFrom('sessions')
-    .innerJoin('users', 'users.user_id', 'sessions.user_id')
-    .selectAll('sessions')
-    .select(['users.is_guest', 'users.is_admin', 'users.deactivated_ts'])
-    .where('access_token_hash', '=', sql<string>`ANY(${[...new Set(accessTokenHashes)]}::text[])`)
-    .execute()
+  const { rows } = await fixed<SessionWithUser>`
+    SELECT sessions.*, users.is_guest, users.is_admin, users.deactivated_ts
+    FROM sessions JOIN users ON users.user_id = sessions.user_id
+    WHERE access_token_hash = ANY(${[...new Set(accessTokenHashes)]}::text[])`.execute(db.q)
   const byHash = new Map(rows.map(row => [row.access_token_hash, row]))
   return accessTokenHashes.map(hash => byHash.get(hash))
 }

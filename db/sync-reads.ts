@@ -4,6 +4,7 @@
  */
 import { expressionBuilder, sql } from 'kysely'
 import { passes, type TimelineFilter } from './events.ts'
+import { fixed } from './fixed.ts'
 import type { MembershipRow } from './room-state.ts'
 import type { EventRow, Schema } from './schema.ts'
 import type { Db } from './transaction.ts'
@@ -72,7 +73,7 @@ export async function selectStates(
   wishes: readonly StateWish[],
 ): Promise<Answering<EventRow>[]> {
   if (wishes.length === 0) return []
-  const { rows } = await sql<Answering<EventRow>>`
+  const { rows } = await fixed<Answering<EventRow>>`
     SELECT wanted.n, events.*
     FROM unnest(
       ${wishes.map(wish => wish.roomId)}::text[],
@@ -109,7 +110,7 @@ export async function selectMemberEvents(
   wishes: readonly MemberWish[],
 ): Promise<Answering<EventRow>[]> {
   if (wishes.length === 0) return []
-  const { rows } = await sql<Answering<EventRow>>`
+  const { rows } = await fixed<Answering<EventRow>>`
     SELECT wanted.n, events.*
     FROM unnest(
       ${wishes.map(wish => wish.roomId)}::text[],
@@ -130,7 +131,9 @@ export async function selectMembershipHistories(
   pairs: readonly { roomId: string; userId: string }[],
 ): Promise<Answering<Pick<MembershipRow, 'room_id' | 'position' | 'membership'>>[]> {
   if (pairs.length === 0) return []
-  const { rows } = await sql<Answering<Pick<MembershipRow, 'room_id' | 'position' | 'membership'>>>`
+  const { rows } = await fixed<
+    Answering<Pick<MembershipRow, 'room_id' | 'position' | 'membership'>>
+  >`
     SELECT wanted.n, room_state.room_id, room_state.position, room_state.membership
     FROM unnest(
       ${pairs.map(pair => pair.roomId)}::text[], ${pairs.map(pair => pair.userId)}::text[]
@@ -169,7 +172,7 @@ export async function selectKeyCounts(
   devices: readonly { userId: string; deviceId: string }[],
 ): Promise<KeyCountRow[]> {
   if (devices.length === 0) return []
-  const { rows } = await sql<KeyCountRow>`
+  const { rows } = await fixed<KeyCountRow>`
     WITH wanted AS (
       SELECT * FROM unnest(
         ${devices.map(device => device.userId)}::text[],

@@ -1,11 +1,7 @@
 /** Who may look into a room, and how far. */
-import {
-  type MembershipRow,
-  selectMembership,
-  selectMembershipHistory,
-  selectStateHistory,
-} from '../../db/room-state.ts'
+import { type MembershipRow, selectMembership } from '../../db/room-state.ts'
 import { selectForgotten } from '../../db/rooms.ts'
+import { selectSeen } from '../../db/seen.ts'
 import type { Db } from '../../db/transaction.ts'
 import { forbidden, type MatrixError } from '../matrix/errors.ts'
 import { type Change, type Range, readableRanges } from '../matrix/readable-ranges.ts'
@@ -46,12 +42,9 @@ export async function selectSights(
   userId: string,
   upTo: number,
 ): Promise<Sight[]> {
-  const [ofUser, ofRooms] = await Promise.all([
-    selectMembershipHistory(db, roomIds, userId),
-    selectStateHistory(db, roomIds, ['m.room.history_visibility', '']),
-  ])
-  const memberships = groupByRoom(ofUser)
-  const visibilities = groupByRoom(ofRooms)
+  const seen = await selectSeen(db, roomIds, userId)
+  const memberships = groupByRoom(seen.memberships)
+  const visibilities = groupByRoom(seen.visibilities)
   const left = roomIds.filter(roomId => {
     const last = memberships.get(roomId)?.at(-1)?.membership
     return last === 'leave' || last === 'ban'
