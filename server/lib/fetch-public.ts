@@ -16,9 +16,15 @@ export class AddressRefused extends Error {}
 
 const maxRedirects = 5
 
+/** What of IPv6 is given out: the rest stands for something else, or for nothing. */
+const givenOut = ipaddr.IPv6.parseCIDR('2000::/3')
+
 /** An address that anybody can reach: not of this machine, nor of a network that is somebody's own. */
-export function isPublicAddress(address: string): boolean {
-  return ipaddr.isValid(address) && ipaddr.process(address).range() === 'unicast'
+export function isPublicAddress(text: string): boolean {
+  if (!ipaddr.isValid(text)) return false
+  const address = ipaddr.process(text)
+  if (address.range() !== 'unicast') return false
+  return address instanceof ipaddr.IPv4 || address.match(givenOut)
 }
 
 /** What was found, and where in the end. The body is to be read or destroyed. */

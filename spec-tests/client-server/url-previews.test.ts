@@ -137,7 +137,10 @@ describe('Unless it is allowed, no private address is asked', () => {
   test.each([
     ...['127.0.0.1', 'localhost', '[::1]', '[::ffff:127.0.0.1]', '2130706433', '0x7f.1', '0.0.0.0'],
     ...['10.0.0.1', '192.168.1.1', '169.254.169.254', '100.64.0.1', '[fe80::1]', '[fd00::1]'],
-    ...['[64:ff9b::7f00:1]', '[2002:7f00:1::]'],
+    ...['[64:ff9b::7f00:1]', '[2002:7f00:1::]', '[64:ff9b:1::7f00:1]', '[::ffff:0:127.0.0.1]'],
+    // An IPv4 address in the oldest way of all, and what nobody has been given.
+    ...['[::127.0.0.1]', '[::a9fe:a9fe]', '[4000::1]'],
+    ...['127.0.0.1.', '0177.0.0.1', '127.1', 'user:word@127.0.0.1'],
   ])('%s', async host => {
     const url = `http://${host}:${new URL(site).port}/test.html`
     expect(await preview(url, bases[1], bob)).toMatchObject({
