@@ -28,10 +28,11 @@ export async function copyAside(db: Pool, into: string): Promise<void> {
       await sql`COMMENT ON SCHEMA ${sql.id(into)} IS ${sql.lit(copyOf(from))}`.execute(q)
       const rows = sql.id(into, copiedRows)
       await sql`CREATE TABLE ${rows} (of_table text NOT NULL, written text NOT NULL)`.execute(q)
-      for (const { name } of tables) {
-        await sql`INSERT INTO ${rows}
-          SELECT ${sql.lit(name)}, copied::text FROM ${sql.id(from, name)} AS copied`.execute(q)
-      }
+      const written = tables.map(
+        ({ name }) =>
+          sql`SELECT ${sql.lit(name)}, copied::text FROM ${sql.id(from, name)} AS copied`,
+      )
+      await sql`INSERT INTO ${rows} ${sql.join(written, sql` UNION ALL `)}`.execute(q)
       await sql`CREATE TABLE ${sql.id(into, copiedSequences)} AS
         SELECT sequencename AS name, last_value FROM pg_sequences
         WHERE schemaname = ${sql.lit(from)} AND last_value IS NOT NULL`.execute(q)
@@ -49,30 +50,47 @@ export async function copyBack(db: Pool, from: string): Promise<void> {
     const into = await currentSchema(q)
     const tables = await tablesOf(q, into)
     await deleteRows(q, into, tables)
-    const copied = sql.id(from, copiedRows)
-    const { rows: filled } = await sql<{ name: string }>`
-      SELECT DISTINCT of_table AS name FROM ${copied}`.execute(q)
-    const isFilled = new Set(filled.map(row => row.name))
-    for (const { name, columns } of tables.filter(table => isFilled.has(table.name))) {
-      const table = sql.id(into, name)
-      const names = sql.join(columns.map(column => sql.id(column)))
-      const values = sql.join(columns.map(column => sql`(read).${sql.id(column)}`))
-      // OFFSET 0: each row is read once, and not once for each of its columns.
-      await sql`INSERT INTO ${table} (${names}) OVERRIDING SYSTEM VALUE
-        SELECT ${values} FROM (
-          SELECT written::${table} AS read FROM ${copied} WHERE of_table = ${sql.lit(name)} OFFSET 0
-        ) AS copied`.execute(q)
-    }
-    const { rows } = await sql<{ name: string; last_value: number }>`
-      SELECT copied.name, copied.last_value
-      FROM ${sql.id(from, copiedSequences)} AS copied
-      LEFT JOIN pg_sequences AS ours ON schemaname = ${into} AND sequencename = copied.name
-      WHERE ours.last_value IS NULL OR ours.last_value < copied.last_value`.execute(q)
-    for (const { name, last_value } of rows) {
-      const sequence = sql.lit(`"${into}"."${name}"`)
-      await sql`SELECT setval(${sequence}::regclass, ${last_value})`.execute(q)
-    }
+    await copyRows(q, from, into, tables)
   })
+}
+
+/** Fill tables that are empty, those of another server, with what was put aside of this one. */
+export async function copyInto(db: Pool, from: string): Promise<void> {
+  await db.q.transaction().execute(async q => {
+    const into = await currentSchema(q)
+    await copyRows(q, from, into, await tablesOf(q, into))
+  })
+}
+
+async function copyRows(
+  q: Query,
+  from: string,
+  into: string,
+  tables: readonly Table[],
+): Promise<void> {
+  const copied = sql.id(from, copiedRows)
+  const { rows: filled } = await sql<{ name: string }>`
+    SELECT DISTINCT of_table AS name FROM ${copied}`.execute(q)
+  const isFilled = new Set(filled.map(row => row.name))
+  for (const { name, columns } of tables.filter(table => isFilled.has(table.name))) {
+    const table = sql.id(into, name)
+    const names = sql.join(columns.map(column => sql.id(column)))
+    const values = sql.join(columns.map(column => sql`(read).${sql.id(column)}`))
+    // OFFSET 0: each row is read once, and not once for each of its columns.
+    await sql`INSERT INTO ${table} (${names}) OVERRIDING SYSTEM VALUE
+      SELECT ${values} FROM (
+        SELECT written::${table} AS read FROM ${copied} WHERE of_table = ${sql.lit(name)} OFFSET 0
+      ) AS copied`.execute(q)
+  }
+  const { rows } = await sql<{ name: string; last_value: number }>`
+    SELECT copied.name, copied.last_value
+    FROM ${sql.id(from, copiedSequences)} AS copied
+    LEFT JOIN pg_sequences AS ours ON schemaname = ${into} AND sequencename = copied.name
+    WHERE ours.last_value IS NULL OR ours.last_value < copied.last_value`.execute(q)
+  for (const { name, last_value } of rows) {
+    const sequence = sql.lit(`"${into}"."${name}"`)
+    await sql`SELECT setval(${sequence}::regclass, ${last_value})`.execute(q)
+  }
 }
 
 /** Delete all rows. Nobody else may use the tables meanwhile. @returns how many there were */

@@ -18,6 +18,8 @@ import { systemClock } from './lib/clock.ts'
 /** So long a request that is running may keep a swap waiting; then it is cut off. */
 const patienceMs = 5_000
 
+type Fill = (db: Database) => Promise<void>
+
 interface Running {
   db: Database
   context: RunningContext
@@ -35,10 +37,17 @@ export class Serving {
   readonly #answering = new Set<ServerResponse>()
   #answered: (() => void) | undefined
 
-  /** @throws ConfigError · DatabaseUnavailable · CannotListen */
-  static async start(config: Config, given: Given = {}): Promise<Serving> {
+  /**
+   * @param fill put rows into the database before anybody looks
+   * @throws ConfigError · DatabaseUnavailable · CannotListen
+   */
+  static async start(config: Config, given: Given = {}, fill?: Fill): Promise<Serving> {
     checkLab(config)
-    const serving = new Serving(config, given, await run(config, given))
+    const serving = new Serving(
+      config,
+      given,
+      await run(config, given, await open(config, given), fill),
+    )
     try {
       await serving.#listen()
       await given.lab?.attach(serving)
@@ -91,7 +100,7 @@ export class Serving {
       await this.#letGo()
       await this.#end()
       await meanwhile()
-      this.#running = await run(this.#config, this.#given)
+      this.#running = await run(this.#config, this.#given, await open(this.#config, this.#given))
     })
   }
 
@@ -111,7 +120,7 @@ export class Serving {
       await this.#end().catch(() => undefined)
       context.log.level = level
       await meanwhile()
-      this.#running = await run(this.#config, this.#given)
+      this.#running = await run(this.#config, this.#given, await open(this.#config, this.#given))
     })
   }
 
@@ -177,10 +186,14 @@ export class Serving {
   }
 }
 
-/** @param open a database that is open already; without it, the one of the config is opened */
-async function run(config: Config, given: Given, open?: Database): Promise<Running> {
-  const db = open ?? (await openDatabase(databaseOf(config, given)))
+function open(config: Config, given: Given): Promise<Database> {
+  return openDatabase(databaseOf(config, given))
+}
+
+/** @param db is closed if this fails */
+async function run(config: Config, given: Given, db: Database, fill?: Fill): Promise<Running> {
   try {
+    await fill?.(db)
     const context = await createContext(config, { ...given, db })
     const { lab } = given
     if (lab) db.beforeCommit = tx => lab.faults.beforeCommit(tx)

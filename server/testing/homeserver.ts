@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
-import { copyBack } from '../../db/copying.ts'
+import { copyInto } from '../../db/copying.ts'
 import { multiplyMembers, multiplyMessages, settleLargeRooms } from '../../db/large-rooms.ts'
-import { openDatabase } from '../../db/open.ts'
+import type { Database } from '../../db/open.ts'
 import { type RowsRead, rowsRead } from '../../db/rows-read.ts'
 import { countRows } from '../../db/testing.ts'
 import { type Config, parseConfig } from '../config.ts'
@@ -83,20 +83,20 @@ export class Homeserver implements AsyncDisposable {
     return Homeserver.filled(options)
   }
 
-  /** @param fill put rows into the empty database before anybody looks */
+  /** @param fill put rows into the empty database, and files into its folder, before anybody looks */
   private static async filled(
     options: HomeserverOptions,
-    fill?: (storage: Storage) => Promise<void>,
+    fill?: (db: Database, dataDir: string) => Promise<void>,
   ): Promise<Homeserver> {
     const storage = await makeStorage(options.databaseUrl)
     try {
-      await fill?.(storage)
       const config = configOf(options, storage)
       const clock = options.realTime ? undefined : labClock(options.startAt ?? startOfTime)
-      const serving = await Serving.start(config, {
-        ...(clock ? { clock, lab: new Lab(clock) } : {}),
-        log: makeLog(config.log_level),
-        database: { ...storage.database, maxConnections: config.database_connections },
+      const database = { ...storage.database, maxConnections: config.database_connections }
+      const lab = clock ? { clock, lab: new Lab(clock) } : {}
+      const given = { ...lab, log: makeLog(config.log_level), database }
+      const serving = await Serving.start(config, given, async db => {
+        await fill?.(db, storage.dataDir)
       })
       return new Homeserver(options, { storage, clock, serving })
     } catch (error) {
@@ -174,7 +174,11 @@ export class Homeserver implements AsyncDisposable {
     const snapshot = from ?? (await this.snapshot())
     try {
       const options = { ...this.#options, startAt: snapshot.now }
-      return await Homeserver.filled(options, storage => this.#copyTo(storage, snapshot))
+      return await Homeserver.filled(options, async (db, dataDir) => {
+        await copyInto(db, snapshot.id)
+        const media = join(this.#storage.dataDir, 'media')
+        if (existsSync(media)) await cp(media, join(dataDir, 'media'), { recursive: true })
+      })
     } finally {
       if (!from) await dropSnapshot(this.#lab, snapshot.id)
     }
@@ -268,17 +272,6 @@ export class Homeserver implements AsyncDisposable {
     await this.#clock?.advance(ms, async () => {
       for (const one of this.#lab.company) await one.idle()
     })
-  }
-
-  async #copyTo(storage: Storage, snapshot: Snapshot): Promise<void> {
-    const db = await openDatabase(storage.database)
-    try {
-      await copyBack(db, snapshot.id)
-    } finally {
-      await db.close()
-    }
-    const media = join(this.#storage.dataDir, 'media')
-    if (existsSync(media)) await cp(media, join(storage.dataDir, 'media'), { recursive: true })
   }
 
   async #stopSecondScheduler(): Promise<void> {
