@@ -13,6 +13,7 @@ import { PgliteConnection } from './pglite-pool.ts'
 import { PgliteSocket } from './pglite-socket.ts'
 import type { Schema } from './schema.ts'
 import type { SharedPglite } from './shared-pglite.ts'
+import { sessionWrites, type TableWrites } from './table-writes.ts'
 import { assertOutsideTransaction, type Pool } from './transaction.ts'
 
 export { DatabaseUnavailable } from './data-dir.ts'
@@ -34,6 +35,8 @@ export interface Database extends Pool {
   readonly engine: 'postgres' | 'pglite'
   /** In words, for the banner; without user name and password. */
   readonly location: string
+  /** To what sessions are read from. */
+  readonly sessionWrites: TableWrites
   /** Settles only if the database is lost to us while we run, with the reason. */
   readonly lost: Promise<Error>
   close(): Promise<void>
@@ -62,8 +65,15 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   return url ? openPostgres(url, options) : openPglite(dataDir)
 }
 
-/** @param wire whether it has been cut */
-export function kyselyOn(pool: PostgresPool, wire = { isCut: false }): Kysely<Schema> {
+/**
+ * @param wire whether it has been cut
+ * @param writes is told of what is written
+ */
+export function kyselyOn(
+  pool: PostgresPool,
+  wire = { isCut: false },
+  writes = sessionWrites(),
+): Kysely<Schema> {
   const assertWhole = () => {
     if (wire.isCut) throw new Error('the connection was cut')
   }
@@ -75,9 +85,14 @@ export function kyselyOn(pool: PostgresPool, wire = { isCut: false }): Kysely<Sc
       const query = (text: string, values: readonly unknown[]) =>
         (client as unknown as pg.PoolClient).query(statement(text, values))
       let begin: Promise<unknown> | undefined
+      let isWriter = false
       return {
         query: async (text: string, values: readonly unknown[]) => {
           assertWhole()
+          if (!isWriter && writes.isWrite(text)) {
+            isWriter = true
+            writes.begin()
+          }
           // Nobody waits for BEGIN alone: it goes out together with the first statement.
           if (text === 'begin') {
             begin = (client as unknown as pg.PoolClient).query({ name: text, text })
@@ -92,7 +107,10 @@ export function kyselyOn(pool: PostgresPool, wire = { isCut: false }): Kysely<Sc
           }
           return answer
         },
-        release: () => client.release(),
+        release: () => {
+          if (isWriter) writes.end()
+          client.release()
+        },
       } as unknown as PostgresPoolClient
     },
     end: () => pool.end(),
@@ -132,10 +150,12 @@ async function openPglite(dataDir: string): Promise<Database> {
     }
     const { connection, lost, lose } = await startPglite({ dataDir: databaseDir })
     const wire = { isCut: false }
-    const q = kyselyOn(connection.pool(undefined, wire), wire)
+    const writes = sessionWrites()
+    const q = kyselyOn(connection.pool(undefined, wire), wire, writes)
     await migrate(q)
     return {
       q,
+      sessionWrites: writes,
       cut: () => connection.cut(wire),
       engine: 'pglite',
       location: databaseDir,
@@ -260,10 +280,12 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
       [poolName],
     )
     const wire = { isCut: false }
-    const q = kyselyOn(pool as unknown as PostgresPool, wire)
+    const writes = sessionWrites()
+    const q = kyselyOn(pool as unknown as PostgresPool, wire, writes)
     await migrate(q)
     return {
       q,
+      sessionWrites: writes,
       async cut() {
         wire.isCut = true
         const killer = new driver.Client(config)

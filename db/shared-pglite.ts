@@ -12,6 +12,7 @@ import { migrate } from './migrate.ts'
 import { type Database, kyselyOn, startPglite, templateDir } from './open.ts'
 import { readIntoMemory } from './pglite-in-memory.ts'
 import type { PgliteConnection } from './pglite-pool.ts'
+import { sessionWrites } from './table-writes.ts'
 
 type Query = ReturnType<typeof kyselyOn>
 
@@ -49,10 +50,12 @@ export class SharedPglite {
       else await this.#rename(q, spare, schema)
     })
     const wire = { isCut: false }
-    const q = kyselyOn(this.#connection.pool(schema, wire), wire)
+    const writes = sessionWrites()
+    const q = kyselyOn(this.#connection.pool(schema, wire), wire, writes)
     await migrate(q)
     return {
       q,
+      sessionWrites: writes,
       cut: () => this.#connection.cut(wire),
       engine: 'pglite',
       location: `memory (${schema})`,

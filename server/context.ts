@@ -5,11 +5,12 @@ import { type Database, type DatabaseOptions, openDatabase } from '../db/open.ts
 import { selectSessionsByAccessToken } from '../db/sessions.ts'
 import { loadIdentity } from './accounts/identity.ts'
 import { type JwtKey, readJwtKey } from './accounts/jwt.ts'
+import { KnownSessions } from './accounts/known-sessions.ts'
 import { LastSeen } from './accounts/last-seen.ts'
 import { type Answers, findAnswers, OnceTogether, pruneAnswers } from './accounts/once.ts'
 import { pruneTickets } from './accounts/openid.ts'
 import { Operator } from './accounts/operator.ts'
-import type { Requester, Sessions } from './accounts/requester.ts'
+import type { Requester } from './accounts/requester.ts'
 import { RegistrationNonces } from './accounts/shared-secret.ts'
 import { UiaSessions } from './accounts/uia.ts'
 import { pruneDeletions, RoomDeletions } from './administration/room-deletions.ts'
@@ -56,7 +57,7 @@ export interface Context {
   readonly positions: StreamClock
   readonly notifier: Notifier
   readonly scheduler: Scheduler
-  readonly sessions: Sessions
+  readonly sessions: KnownSessions
   readonly answers: Answers
   /** A delayed event by its id. */
   readonly delayedEvents: Together<string, ManagedRow | undefined>
@@ -155,7 +156,11 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       positions,
       notifier,
       scheduler,
-      sessions: new Together(hashes => selectSessionsByAccessToken(db, hashes), going),
+      sessions: new KnownSessions(
+        db.sessionWrites,
+        hashes => selectSessionsByAccessToken(db, hashes),
+        going,
+      ),
       answers: new Together(keys => findAnswers(db, keys), going),
       delayedEvents: new Together(ids => selectManaged(db, ids), going),
       restarts: new Together(rows => restartTogether(context, rows), {

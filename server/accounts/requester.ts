@@ -1,11 +1,10 @@
 /** Who is behind an access token. */
 import { selectUser } from '../../db/accounts.ts'
-import { endReplacedSession, type SessionWithUser, selectDevice } from '../../db/sessions.ts'
+import { endReplacedSession, selectDevice } from '../../db/sessions.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { AppService } from '../app-services/app-services.ts'
 import type { Context } from '../context.ts'
 import { hashSecret } from '../lib/random.ts'
-import type { Together } from '../lib/together.ts'
 import { forbidden, MatrixError, unknownToken } from '../matrix/errors.ts'
 
 export interface Requester {
@@ -19,9 +18,6 @@ export interface Requester {
   /** The application service that asks in the name of the user. */
   appService?: AppService
 }
-
-/** The session of an access token, by its hash. */
-export type Sessions = Together<string, SessionWithUser | undefined>
 
 /** In whose name an application service asks: query parameters that nobody else can use. */
 export interface AssertedIdentity {
@@ -44,7 +40,7 @@ export async function findRequester(
 ): Promise<Requester> {
   const service = ctx.appServices.ofToken(accessToken)
   if (service) return asUserOf(ctx, service, asserted)
-  const session = await ctx.sessions.do(hashSecret(accessToken))
+  const session = await ctx.sessions.find(hashSecret(accessToken))
   if (!session || session.deactivated_ts !== null) throw unknownToken()
   if (session.expires_ts !== null && session.expires_ts <= ctx.clock.now()) {
     throw unknownToken(true)

@@ -39,7 +39,7 @@ async function userBehind(ctx: Context, request: Request): Promise<string | unde
   if (ctx.appServices.ofToken(token)) {
     return new URL(request.url, 'http://x').searchParams.get('user_id') ?? undefined
   }
-  return (await ctx.sessions.do(hashSecret(token)))?.user_id
+  return (await ctx.sessions.find(hashSecret(token)))?.user_id
 }
 
 const valueIn = (object: Record<string, unknown>, names: readonly string[]) =>
