@@ -192,7 +192,7 @@ describe('GET /sync of who has never read anything', () => {
   ])('a room full of %s is looked at as far as 1,000 events', async (_, prepare) => {
     const room = await makeRoom()
     await prepare(room)
-    await server.enlarge(room.id, { messages: 40_000 })
+    await server.enlarge(room.id, { messages: 20_000 })
     const counted = async (since?: string) => {
       const { rooms, next_batch } = await room.sleeper.sync({ filter: lazy, since })
       const shown = rooms.join?.[room.id] as unknown as JsonObject | undefined
@@ -252,7 +252,7 @@ describe('POST /search for a word that is everywhere', () => {
     expect(counts[0]).toBe(2_000)
   })
 
-  test.each(['recent', 'rank'])('by %s, only what its reader may see is found', async order_by => {
+  test('by either, only what its reader may see is found', async () => {
     const content = { history_visibility: 'joined' }
     const initial_state = [{ type: 'm.room.history_visibility', content }]
     const hidden = await makeRoom({ initial_state })
@@ -261,10 +261,12 @@ describe('POST /search for a word that is everywhere', () => {
     await charlie.join(hidden.id)
     await hidden.owner.say(hidden.id, 'an hourglass for charlie')
     await server.enlarge(hidden.id, { messages: 300 })
-    const { ids } = await walk(order_by, 100, { ...hidden, reader: charlie })
-    expect(ids).toHaveLength(301)
     const { chunk } = await charlie.messages(hidden.id, { dir: 'b', limit: 1_000 })
     const readable = new Set(chunk.map(event => event.event_id))
-    expect(ids.filter(eventId => !readable.has(eventId))).toEqual([])
+    for (const order_by of ['recent', 'rank']) {
+      const { ids } = await walk(order_by, 100, { ...hidden, reader: charlie })
+      expect(ids).toHaveLength(301)
+      expect(ids.filter(eventId => !readable.has(eventId))).toEqual([])
+    }
   })
 })
