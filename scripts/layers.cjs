@@ -78,7 +78,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^(server|db)/',
-        pathNot: `^server/(http|client-api|federation-api|lab)/|^server/config\\.ts$|^server/accounts/uia\\.ts$|^server/app-services/registration-file\\.ts$|${tests}`,
+        pathNot: `^server/(http|client-api|federation-api|lab|options)/|^server/config\\.ts$|^server/accounts/uia\\.ts$|^server/app-services/registration-file\\.ts$|${tests}`,
       },
       to: { path: '^node_modules/zod/' },
     },

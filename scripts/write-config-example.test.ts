@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
-import { configSchema, parseConfig } from '../server/config.ts'
+import { parseConfig } from '../server/config.ts'
+import { configSchema } from '../server/options/index.ts'
 import { configExample } from './write-config-example.ts'
 
 /** The options that are groups of options, at any depth: name, and the names of those in it. */

@@ -1,12 +1,12 @@
 /**
- * Writes config.example.yaml from server/config.ts; with --check, only says whether it is up to
+ * Writes config.example.yaml from server/options/; with --check, only says whether it is up to
  * date. A line that begins with # and a name is an option at its default: without the # it is set.
  */
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { z } from 'zod'
-import { configSchema } from '../server/config.ts'
+import { configSchema } from '../server/options/index.ts'
 
 const file = 'config.example.yaml'
 const width = 98
@@ -64,7 +64,7 @@ function comment(text: string): string {
 if (realpathSync(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
   if (!process.argv.includes('--check')) writeFileSync(file, configExample())
   else if (readFileSync(file, 'utf8') !== configExample()) {
-    process.stderr.write(`${file} is not what server/config.ts says: npm run config-example\n`)
+    process.stderr.write(`${file} is not what server/options/ says: npm run config-example\n`)
     process.exitCode = 1
   }
 }
