@@ -16,10 +16,9 @@ export async function migrate(q: Kysely<Schema>): Promise<void> {
   if (missing.length === 0) return
   await q.transaction().execute(async trx => {
     await sql`CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY)`.execute(trx)
-    for (const [name, up] of missing) {
-      await up(trx as unknown as Kysely<unknown>)
-      await sql`INSERT INTO migrations (name) VALUES (${name})`.execute(trx)
-    }
+    for (const [, up] of missing) await up(trx as unknown as Kysely<unknown>)
+    const names = missing.map(([name]) => sql`(${name})`)
+    await sql`INSERT INTO migrations (name) VALUES ${sql.join(names)}`.execute(trx)
   })
 }
 
