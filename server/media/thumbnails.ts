@@ -4,7 +4,7 @@
  *
  * Spec: Client-Server API "Thumbnails"
  */
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Context } from '../context.ts'
 import { InFlight } from '../lib/in-flight.ts'
@@ -12,7 +12,7 @@ import type { Media } from './download.ts'
 import { fileOf, thumbnailsOf } from './files.ts'
 import { isLarger, type Shape } from './images.ts'
 
-/** So many sizes are kept of a picture; with one more, all are made anew. */
+/** So many sizes are kept of a picture; with one more, the oldest goes. */
 const maxKept = 32
 
 const making = new InFlight<Thumbnail | undefined>()
@@ -80,8 +80,20 @@ async function make(
   }
 }
 
+/** Not all at once: what has just been made is on its way to who wanted it. */
 async function makeRoom(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true })
-  if ((await readdir(folder)).length < maxKept) return
-  await rm(folder, { recursive: true, force: true })
+  const paths = (await readdir(folder)).map(name => join(folder, name))
+  if (paths.length < maxKept) return
+  const times = await Promise.all(paths.map(madeAt))
+  const byAge = paths.map((path, i) => ({ path, at: times[i] ?? 0 })).sort((a, b) => a.at - b.at)
+  const oldest = byAge.slice(0, paths.length - maxKept + 1)
+  await Promise.all(oldest.map(({ path }) => rm(path, { force: true })))
 }
+
+/** 0 if it is gone already. */
+const madeAt = (path: string) =>
+  stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  )

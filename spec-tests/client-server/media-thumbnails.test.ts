@@ -96,6 +96,14 @@ test('of one picture, many sizes can be had', async () => {
   }
 })
 
+test('also at once', async () => {
+  const mediaId = await uploadPicture(200, 200)
+  const sides = Array.from({ length: 80 }, (_, i) => 100 + i)
+  const wanted = sides.map(side => thumbnail(mediaId, `width=${side}&height=${side}`))
+  const statuses = (await Promise.all(wanted)).map(({ status }) => status)
+  expect(new Set(statuses)).toEqual(new Set([200]))
+})
+
 describe('animated', () => {
   /** Two frames of 64 by 48, red and blue. */
   const gif = Buffer.from(
@@ -231,6 +239,17 @@ describe('What is seen of a picture is seen of its thumbnail', () => {
     expect(await seen(grey, 'image/png', '')).toMatchObject({ type: 'image/png', size: '40x20' })
     const deep = await drawing().toColourspace('rgb16').png().toBuffer()
     expect(await seen(deep, 'image/png', '')).toMatchObject({ first: red, last: blue })
+  })
+
+  test('an animation of small frames that are too many is 413 M_TOO_LARGE', async () => {
+    const frames = Array.from({ length: 120 }, (_, i) =>
+      Buffer.alloc(100 * 100 * 3, (97 * i) % 256),
+    )
+    const raw = { width: 100, height: 100 * 120, channels: 3, pageHeight: 100 } as const
+    const webp = await sharp(Buffer.concat(frames), { raw }).webp().toBuffer()
+    const mediaId = await alice.upload(webp, { contentType: 'image/webp' })
+    const { status, bytes } = await thumbnail(mediaId, 'width=20&height=20')
+    expect([status, JSON.parse(bytes.toString()).errcode]).toEqual([413, 'M_TOO_LARGE'])
   })
 
   test('an animation that lies on its side is a picture that stands', async () => {
