@@ -116,7 +116,7 @@ export async function wakeRow(stage: Stage, waiting: number): Promise<Row> {
 export async function readRows(stage: Stage): Promise<Row[]> {
   const roomCount = stage.isQuick ? 100 : 500
   const eventCount = stage.isQuick ? 20_000 : 100_000
-  const [syncCount, pageCount] = stage.isQuick ? [24, 300] : [100, 1_000]
+  const [syncCount, pageCount] = stage.isQuick ? [80, 300] : [100, 1_000]
   const place = await stage.place()
   const first = await place.start()
   const matrix = await MatrixClient.to(first.baseUrl)
