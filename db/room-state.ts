@@ -29,8 +29,13 @@ export async function replaceStates(
       FROM json_populate_recordset(NULL::room_state, ${JSON.stringify(states)}::text::json)
       GROUP BY room_id, type, state_key
     ) AS given
-    WHERE room_state.room_id = given.room_id AND room_state.type = given.type
-      AND room_state.state_key = given.state_key AND room_state.until_position IS NULL
+    CROSS JOIN LATERAL (
+      SELECT ctid FROM room_state AS standing
+      WHERE standing.room_id = given.room_id AND standing.type = given.type
+        AND standing.state_key = given.state_key AND standing.until_position IS NULL
+      LIMIT 1
+    ) AS current
+    WHERE room_state.ctid = current.ctid
     RETURNING room_state.*`.execute(tx.q)
   const before = new Map(ended.map(row => [keyOf(row), row]))
   const replaced: (RoomStateRow | undefined)[] = []
@@ -74,9 +79,13 @@ export async function selectStateOfRooms(
       ${keys.map(key => key.type)}::text[],
       ${keys.map(key => key.state_key)}::text[]
     ) AS wanted (room_id, type, state_key)
-    JOIN room_state USING (room_id, type, state_key)
-    JOIN events ON events.event_id = room_state.event_id
-    WHERE room_state.until_position IS NULL`.execute(db.q)
+    CROSS JOIN LATERAL (
+      SELECT event_id FROM room_state
+      WHERE room_state.room_id = wanted.room_id AND room_state.type = wanted.type
+        AND room_state.state_key = wanted.state_key AND room_state.until_position IS NULL
+      LIMIT 1
+    ) AS current
+    JOIN events USING (event_id)`.execute(db.q)
   return rows
 }
 

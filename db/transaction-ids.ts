@@ -21,7 +21,12 @@ export async function selectAnswers(
       ${keys.map(({ deviceId }) => deviceId)}::text[],
       ${keys.map(({ path }) => path)}::text[]
     ) WITH ORDINALITY AS wanted (user_id, device_id, path, at)
-    JOIN transaction_ids USING (user_id, device_id, path)`.execute(db.q)
+    CROSS JOIN LATERAL (
+      SELECT response FROM transaction_ids AS answered
+      WHERE answered.user_id = wanted.user_id AND answered.device_id = wanted.device_id
+        AND answered.path = wanted.path
+      LIMIT 1
+    ) AS answer`.execute(db.q)
   const answers: (string | undefined)[] = keys.map(() => undefined)
   for (const { at, response } of rows) answers[at - 1] = response
   return answers
