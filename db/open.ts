@@ -238,7 +238,8 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
   const config: pg.ClientConfig = {
     connectionString: url,
     keepAlive: true,
-    options: `-c search_path=${schema} -c ${readNoTableAsAWhole}`,
+    // Compiling is for statements that run for seconds, and is begun by what their plan seems to cost.
+    options: `-c search_path=${schema} -c ${readNoTableAsAWhole} -c jit=off`,
     types: typesOf(driver),
   }
   const poolName = `hourglass ${schema}`

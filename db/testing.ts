@@ -125,10 +125,10 @@ export async function insertInBulk(db: Db, count: number, each: number): Promise
   })
   for (let from = 0; from < count; from += each) {
     await sql`
+      WITH last AS MATERIALIZED (SELECT * FROM events ORDER BY position DESC LIMIT 1)
       INSERT INTO bulk (${names})
       SELECT ${values}
-      FROM (SELECT * FROM events ORDER BY position DESC LIMIT 1) AS last,
-        generate_series(${from}::int, ${from + each - 1}::int) AS n`.execute(db.q)
+      FROM last, generate_series(${from}::int, ${from + each - 1}::int) AS n`.execute(db.q)
   }
 }
 
