@@ -37,7 +37,7 @@ async function rowsOf(stage: Stage, kind: Kind): Promise<Row[]> {
   )
 }
 
-export function largeRoomSizes(kind: Kind): number[] {
+function largeRoomSizes(kind: Kind): number[] {
   const largest = kind === 'members' ? 10_000 : 100_000
   return [largest / 100, largest / 10, largest]
 }
@@ -46,8 +46,8 @@ export function largeRoomSizes(kind: Kind): number[] {
 export async function largeRoomCosts(
   stage: Stage,
   kind: Kind,
+  sizes = largeRoomSizes(kind),
 ): Promise<{ what: string; tookMs: number[] }[]> {
-  const sizes = largeRoomSizes(kind)
   const place = await stage.place()
   const first = await place.start()
   const setting = await MatrixClient.to(first.baseUrl)
