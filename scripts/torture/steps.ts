@@ -39,10 +39,14 @@ export interface Reached {
 /** The step after which the answer has been written. */
 export const answer = 'answer'
 
-/** A statement in two words: what it does, and to which table. */
+/** A statement in two words: what it does, or does first, and to which table. */
 export function nameOf(sql: string): string {
   const text = sql.trim().toLowerCase().replaceAll('"', '').replace(/\s+/g, ' ')
   const [verb = ''] = text.split(' ')
+  if (verb === 'with') {
+    const change = /(?<!for )\b(insert|update|delete)(?: into| from)? (\w+)/.exec(text)
+    if (change) return `${change[1]} ${change[2]}`
+  }
   const table = /(?:\bfrom|\binto|^update) (\w+)/.exec(text)?.[1]
   if (table === undefined) return verb
   return `${text.endsWith('for update') ? 'lock' : verb} ${table}`
