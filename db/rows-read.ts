@@ -1,12 +1,7 @@
 /** How much of the tables a request has to read: a measure that no other load on the machine moves. */
 import { CompiledQuery } from 'kysely'
-import pg from 'pg'
+import { type Statement, statementsOf } from './statements.ts'
 import type { Db } from './transaction.ts'
-
-interface Statement {
-  text: string
-  values: readonly unknown[]
-}
 
 interface PlanNode {
   'Node Type': string
@@ -64,22 +59,4 @@ function scanned(node: PlanNode): number {
     (node['Rows Removed by Filter'] ?? 0) +
     (node['Rows Removed by Index Recheck'] ?? 0)
   return below + perLoop * (node['Actual Loops'] ?? 1)
-}
-
-/** Both engines are asked through one driver, so here every statement passes. */
-async function statementsOf(request: () => Promise<unknown>): Promise<Statement[]> {
-  const statements: Statement[] = []
-  const driver = pg.Client.prototype as unknown as Record<'query', (...args: unknown[]) => unknown>
-  const { query } = driver
-  driver.query = function (this: unknown, ...args: unknown[]) {
-    const [config] = args as [{ text?: string; values?: unknown[] } | undefined]
-    if (config?.text) statements.push({ text: config.text, values: config.values ?? [] })
-    return query.apply(this, args)
-  }
-  try {
-    await request()
-  } finally {
-    driver.query = query
-  }
-  return statements
 }

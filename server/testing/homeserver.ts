@@ -6,6 +6,7 @@ import { copyInto } from '../../db/copying.ts'
 import { multiplyMembers, multiplyMessages, settleLargeRooms } from '../../db/large-rooms.ts'
 import type { Database } from '../../db/open.ts'
 import { type RowsRead, rowsRead } from '../../db/rows-read.ts'
+import { statementsOf } from '../../db/statements.ts'
 import { countRows } from '../../db/testing.ts'
 import { type Config, parseConfig } from '../config.ts'
 import { Scheduler } from '../delayed-events/scheduler.ts'
@@ -255,6 +256,16 @@ export class Homeserver implements AsyncDisposable {
   /** How much of the tables a request reads. */
   rowsRead(request: () => Promise<unknown>): Promise<RowsRead> {
     return rowsRead(this.#serving.context.db, request)
+  }
+
+  /** What a request, and all that it brings about, asks the database: BEGIN and COMMIT, too. */
+  async statements(request: () => Promise<unknown>): Promise<string[]> {
+    await this.idle()
+    const statements = await statementsOf(async () => {
+      await request()
+      await this.idle()
+    })
+    return statements.map(({ text }) => text)
   }
 
   /** How many rows each table has: what is refused must leave them as they were. */

@@ -97,6 +97,11 @@ export class TestServer {
     return this.#homeserver.rowsRead(request)
   }
 
+  /** What a request, and all that it brings about, asks the database: BEGIN and COMMIT, too. */
+  statements(request: () => Promise<unknown>): Promise<string[]> {
+    return this.#homeserver.statements(request)
+  }
+
   /** How many rows each table has: what is refused must leave them as they were. */
   rowCounts(): Promise<Record<string, number>> {
     return this.#homeserver.rowCounts()
