@@ -10,13 +10,14 @@ import {
   updateProfile,
   upsertProfileField,
 } from '../../db/profiles.ts'
-import { selectJoinedRooms, selectStateByKeys } from '../../db/room-state.ts'
-import { lockRoom } from '../../db/rooms.ts'
+import { selectJoinedRooms, selectStateOfRooms } from '../../db/room-state.ts'
+import { lockRooms } from '../../db/rooms.ts'
+import type { UserRow } from '../../db/schema.ts'
 import { type Db, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { isDeeperThan, type JsonObject, type JsonValue } from '../lib/json.ts'
 import { badJson, invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
-import { appendEvent } from '../rooms/append-event.ts'
+import { appendEvents } from '../rooms/append-event.ts'
 import { parsePdu } from '../rooms/stored-event.ts'
 
 /** The two that every room shows beside the user. */
@@ -122,39 +123,60 @@ function memberText(keyName: MemberKey, value: JsonValue | undefined): string | 
   return value
 }
 
+/** So many are held at once: who speaks in one of them waits for all. */
+const roomsAtOnce = 50
+
 /**
- * One room after the other, each locked by itself. A room that refuses keeps the old profile, as
- * one does in which the user has been muted; if we die on the way, setting it again goes on.
+ * A room that refuses keeps the old profile, as one does in which the user has been muted; if we die
+ * on the way, setting it again goes on.
  */
 async function showInRooms(ctx: Context, userId: string): Promise<void> {
-  for (const roomId of await selectJoinedRooms(ctx.db, userId)) {
-    try {
-      await showInRoom(ctx, userId, roomId)
-    } catch (error) {
-      if (!(error instanceof MatrixError)) throw error
-      ctx.log.info({ room_id: roomId, errcode: error.errcode }, 'a room refused a profile')
-    }
+  const roomIds = await selectJoinedRooms(ctx.db, userId)
+  for (let at = 0; at < roomIds.length; at += roomsAtOnce) {
+    await showInRoomsTogether(ctx, userId, roomIds.slice(at, at + roomsAtOnce))
   }
 }
 
-function showInRoom(ctx: Context, userId: string, roomId: string): Promise<void> {
+function showInRoomsTogether(
+  ctx: Context,
+  userId: string,
+  roomIds: readonly string[],
+): Promise<void> {
   return transaction(ctx.db, async tx => {
-    const room = await lockRoom(tx, roomId)
-    const [member] = await selectStateByKeys(tx, roomId, [['m.room.member', userId]])
+    const rooms = await lockRooms(tx, roomIds)
+    const place = { type: 'm.room.member', state_key: userId }
+    const members = await selectStateOfRooms(
+      tx,
+      roomIds.map(room_id => ({ room_id, ...place })),
+    )
     const user = await selectUser(tx, userId)
-    if (!room || !member || !user) return
-    const before = parsePdu(member).content
-    if (before.membership !== 'join') return
-    // As the profile is now: of two changes at once, the one that comes second shows both.
-    const { displayname: name = null, avatar_url: picture = null, ...content } = before
-    if (name === user.displayname && picture === user.avatar_url) return
-    if (user.displayname !== null) content.displayname = user.displayname
-    if (user.avatar_url !== null) content.avatar_url = user.avatar_url
-    await appendEvent(ctx, tx, room, {
-      type: 'm.room.member',
-      stateKey: userId,
-      sender: userId,
-      content,
+    if (!user) return
+    const entries = members.flatMap(member => {
+      const room = rooms.get(member.room_id)
+      const content = contentFor(user, parsePdu(member).content)
+      if (!room || !content) return []
+      const { type, state_key: stateKey } = place
+      return [{ room, draft: { type, stateKey, sender: userId, content } }]
+    })
+    const outcomes = await appendEvents(ctx, tx, entries)
+    outcomes.forEach((outcome, i) => {
+      if (!(outcome instanceof MatrixError)) return
+      const { errcode } = outcome
+      ctx.log.info({ room_id: entries[i]?.room.room_id, errcode }, 'a room refused a profile')
     })
   })
+}
+
+/**
+ * The membership as the profile is now: of two changes at once, the one that comes second shows both.
+ *
+ * @returns undefined if there is nothing to change
+ */
+function contentFor(user: Pick<UserRow, MemberKey>, before: JsonObject): JsonObject | undefined {
+  if (before.membership !== 'join') return undefined
+  const { displayname: name = null, avatar_url: picture = null, ...content } = before
+  if (name === user.displayname && picture === user.avatar_url) return undefined
+  if (user.displayname !== null) content.displayname = user.displayname
+  if (user.avatar_url !== null) content.avatar_url = user.avatar_url
+  return content
 }
