@@ -1,0 +1,104 @@
+import { ScheduledAtMost } from './scheduled-at-most.ts'
+
+const alice = '@alice:hs1'
+const bob = '@bob:hs1'
+
+/** A bound beside what is true, and how often that was counted. */
+class World {
+  readonly atMost = new ScheduledAtMost()
+  readonly scheduled = new Map<string, number>()
+  readonly countings: string[][] = []
+
+  /** @returns for each, in their order, whether they may */
+  async schedule(limit: number, ...userIds: string[]): Promise<boolean[]> {
+    const take = await this.atMost.within(limit, userIds, async ids => {
+      this.countings.push([...ids])
+      return new Map(ids.flatMap(id => this.#scheduledOf(id)))
+    })
+    return userIds.map(userId => {
+      const isTaken = take(userId)
+      if (isTaken) this.scheduled.set(userId, (this.scheduled.get(userId) ?? 0) + 1)
+      return isTaken
+    })
+  }
+
+  /** As the database answers: who has none is left out. */
+  #scheduledOf(userId: string): [string, number][] {
+    const count = this.scheduled.get(userId)
+    return count ? [[userId, count]] : []
+  }
+}
+
+describe('how many events users have scheduled, at the most', () => {
+  let world: World
+  beforeEach(() => {
+    world = new World()
+  })
+
+  test('who is new is counted once, and then not until the limit would be reached', async () => {
+    world.scheduled.set(alice, 2)
+    for (const _ of [3, 4, 5]) expect(await world.schedule(5, alice)).toEqual([true])
+    expect(world.countings).toEqual([[alice]])
+    expect(await world.schedule(5, alice)).toEqual([false])
+    expect(world.countings).toEqual([[alice], [alice]])
+  })
+
+  test('what became fewer meanwhile is seen when it matters, and not before', async () => {
+    for (const _ of [1, 2, 3]) await world.schedule(3, alice)
+    world.scheduled.set(alice, 1)
+    expect(await world.schedule(3, alice)).toEqual([true])
+    expect(world.countings).toHaveLength(2)
+    // Counted anew, the bound is what it was worth: two of three.
+    expect(await world.schedule(3, alice)).toEqual([true])
+    expect(world.countings).toHaveLength(2)
+    expect(await world.schedule(3, alice)).toEqual([false])
+    expect(world.countings).toHaveLength(3)
+  })
+
+  test('of several at once, as many are taken as there is room for, in their order', async () => {
+    world.scheduled.set(alice, 3)
+    expect(await world.schedule(5, alice, bob, alice, alice)).toEqual([true, true, true, false])
+    expect(world.countings).toEqual([[alice, bob]])
+  })
+
+  test('so many at once as might go beyond the limit are counted, each user once', async () => {
+    await world.schedule(5, alice, bob)
+    await world.schedule(5, alice, alice, alice, alice, bob)
+    expect(world.countings).toEqual([[alice, bob]])
+    world.scheduled.set(alice, 4)
+    expect(await world.schedule(5, alice, alice, bob)).toEqual([true, false, true])
+    expect(world.countings).toEqual([[alice, bob], [alice]])
+  })
+
+  test('one that is undone leaves the bound too high, which costs a count and nothing else', async () => {
+    await world.schedule(2, alice)
+    world.scheduled.delete(alice)
+    expect(await world.schedule(2, alice)).toEqual([true])
+    expect(await world.schedule(2, alice)).toEqual([true])
+    expect(await world.schedule(2, alice)).toEqual([false])
+    expect(world.countings).toHaveLength(3)
+  })
+
+  test('who asks and is refused is not remembered as having more', async () => {
+    world.scheduled.set(alice, 5)
+    expect(await world.schedule(5, alice)).toEqual([false])
+    world.scheduled.set(alice, 4)
+    expect(await world.schedule(5, alice)).toEqual([true])
+  })
+
+  test('a limit of nothing lets nobody', async () => {
+    expect(await world.schedule(0, alice)).toEqual([false])
+  })
+
+  test('of more than ten thousand users, who scheduled longest ago is counted again', async () => {
+    const users = Array.from({ length: 10_000 }, (_, i) => `@user-${i}:hs1`)
+    await world.schedule(5, alice, bob, ...users.slice(2))
+    await world.schedule(5, alice)
+    await world.schedule(5, '@one-more:hs1')
+    world.countings.length = 0
+    await world.schedule(5, alice)
+    expect(world.countings).toEqual([])
+    await world.schedule(5, bob)
+    expect(world.countings).toEqual([[bob]])
+  })
+})
