@@ -18,6 +18,7 @@ import type { EventDraft } from './build-event.ts'
 import { checkAliasEvent } from './directory.ts'
 import { followEvent } from './follow-upgrade.ts'
 import { assertMayInvite } from './invite-filter.ts'
+import { assertNoSecondCreate } from './sendable.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined, notInRoom } from './visibility.ts'
 
@@ -277,9 +278,7 @@ export async function assertState(
  *   room · 400 M_BAD_ALIAS, M_INVALID_PARAM aliases that do not lead here
  */
 export async function assertStateContent(tx: Tx, room: RoomRow, draft: StateDraft): Promise<void> {
-  if (draft.type === 'm.room.create') {
-    throw invalidParam('A room has one create event, and it is there already')
-  }
+  assertNoSecondCreate(draft)
   if (draft.type === 'm.room.member') {
     assertMember(draft)
     if (draft.content.membership === 'leave') await assertMayRejectInvite(tx, room, draft.stateKey)

@@ -28,7 +28,7 @@ class OneOfEach {
     await alice.manage((await all.#schedule('sent on request')).delayId, 'send')
     await all.#schedule('sent when due', 1_000)
     await server.advance(1_000)
-    await all.#schedule('failed', 1_000, 'm.room.create')
+    await all.#schedule('failed', 1_000, 'm.room.member')
     await server.advance(1_000)
     await all.#schedule('scheduled')
     return all
@@ -94,7 +94,7 @@ describe.each([
   const finalisedItems = () =>
     became.map(([name, outcome, reason, more], i) => ({
       delayed_event: expect.objectContaining(
-        all.item(name, name === 'failed' ? 'm.room.create' : 'm.test'),
+        all.item(name, name === 'failed' ? 'm.room.member' : 'm.test'),
       ),
       outcome,
       reason,
