@@ -8,6 +8,7 @@ import { sendExpiring } from '../delayed-events/expiring.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { shortText } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
+import { andFollow } from '../rooms/follow-upgrade.ts'
 import { lifetimeIn, lifetimeKey } from '../rooms/lifetime.ts'
 import {
   answerWithSecrets,
@@ -27,11 +28,11 @@ export function expiringOf(content: JsonObject): Later | undefined {
     assertLegacy(ctx, 'expiring_events')
     const request = { ...event, lifetimeMs: msOf(seconds, lifetimeKey) }
     return inLegacyWords(false, () =>
-      once(async tx => {
-        const { eventId, delayId } = await sendExpiring(ctx, tx, requester, request)
+      andFollow(ctx, once<JsonObject>, async tx => {
+        const { sent, delayId } = await sendExpiring(ctx, tx, requester, request)
         // The draft says eventId; every client reads event_id.
-        const answer = { event_id: eventId, eventId }
-        return answerWithSecrets(answer, delayId, { expire_refresh_token: 'expire' })
+        const ids = { event_id: sent.event_id, eventId: sent.event_id }
+        return { answer: answerWithSecrets(ids, delayId, { expire_refresh_token: 'expire' }), sent }
       }),
     )
   }

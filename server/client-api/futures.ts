@@ -11,6 +11,7 @@ import {
 import { shortText } from '../http/schemas.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
 import { badJson, missingParam } from '../matrix/errors.ts'
+import { andFollow } from '../rooms/follow-upgrade.ts'
 import { answerWithSecrets, assertLegacy, inLegacyWords, msOf } from './delayed-events-dialects.ts'
 import type { GivenEvent, Later } from './later.ts'
 
@@ -67,13 +68,14 @@ function laterWith(readEvent: ReadEvent): Later {
     const members = membersIn(event.content)
     const futures = futuresIn(event, members, read)
     return inLegacyWords(false, () =>
-      once(async tx => {
+      andFollow(ctx, once<JsonObject>, async tx => {
         const scheduled = await scheduleFutures(ctx, tx, requester, futures)
-        return answerWithSecrets(answerOf(members, scheduled), scheduled.onTimeout, {
+        const answer = answerWithSecrets(answerOf(members, scheduled), scheduled.onTimeout, {
           future_token: 'future',
           // The first draft's name of the same.
           timeout_refresh_token: 'future',
         })
+        return { answer, sent: scheduled.now }
       }),
     )
   }
@@ -143,7 +145,7 @@ function answerOf(
   scheduled: Awaited<ReturnType<typeof scheduleFutures>>,
 ): JsonObject {
   const answer: JsonObject = {}
-  if (now && scheduled.now !== undefined) answer[now.name] = { eventId: scheduled.now }
+  if (now && scheduled.now) answer[now.name] = { eventId: scheduled.now.event_id }
   if (onTimeout) answer[onTimeout.name] = { eventId: scheduled.onTimeout }
   for (const [action, { name, inside }] of onAction) {
     const id = { eventId: scheduled.onAction.get(action) ?? '' }

@@ -3,6 +3,7 @@
  * that it has expired, or, on request, that it has ended.
  */
 import { lockUser } from '../../db/accounts.ts'
+import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
@@ -16,7 +17,8 @@ import { schedule } from './schedule.ts'
  * Send an event, and schedule what follows it. A newer state event of the same key ends both.
  *
  * @param event.content with a lifetime, which stays on the server
- * @returns the id of the event, and the delay_id of what follows
+ * @returns the event, which is to be followed by `followEvent` after the commit, and the delay_id of
+ *   what comes after it
  * @throws as sendMessage, sendState and schedule
  */
 export async function sendExpiring(
@@ -31,12 +33,12 @@ export async function sendExpiring(
     transactionId: string | undefined
     lifetimeMs: number
   },
-): Promise<{ eventId: string; delayId: string }> {
+): Promise<{ sent: EventRow; delayId: string }> {
   const { roomId, type, stateKey, transactionId, originServerTs, stickyDurationMs } = event
   await lockUser(tx, requester.userId)
   const content = { ...event.content, [lifetimeKey]: 'running' }
   const draft = { roomId, type, content, originServerTs, stickyDurationMs }
-  const { event_id: eventId } =
+  const sent =
     stateKey === undefined
       ? await sendMessage(ctx, tx, requester, { ...draft, transactionId })
       : await sendNewState(ctx, tx, requester, { ...draft, stateKey })
@@ -47,16 +49,16 @@ export async function sendExpiring(
     content: {
       ...content,
       [lifetimeKey]: 'expired',
-      'm.relates_to': { event_id: eventId, rel_type: 'm.expire.relationship' },
+      'm.relates_to': { event_id: sent.event_id, rel_type: 'm.expire.relationship' },
     },
     // A time that a service gives is that of the event; when it will have ended nobody knows yet.
     stickyDurationMs,
     delayMs: event.lifetimeMs,
     cancelPolicy: 'any',
     dialect: 'expiring',
-    followsEventId: eventId,
+    followsEventId: sent.event_id,
     transactionId,
     powers: ['expire'],
   })
-  return { eventId, delayId }
+  return { sent, delayId }
 }

@@ -3,6 +3,7 @@
  * time is up, and any number for when an action is called, of which one is sent.
  */
 import { lockUser } from '../../db/accounts.ts'
+import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
@@ -36,7 +37,8 @@ export const timeoutMember = 'send_on_timeout'
 /**
  * Send what is for now, schedule the rest. The timeout's secret, `future`, stands for all.
  *
- * @returns the id of the event that was sent, and the delay_ids of the others
+ * @returns the event that was sent, which is to be followed by `followEvent` after the commit, and the
+ *   delay_ids of the others
  * @throws as sendMessage, sendState and schedule · 400 M_INVALID_PARAM the template where nothing
  *   is sent now
  */
@@ -45,7 +47,7 @@ export async function scheduleFutures(
   tx: Tx,
   requester: Requester,
   futures: Futures,
-): Promise<{ now: string | undefined; onTimeout: string; onAction: Map<string, string> }> {
+): Promise<{ now: EventRow | undefined; onTimeout: string; onAction: Map<string, string> }> {
   const { roomId, transactionId, originServerTs, stickyDurationMs } = futures
   await lockUser(tx, requester.userId)
   const now = futures.now && (await send(ctx, tx, requester, futures, futures.now))
@@ -58,11 +60,11 @@ export async function scheduleFutures(
     groupId: `hgg_${randomToken(18)}`,
     cancelPolicy: 'any' as const,
     dialect: 'futures',
-    ...(now === undefined ? {} : { followsEventId: now }),
+    ...(now === undefined ? {} : { followsEventId: now.event_id }),
   }
   const onTimeout = await schedule(ctx, tx, requester, {
     ...common,
-    ...withEventId(futures.onTimeout, now),
+    ...withEventId(futures.onTimeout, now?.event_id),
     delayMs: futures.timeoutMs,
     member: timeoutMember,
     powers: ['future'],
@@ -71,7 +73,7 @@ export async function scheduleFutures(
   for (const [action, event] of futures.onAction) {
     const delayId = await schedule(ctx, tx, requester, {
       ...common,
-      ...withEventId(event, now),
+      ...withEventId(event, now?.event_id),
       delayMs: null,
       member: actionMember(action),
     })
@@ -86,13 +88,11 @@ async function send(
   requester: Requester,
   { roomId, transactionId, originServerTs, stickyDurationMs }: Futures,
   { stateKey, ...event }: FutureEvent,
-): Promise<string> {
+): Promise<EventRow> {
   const draft = { ...event, roomId, originServerTs, stickyDurationMs }
-  const sent =
-    stateKey === undefined
-      ? await sendMessage(ctx, tx, requester, { ...draft, transactionId })
-      : await sendNewState(ctx, tx, requester, { ...draft, stateKey })
-  return sent.event_id
+  return stateKey === undefined
+    ? sendMessage(ctx, tx, requester, { ...draft, transactionId })
+    : sendNewState(ctx, tx, requester, { ...draft, stateKey })
 }
 
 const template = '$m.send_now.event_id'

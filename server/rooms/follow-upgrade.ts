@@ -46,6 +46,27 @@ export async function followEvent(ctx: Context, event: EventRow): Promise<void> 
   await followUpgrade(ctx, sender, roomId)
 }
 
+/**
+ * Run a transaction that sends an event among other things, and then {@link followEvent}.
+ *
+ * @param once runs its action in a transaction
+ * @param action `sent`: undefined if it sends none
+ */
+export async function andFollow<T>(
+  ctx: Context,
+  once: (action: (tx: Tx) => Promise<T>) => Promise<T>,
+  action: (tx: Tx) => Promise<{ answer: T; sent: EventRow | undefined }>,
+): Promise<T> {
+  const events: EventRow[] = []
+  const answered = await once(async tx => {
+    const { answer, sent } = await action(tx)
+    if (sent) events.push(sent)
+    return answer
+  })
+  for (const event of events) await followEvent(ctx, event)
+  return answered
+}
+
 /** As {@link followUpgrade}, for who has made the successor first and now closes the old room. */
 async function followTombstone(ctx: Context, userId: string, roomId: string): Promise<void> {
   const successor = await replacementOf(ctx.db, roomId)

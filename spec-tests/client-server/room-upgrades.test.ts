@@ -245,11 +245,61 @@ describe('TestPushRuleRoomUpgrade', () => {
     return successor
   }
 
+  /** The drafts of 2024-05: all in one body. */
+  async function future(
+    client: Client,
+    old: string,
+    bodyOf: (tombstone: JsonObject) => JsonObject,
+  ): Promise<{ successor: string; future_token: string }> {
+    const successor = await successorOf(client, old)
+    const path = `${client.roomPath(old, 'state', 'm.room.tombstone')}//future`
+    const body = { 'm.timeout': 60, ...bodyOf(tombstoneFor(successor)) }
+    const { future_token } = await client.ok('PUT', path, { body })
+    return { successor, future_token }
+  }
+
+  async function forNow(client: Client, old: string): Promise<string> {
+    const { successor } = await future(client, old, tombstone => ({
+      'm.send_now': tombstone,
+      'm.send_on_timeout': {},
+    }))
+    return successor
+  }
+
+  async function onTimeout(client: Client, old: string): Promise<string> {
+    const { successor } = await future(client, old, tombstone => ({
+      'm.send_on_timeout': tombstone,
+    }))
+    await server.advance(60_000)
+    return successor
+  }
+
+  async function onAction(client: Client, old: string): Promise<string> {
+    const { successor, future_token } = await future(client, old, tombstone => ({
+      'm.send_on_timeout': {},
+      'm.send_on_action:close': tombstone,
+    }))
+    const body = { future_token }
+    await client.ok('POST', `${v3}/futures/action/close`, { body, token: null })
+    return successor
+  }
+
+  async function expiring(client: Client, old: string): Promise<string> {
+    const successor = await successorOf(client, old)
+    const body = { ...tombstoneFor(successor), 'm.will_expire': 60 }
+    await client.ok('PUT', client.roomPath(old, 'state', 'm.room.tombstone'), { body })
+    return successor
+  }
+
   test.each([
     ['upgrading', (client: Client, old: string) => upgradeTo(client, old, '11')],
     ['manually upgrading', manually],
     ['a delayed tombstone when it is due in', later(false)],
     ['a delayed tombstone that is sent in', later(true)],
+    ['a tombstone that expires in', expiring],
+    ['a future’s tombstone for now in', forNow],
+    ['a future’s tombstone in', onTimeout],
+    ['a future’s tombstone for an action in', onAction],
   ])('%s a room carries over push rules, tags and direct chats', async (_title, replace) => {
     const old = await alice.createRoom({ preset: 'public_chat', room_version: '10' })
     await bob.join(old)
@@ -287,6 +337,22 @@ describe('TestPushRuleRoomUpgrade', () => {
       async (room: string, content: JsonObject) => {
         await bob.delayState(room, 60_000, 'm.room.member', bob.userId, content)
         await server.advance(60_000)
+      },
+    ],
+    [
+      'an event that expires',
+      async (room: string, content: JsonObject) => {
+        const body = { ...content, 'm.will_expire': 60 }
+        await bob.ok('PUT', bob.roomPath(room, 'state', 'm.room.member', bob.userId), { body })
+      },
+    ],
+    [
+      'an event of a future for now',
+      async (room: string, content: JsonObject) => {
+        const later = { ...content, membership: 'leave' }
+        const body = { 'm.timeout': 60, 'm.send_now': content, 'm.send_on_timeout': later }
+        const path = bob.roomPath(room, 'state', 'm.room.member', bob.userId, 'future')
+        await bob.ok('PUT', path, { body })
       },
     ],
   ])('so does a join as %s', async (_, join) => {
