@@ -101,11 +101,18 @@ export function empty(db: Db): Promise<number> {
   })
 }
 
-/** Let every sequence begin anew, for a server that has nothing in common with the last one. */
-export async function restartSequences(db: Db): Promise<void> {
-  await sql`
-    SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
-    FROM pg_sequences WHERE schemaname = current_schema()`.execute(db.q)
+/**
+ * Delete all rows of a schema, and let every sequence begin anew, for a server that has nothing in
+ * common with the last one. @returns how many rows there were
+ */
+export function emptyAnew(db: Db, schema: string): Promise<number> {
+  return db.q.transaction().execute(async q => {
+    const deleted = await deleteRows(q, schema, await tablesOf(q, schema))
+    await sql`
+      SELECT setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)
+      FROM pg_sequences WHERE schemaname = ${schema} AND last_value IS NOT NULL`.execute(q)
+    return deleted
+  })
 }
 
 /** Forget what was put aside. */
@@ -159,8 +166,15 @@ async function tablesOf(q: Query, schema: string): Promise<Table[]> {
 }
 
 async function deleteRows(q: Query, schema: string, tables: readonly Table[]): Promise<number> {
+  const anyRow = tables.map(
+    ({ name }) =>
+      sql`SELECT ${sql.lit(name)} AS name WHERE EXISTS (SELECT FROM ${sql.id(schema, name)})`,
+  )
+  const { rows: filled } = await sql<{ name: string }>`
+    ${sql.join(anyRow, sql` UNION ALL `)}`.execute(q)
+  const isFilled = new Set(filled.map(row => row.name))
   let deleted = 0
-  for (const { name } of [...tables].reverse()) {
+  for (const { name } of tables.filter(table => isFilled.has(table.name)).reverse()) {
     const { numAffectedRows } = await sql`DELETE FROM ${sql.id(schema, name)}`.execute(q)
     deleted += Number(numAffectedRows ?? 0)
   }

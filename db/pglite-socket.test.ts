@@ -4,6 +4,7 @@ const reader = `
   const { SharedPglite } = await import('./dist/db/shared-pglite.js')
   const { sql } = await import('kysely')
   const shared = await SharedPglite.start()
+  await shared.make('reader')
   const { q } = await shared.open('reader')
   for (let i = 0; i < 200; i++) await sql\`SELECT repeat('x', 1000000)\`.execute(q)
   await shared.stop()

@@ -2,14 +2,14 @@
  * Where the servers of a test process keep their data: in schemas on one embedded database that
  * they share, or in schemas on a PostgreSQL server.
  */
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DatabaseOptions } from '../../db/open.ts'
 import { SharedPglite } from '../../db/shared-pglite.ts'
-import { dropSchemas } from '../../db/testing.ts'
-import { systemClock, type Timer } from '../lib/clock.ts'
+import { SharedPostgres } from '../../db/shared-postgres.ts'
+import { Shared } from './shared.ts'
 
 export interface Storage {
   readonly database: DatabaseOptions
@@ -19,59 +19,64 @@ export interface Storage {
   remove(): Promise<void>
 }
 
-/** So long the embedded database outlives its last server: the next test is about to start one. */
-const lingerMs = 200
+const embedded = new Shared(() => SharedPglite.start())
+/** By URL. */
+const servers = new Map<string, Shared<SharedPostgres>>()
 
-let shared: Promise<SharedPglite> | undefined
-let users = 0
-let isKept = false
-let ending: Timer | undefined
-
-/** @param url a PostgreSQL server instead of the embedded database */
+/**
+ * @param url a PostgreSQL server instead of the embedded database
+ * @throws DatabaseUnavailable
+ */
 export async function makeStorage(url: string | undefined): Promise<Storage> {
   const schema = `test_${randomBytes(8).toString('hex')}`
   const dataDir = await mkdtemp(join(tmpdir(), 'hourglass-'))
-  const removeFolder = () => rm(dataDir, { recursive: true, force: true })
-  if (url !== undefined) {
+  const shared = url === undefined ? embedded : sharedServer(url)
+  const end = async () => {
+    await rm(dataDir, { recursive: true, force: true })
+    shared.leave(isKept)
+  }
+  try {
+    const database = await shared.use()
+    await database.make(schema)
     return {
-      database: { dataDir, url, schema },
+      database:
+        database instanceof SharedPglite
+          ? { dataDir, shared: { database, schema } }
+          : { dataDir, url, schema },
       dataDir,
       async remove() {
-        await dropSchemas(url, [schema])
-        await removeFolder()
+        await database.drop(schema)
+        await end()
       },
     }
-  }
-  const database = await useSharedDatabase()
-  return {
-    database: { dataDir, shared: { database, schema } },
-    dataDir,
-    async remove() {
-      await database.drop(schema)
-      await removeFolder()
-      users -= 1
-      if (users > 0 || isKept) return
-      ending = systemClock.timer(systemClock.now() + lingerMs, () => void stopSharedDatabase())
-    },
+  } catch (error) {
+    await end()
+    throw error
   }
 }
 
-function useSharedDatabase(): Promise<SharedPglite> {
-  users += 1
-  ending?.cancel()
-  shared ??= SharedPglite.start()
-  return shared
+function sharedServer(url: string): Shared<SharedPostgres> {
+  const known = servers.get(url)
+  if (known) return known
+  const made = new Shared(() => SharedPostgres.start(url, randomInt(1e9)))
+  servers.set(url, made)
+  return made
 }
 
-/** Let the embedded database live as long as the process: one test file comes after the other. */
+const all = (): readonly Shared<SharedPglite | SharedPostgres>[] => [embedded, ...servers.values()]
+let isKept = false
+
+/**
+ * Let the embedded database, and spare schemas on a PostgreSQL server, live as long as the process:
+ * one test file comes after the other.
+ */
 export function keepSharedDatabase(): void {
+  if (isKept) return
   isKept = true
+  process.once('beforeExit', () => void stopSharedDatabase())
 }
 
-/** Stop the embedded database, if there is one; whoever uses it must have stopped before. */
+/** Stop what servers have shared; whoever uses it must have stopped before. */
 export async function stopSharedDatabase(): Promise<void> {
-  ending?.cancel()
-  const ended = shared
-  shared = undefined
-  await (await ended)?.stop()
+  for (const one of all()) await one.stop()
 }
