@@ -26,8 +26,10 @@ async function main(): Promise<void> {
 
 async function serve(config: Config): Promise<void> {
   // Not before: a wrong flag need not wait for all of this.
+  const { trustTransactions } = await import('../db/transaction.ts')
   const { Serving } = await import('./serving.ts')
   const { Operator } = await import('./accounts/operator.ts')
+  trustTransactions()
   const operator = new Operator()
   const given = config.lab ? await laboratory() : {}
   const serving = await Serving.start(config, { ...given, operator })
