@@ -6,11 +6,13 @@ import { selectGroup } from '../../db/delayed-event-groups.ts'
 import type { DelayedEventRow } from '../../db/delayed-events.ts'
 import { selectScheduled } from '../../db/delayed-events-lists.ts'
 import { selectEvent } from '../../db/events.ts'
+import { selectRoom } from '../../db/rooms.ts'
 import type { Context } from '../context.ts'
 import { timeoutMember } from '../delayed-events/futures.ts'
 import { secretOf } from '../delayed-events/secrets.ts'
 import { endpoint } from '../http/endpoint.ts'
 import type { JsonObject } from '../lib/json.ts'
+import { signedPdu, versionOf } from '../rooms/stored-event.ts'
 import { speaksLegacy } from './delayed-events-dialects.ts'
 import { spec, unstablePrefix } from './delayed-events-wire.ts'
 
@@ -75,9 +77,10 @@ async function futuresOf(ctx: Context, timeout: DelayedEventRow): Promise<JsonOb
     timeout.follows_event_id === null
       ? undefined
       : await selectEvent(ctx.db, timeout.follows_event_id)
+  const room = sent && (await selectRoom(ctx.db, sent.room_id))
   return {
-    ...(sent
-      ? { 'm.send_now': { ...(JSON.parse(sent.pdu) as JsonObject), event_id: sent.event_id } }
+    ...(sent && room
+      ? { 'm.send_now': { ...signedPdu(ctx, sent, versionOf(room)), event_id: sent.event_id } }
       : {}),
     ...(Object.fromEntries(members) as JsonObject),
     future_token: secretOf(ctx, timeout.delay_id, 'future'),

@@ -18,15 +18,15 @@ const maxAuthEvents = 10
 const limitedKeys = ['sender', 'room_id', 'state_key', 'type', 'event_id'] as const
 
 /**
- * Refuse an event that no room of its version may hold. Expects a finished event, with hashes and
- * signatures: they count towards its size.
+ * Refuse an event that no room of its version may hold.
  *
+ * @param bytes of the finished event, with hashes and signatures: they count
  * @throws 413 M_TOO_LARGE more than 65,536 bytes, or 255 in `sender`, `room_id`, `state_key`,
  *   `type` or `event_id`
  * @throws 400 M_BAD_JSON not canonical JSON (from v6 on), a NUL in one of those keys, too many
  *   references, or a `room_id` that is missing, or present where v12 forbids it
  */
-export function assertEventFormat({ unsigned: _, ...pdu }: Pdu, version: RoomVersion): void {
+export function assertEventFormat(pdu: Pdu, version: RoomVersion, bytes: number): void {
   for (const key of limitedKeys) {
     const value = pdu[key]
     if (value === undefined) continue
@@ -45,8 +45,7 @@ export function assertEventFormat({ unsigned: _, ...pdu }: Pdu, version: RoomVer
   if (pdu.auth_events.length > maxAuthEvents) throw badJson('More than 10 auth_events')
 
   assertCanonicalEvent(pdu, version)
-  // Canonical or not, it has the same length: only the order of the members differs.
-  if (Buffer.byteLength(JSON.stringify(pdu)) > maxEventBytes) {
+  if (bytes > maxEventBytes) {
     throw tooLarge(`The event is larger than ${maxEventBytes} bytes`)
   }
 }

@@ -4,7 +4,7 @@
  * Spec: Server-Server API "Calculating the content hash", "Calculating the reference hash";
  * "Event IDs" of room versions 1, 3 and 4.
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { JsonValue } from '../lib/json.ts'
 import { canonicalEventJson, canonicalJsonLenient } from './canonical-json.ts'
 import { badJson } from './errors.ts'
@@ -77,7 +77,7 @@ export function eventIdOf(
 }
 
 function sha256(text: string, encoding: 'base64' | 'base64url'): string {
-  return createHash('sha256').update(text, 'utf8').digest(encoding)
+  return hash('sha256', text, encoding)
 }
 
 function unpadded(base64: string): string {

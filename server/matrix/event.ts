@@ -1,5 +1,5 @@
 /**
- * Events: the PDU as it is hashed, signed and stored, and the forms in which clients see it.
+ * Events: the PDU as it is hashed and stored, and the forms in which clients see it.
  *
  * Spec: "Room event format" of each room version; Client-Server API "Client event", "Stripped state".
  */
@@ -26,8 +26,13 @@ export interface Pdu {
   auth_events: EventReference[]
   prev_events: EventReference[]
   hashes: { sha256: string }
-  signatures: Record<string, Record<string, string>>
   unsigned?: JsonObject
+}
+
+/** A PDU as servers exchange it. */
+export interface SignedPdu extends Pdu {
+  /** By server name, then by key id; unpadded base64. */
+  signatures: Record<string, Record<string, string>>
 }
 
 /** What the authorisation rules look at in an event, be it finished or still being built. */

@@ -92,7 +92,6 @@ export function signJson<T extends object>(
 /**
  * Sign an event, which must have its `hashes` already. The signature covers the redacted form.
  *
- * @param json that form, where it has been written already
  * @returns a copy with the signature added to those it has
  * @throws 400 M_BAD_JSON if the event has no canonical form in its room version
  */
@@ -101,24 +100,9 @@ export function signEvent<T extends Redactable>(
   version: RoomVersion,
   serverName: ServerName,
   key: SigningKey,
-  json = referenceJson(event, version),
 ): T & { signatures: Signatures } {
+  const json = referenceJson(event, version)
   return withSignature(event, serverName, key, sign(null, Buffer.from(json), key.privateKey))
-}
-
-/** As {@link signEvent}, in another thread. @param json what is signed */
-export function signEventAside<T extends object>(
-  event: T,
-  serverName: ServerName,
-  key: SigningKey,
-  json: string,
-): Promise<T & { signatures: Signatures }> {
-  return new Promise((resolve, reject) => {
-    sign(null, Buffer.from(json), key.privateKey, (error, signature) => {
-      if (error) reject(error)
-      else resolve(withSignature(event, serverName, key, signature))
-    })
-  })
 }
 
 /**

@@ -26,7 +26,6 @@ describe('Stripped state', () => {
       auth_events: [],
       prev_events: [],
       hashes: { sha256: '' },
-      signatures: {},
       unsigned: { age: 1 },
     }
     expect(toStripped(pdu)).toEqual({

@@ -1,6 +1,6 @@
 /**
- * What is stored is what other servers would accept: hashes by node:crypto, signatures by
- * tweetnacl, and the selection of auth events, said here a second time.
+ * What is stored, once it is signed, is what other servers would accept: hashes by node:crypto,
+ * signatures by tweetnacl, and the selection of auth events, said here a second time.
  */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { selectTimeline } from '../../db/events.ts'
-import { lockRoom } from '../../db/rooms.ts'
+import { lockRoom, selectRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
@@ -19,7 +19,7 @@ import { parseConfig } from '../config.ts'
 import { createContext, type RunningContext } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { labClock } from '../lib/lab-clock.ts'
-import type { EventReference, Pdu } from '../matrix/event.ts'
+import type { EventReference, Pdu, SignedPdu } from '../matrix/event.ts'
 import { redact } from '../matrix/redact.ts'
 import { allVersions, version as versionNamed } from '../matrix/test-events.ts'
 import { appendEvents } from './append-event.ts'
@@ -27,6 +27,7 @@ import type { EventDraft } from './build-event.ts'
 import { type CreateRoomRequest, createRoom } from './create-room.ts'
 import { joinRoom, knockOnRoom, leaveRoom, moderate } from './membership.ts'
 import { redactEvent, sendMessage, sendState } from './send-event.ts'
+import { signedPdu, versionOf } from './stored-event.ts'
 
 let ctx: RunningContext
 let dataDir: string
@@ -128,7 +129,7 @@ async function liveIn(version: string): Promise<string> {
   return roomId
 }
 
-async function eventsOf(roomId: string): Promise<{ row: EventRow; pdu: Pdu }[]> {
+async function eventsOf(roomId: string): Promise<{ row: EventRow; pdu: SignedPdu }[]> {
   const everything = { from: 0, upTo: ctx.positions.latest() }
   const rows = await selectTimeline(ctx.db, {
     roomId,
@@ -138,7 +139,9 @@ async function eventsOf(roomId: string): Promise<{ row: EventRow; pdu: Pdu }[]> 
     direction: 'forwards',
     limit: 100,
   })
-  return rows.map(row => ({ row, pdu: JSON.parse(row.pdu) as Pdu }))
+  const room = await selectRoom(ctx.db, roomId)
+  if (!room) throw new Error('no room')
+  return rows.map(row => ({ row, pdu: signedPdu(ctx, row, versionOf(room)) }))
 }
 
 /** Canonical JSON of what these rooms hold: ASCII keys and whole numbers. */
@@ -154,7 +157,11 @@ const sha256 = (text: string, encoding: 'base64' | 'base64url') =>
 
 /** The bytes that signature and reference hash cover. `redact` has published events for oracle. */
 function coveredBytes(pdu: Pdu, version: string): string {
-  const { signatures: _1, unsigned: _2, ...covered } = redact(pdu, versionNamed(version))
+  const {
+    signatures: _1,
+    unsigned: _2,
+    ...covered
+  } = redact(pdu as SignedPdu, versionNamed(version))
   return canonical(covered)
 }
 
@@ -196,7 +203,7 @@ describe.each(allVersions)('Every event stored in a room of version %s', version
   // An unstable version ends in the number of the one that it is built on.
   const number = Number(/\d+$/.exec(version)?.[0])
   let roomId: string
-  let events: { row: EventRow; pdu: Pdu }[]
+  let events: { row: EventRow; pdu: SignedPdu }[]
   beforeAll(async () => {
     roomId = await liveIn(version)
     events = await eventsOf(roomId)
@@ -325,10 +332,12 @@ describe('What is refused', () => {
     'v%s: the byte after the 65536th, counted with hashes and signatures',
     async version => {
       const roomId = await newRoom(version)
-      const bytesOf = (row: EventRow) => Buffer.byteLength(canonical(JSON.parse(row.pdu)))
-      const room = 65_536 - bytesOf(await say(alice, roomId, { body: '' }))
-      expect(bytesOf(await say(alice, roomId, { body: 'x'.repeat(room) }))).toBe(65_536)
-      await expect(say(alice, roomId, { body: 'x'.repeat(room + 1) })).rejects.toMatchObject({
+      const bytesOf = (row: EventRow) =>
+        Buffer.byteLength(canonical(signedPdu(ctx, row, versionNamed(version))))
+      const room = 65_536 - bytesOf(await say(alice, roomId, { body: '日\u2028"' }))
+      const body = (bytes: number) => `日\u2028"${'x'.repeat(bytes)}`
+      expect(bytesOf(await say(alice, roomId, { body: body(room) }))).toBe(65_536)
+      await expect(say(alice, roomId, { body: body(room + 1) })).rejects.toMatchObject({
         status: 413,
         errcode: 'M_TOO_LARGE',
       })

@@ -21,7 +21,7 @@ import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { MatrixError } from '../matrix/errors.ts'
-import { type EventDraft, signTogether } from './build-event.ts'
+import type { EventDraft } from './build-event.ts'
 import {
   type Accepted,
   type Candidate,
@@ -109,25 +109,15 @@ async function appendTogether(
     }
   })
   const accepted = judged.flatMap(one => (one instanceof MatrixError ? [] : [one]))
-  const pdus = await signTogether(
-    ctx,
-    accepted.map(({ built }) => built),
-  )
-  const events = accepted.map(({ row }, i) => ({ ...row, pdu: pdus[i] as string }))
-  await store(ctx, tx, accepted, events)
+  await store(ctx, tx, accepted)
   for (const { room } of accepted.filter(changesGuestAccess)) await sendGuestsAway(ctx, tx, room)
-  const rest = events.values()
-  return judged.map(one => (one instanceof MatrixError ? one : (rest.next().value as EventRow)))
+  return judged.map(one => (one instanceof MatrixError ? one : one.row))
 }
 
 /** A few queries, however many events; redactions alone are stored one by one. */
-async function store(
-  ctx: Context,
-  tx: Tx,
-  accepted: readonly Accepted[],
-  events: readonly EventRow[],
-): Promise<void> {
+async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promise<void> {
   if (accepted.length === 0) return
+  const events = accepted.map(({ row }) => row)
   const rooms = [...new Set(accepted.map(({ room }) => room))]
   await insertEvents(tx, { events, texts: textsOf(accepted), rooms })
   ctx.latestEvents.note(tx, events)

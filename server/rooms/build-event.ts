@@ -1,4 +1,4 @@
-/** From what somebody wants to say to a finished PDU: placed, hashed and named; then signed. */
+/** From what somebody wants to say to a PDU: placed, hashed and named. */
 import type { RoomRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
@@ -8,7 +8,6 @@ import type { EventReference, Pdu } from '../matrix/event.ts'
 import { assertEventFormat } from '../matrix/event-format.ts'
 import { contentHash, eventIdOf, referenceHash, referenceJson } from '../matrix/event-id.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
-import { signEvent, signEventAside } from '../matrix/signing.ts'
 
 /** What a request may say of an event besides what is in it. */
 export interface SendOptions {
@@ -36,11 +35,9 @@ export interface EventDraft extends SendOptions {
 }
 
 export interface BuiltEvent {
-  /** Without signatures, which nothing in it depends on. */
   pdu: Pdu
-  version: RoomVersion
-  /** What the signature covers. */
-  signedJson: string
+  /** It, as it is stored. */
+  json: string
   eventId: string
   /** Only for room versions 1 and 2, which cite an event together with it. */
   referenceHash: string | null
@@ -61,40 +58,41 @@ export function buildEvent(
 ): BuiltEvent {
   const { version } = given
   const body = bodyOf(ctx, room, draft, { ...given, depth: room.last_depth + 1 })
-  const pdu: Pdu = { ...body, hashes: { sha256: contentHash(body) }, signatures: {} }
-  assertEventFormat({ ...pdu, signatures: standIn(ctx) }, version)
-  // What is signed is what is hashed, so it is written once.
-  const signedJson = referenceJson(pdu, version)
+  const pdu: Pdu = { ...body, hashes: { sha256: contentHash(body) } }
+  const json = JSON.stringify(pdu)
+  assertEventFormat(pdu, version, signedBytes(ctx, json))
+  const covered = referenceJson(pdu, version)
   const isOpaque = version.eventIdFormat === 'opaque'
   return {
     pdu,
-    version,
-    signedJson,
-    eventId: eventIdOf(pdu, version, signedJson),
-    referenceHash: isOpaque ? referenceHash(pdu, version, signedJson) : null,
+    json,
+    eventId: eventIdOf(pdu, version, covered),
+    referenceHash: isOpaque ? referenceHash(pdu, version, covered) : null,
   }
 }
 
 /**
- * An event that no event of this draft will be larger than, whenever it is sent: placed as far on as
- * can be, and with an event for all that it may have to cite.
+ * Refuse what could not be sent. What the server adds is taken at its largest: placed as far on as can
+ * be, and with an event for all that it may have to cite.
+ *
+ * @throws 400 M_BAD_JSON · 413 M_TOO_LARGE
  */
-export function largestEvent(
+export function assertBuildable(
   ctx: Context,
   room: Place,
   draft: EventDraft,
   version: RoomVersion,
-): Pdu {
+): void {
   const { stateKey: state_key, ...event } = draft
   const cited = authEventKeys(state_key === undefined ? event : { ...event, state_key }, version)
   // All ids of events of a room are of one length.
   const citedEvents = cited.map(() => referenceTo(room.last_event_id ?? '', room.last_event_hash))
   const most = Number.MAX_SAFE_INTEGER
-  return {
+  const pdu: Pdu = {
     ...bodyOf(ctx, room, draft, { version, citedEvents, now: most, depth: most }),
     hashes: { sha256: '-'.repeat(43) },
-    signatures: standIn(ctx),
   }
+  assertEventFormat(pdu, version, signedBytes(ctx, JSON.stringify(pdu)))
 }
 
 function bodyOf(
@@ -134,25 +132,10 @@ function bodyOf(
   }
 }
 
-/** Of the length that our signature will have: it counts towards the size of an event. */
-const standIn = ({ config, signingKey }: Context): Pdu['signatures'] => ({
-  [config.server_name]: { [signingKey.keyId]: '-'.repeat(86) },
-})
-
-/**
- * Sign what was built. One event is signed at once, which takes some 40 µs; several in other threads,
- * side by side.
- *
- * @returns the finished PDUs as JSON, as they are stored
- */
-export async function signTogether(ctx: Context, built: readonly BuiltEvent[]): Promise<string[]> {
-  const { config, signingKey: key } = ctx
-  const name = config.server_name
-  const signed =
-    built.length === 1
-      ? built.map(({ pdu, version, signedJson }) => signEvent(pdu, version, name, key, signedJson))
-      : await Promise.all(built.map(one => signEventAside(one.pdu, name, key, one.signedJson)))
-  return signed.map(pdu => JSON.stringify(pdu))
+/** The size of an event with our signature; canonical or not, only the order of members differs. */
+function signedBytes({ config, signingKey }: Context, json: string): number {
+  const signatures = { [config.server_name]: { [signingKey.keyId]: '-'.repeat(86) } }
+  return Buffer.byteLength(json) + `,"signatures":${JSON.stringify(signatures)}`.length
 }
 
 /** MSC4354: an `origin_server_ts` in the future makes nothing sticky for longer. */

@@ -15,7 +15,7 @@ import { mayRedact } from '../matrix/power-levels.ts'
 import { redact } from '../matrix/redact.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
 import { allRoomsTopic, eventsTopic, roomTopic, stateTopic, userTopic } from '../stream/notifier.ts'
-import { type BuiltEvent, buildEvent, type EventDraft, stickyUntil } from './build-event.ts'
+import { buildEvent, type EventDraft, stickyUntil } from './build-event.ts'
 import { assertNoLifetime } from './lifetime.ts'
 import { assertRelation, type KnownRelations, relationOf } from './relate-event.ts'
 import type { StateBefore, StatePlace } from './state-before.ts'
@@ -37,10 +37,9 @@ export interface Candidate extends Entry {
   redacts: string | undefined
 }
 
-/** What has been decided, and is to be signed and stored. */
+/** What has been decided, and is to be stored. */
 export interface Accepted extends Entry {
-  built: BuiltEvent
-  row: Omit<EventRow, 'pdu'>
+  row: EventRow
   /** The event that it empties, and what is left of that. */
   redacted: { original: EventRow; pdu: string } | undefined
 }
@@ -85,12 +84,11 @@ export function judge(
   const state = states.lookupIn(room.room_id)
   assertNotAnOutsider(draft, room, state)
   const now = ctx.clock.now()
-  const built = buildEvent(ctx, room, draft, {
+  const { pdu, json, eventId, referenceHash } = buildEvent(ctx, room, draft, {
     version,
     citedEvents: states.referencesTo(room.room_id, citedKeys),
     now,
   })
-  const { pdu, eventId, referenceHash } = built
   const verdict = isAllowed(authEvent, state, version, {
     isFirstAfterCreate: room.last_depth === 1,
   })
@@ -110,7 +108,7 @@ export function judge(
   const changesState =
     draft.stateKey !== undefined || typeof redacted?.original.state_key === 'string'
 
-  const row: Accepted['row'] = {
+  const row: EventRow = {
     event_id: eventId,
     room_id: room.room_id,
     position: ctx.positions.take(tx, topicsOf(draft, room, changesState)),
@@ -126,13 +124,14 @@ export function judge(
     transaction_id: draft.transactionId ?? null,
     delay_id: draft.delayId ?? null,
     sticky_until_ts: stickyUntil(draft, pdu, now),
+    pdu: json,
   }
   room.last_event_id = eventId
   room.last_event_hash = referenceHash
   room.last_depth = pdu.depth
   if (draft.stateKey !== undefined) states.set(row, pdu)
   if (changesState) room.state_version = row.position
-  return { room, draft, built, row, redacted }
+  return { room, draft, row, redacted }
 }
 
 /**

@@ -1,11 +1,25 @@
 /** From rows back to what they stand for. */
 import type { EventRow, RoomRow } from '../../db/schema.ts'
-import type { Pdu } from '../matrix/event.ts'
+import type { Context } from '../context.ts'
+import type { Pdu, SignedPdu } from '../matrix/event.ts'
 import { type RoomVersion, roomVersions } from '../matrix/room-versions.ts'
+import { signEvent } from '../matrix/signing.ts'
 
 /** The PDU of a stored event. Our own database is trusted. */
 export function parsePdu(row: Pick<EventRow, 'pdu'>): Pdu {
   return JSON.parse(row.pdu) as Pdu
+}
+
+/**
+ * The PDU of a stored event as other servers are to see it. What is stored bears no signature: it
+ * follows from the rest, is the same whenever it is made, and covers only what a redaction leaves.
+ */
+export function signedPdu(
+  { config, signingKey }: Context,
+  row: Pick<EventRow, 'pdu'>,
+  version: RoomVersion,
+): SignedPdu {
+  return signEvent(parsePdu(row), version, config.server_name, signingKey)
 }
 
 /** The rules by which a stored room lives. */

@@ -8,6 +8,7 @@
  * Spec: GET /sync "Joined Room", "Left Room", "Lazy-loading room members"; MSC4222
  */
 import { selectMembershipHistory } from '../../db/room-state.ts'
+import { selectRooms } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { selectRoomsWithChangedState } from '../../db/sync-reads.ts'
 import type { Requester } from '../accounts/requester.ts'
@@ -18,7 +19,7 @@ import { withFields } from '../matrix/event-fields.ts'
 import { type Filter, isUnfiltered } from '../matrix/filter.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import { presentForSync } from '../rooms/present-event.ts'
-import { parsePdu } from '../rooms/stored-event.ts'
+import { signedPdu, versionOf } from '../rooms/stored-event.ts'
 import { viewerOf } from '../rooms/timeline.ts'
 import { type Sight, selectSight, sightOfStay } from '../rooms/visibility.ts'
 import { stateTopic } from '../stream/notifier.ts'
@@ -175,10 +176,11 @@ async function roomSections(
   const viewer = viewerOf(ctx, requester)
   const events = await presentForSync(ctx.db, rowsOf.flat(), viewer, [...sights.values()], isAll)
   const sections = new Map<string, Section>()
+  const inFormat = await formatOf(ctx, request.filter, stretches)
   let next = 0
   stretches.forEach((stretch, i) => {
     const rows = rowsOf[i] ?? []
-    const wire = rows.map((row, j) => inFormat(request.filter, row, events[next + j]))
+    const wire = rows.map((row, j) => inFormat(row, events[next + j]))
     next += rows.length
     sections.set(stretch.roomId, sectionOf(request, stretch, timelines[i], wire))
   })
@@ -206,10 +208,24 @@ function sectionOf(
   }
 }
 
-/** As the filter wants to see it: in which format, and which fields of it. */
-function inFormat(filter: Filter, row: EventRow, event: ClientEvent | undefined): JsonObject {
-  const client = event as JsonObject | undefined
-  const isRaw = filter.event_format === 'federation'
-  const shown = isRaw ? { ...parsePdu(row), unsigned: client?.unsigned ?? {} } : client
-  return withFields(shown ?? {}, filter.event_fields)
+/** How the filter wants to see events: in which format, and which fields of it. */
+async function formatOf(
+  ctx: Context,
+  { event_format, event_fields }: Filter,
+  stretches: readonly Stretch[],
+): Promise<(row: EventRow, event: ClientEvent | undefined) => JsonObject> {
+  if (event_format !== 'federation') {
+    return (_, event) => withFields((event ?? {}) as JsonObject, event_fields)
+  }
+  const rooms = await selectRooms(
+    ctx.db,
+    stretches.map(({ roomId }) => roomId),
+  )
+  const versions = new Map(rooms.map(room => [room.room_id, versionOf(room)]))
+  return (row, event) => {
+    const version = versions.get(row.room_id)
+    if (!version) throw new Error('an event of no room')
+    const unsigned = event?.unsigned ?? {}
+    return withFields({ ...signedPdu(ctx, row, version), unsigned }, event_fields)
+  }
 }

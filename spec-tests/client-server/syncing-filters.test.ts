@@ -1,3 +1,4 @@
+import { createPublicKey, verify } from 'node:crypto'
 import { type Client, refusal } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
@@ -11,6 +12,19 @@ beforeAll(async () => {
   bob = await server.user('bob')
 })
 afterAll(() => server.stop())
+
+interface SignedEvent {
+  type: string
+  room_id: string
+  sender: string
+  content: JsonObject
+  hashes: { sha256: string }
+  signatures: Record<string, Record<string, string>>
+  depth: number
+  prev_events: string[]
+  auth_events: string[]
+  origin_server_ts: number
+}
 
 const filterPath = (user: Client, filterId = '') =>
   `/_matrix/client/v3/user/${encodeURIComponent(user.userId)}/filter${filterId && `/${filterId}`}`
@@ -206,6 +220,41 @@ describe('GET /_matrix/client/v3/sync?filter=', () => {
       content: { body: 'hello' },
     })
     expect(events.at(-1)).not.toHaveProperty('event_id')
+  })
+
+  test('in that format events are signed by the key that the server shows, redacted or not', async () => {
+    const raw = await alice.createRoom({ room_version: '11' })
+    await alice.redact(raw, await alice.say(raw, 'gone'), { reason: 'because' })
+    const filter = JSON.stringify({ event_format: 'federation', room: { rooms: [raw] } })
+    const { events } = (await alice.sync({ filter })).rooms.join?.[raw]?.timeline ?? { events: [] }
+    const keys = (await alice.ok('GET', '/_matrix/key/v2/server')) as {
+      verify_keys: Record<string, { key: string }>
+    }
+    const [[keyId, { key }] = ['', { key: '' }]] = Object.entries(keys.verify_keys)
+    const x = Buffer.from(key, 'base64').toString('base64url')
+    const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
+    for (const event of events.slice(-2) as unknown as SignedEvent[]) {
+      // Of both kinds of event, in version 11, a redaction keeps only these.
+      const { hashes, depth, prev_events, auth_events, origin_server_ts } = event
+      const { room_id, sender, type, content } = event
+      const covered = JSON.stringify({
+        auth_events,
+        content: content.redacts === undefined ? {} : { redacts: content.redacts },
+        depth,
+        hashes,
+        origin_server_ts,
+        prev_events,
+        room_id,
+        sender,
+        type,
+      })
+      const signature = Buffer.from(event.signatures.hs1?.[keyId] ?? '', 'base64')
+      expect(verify(null, Buffer.from(covered), publicKey, signature)).toBe(true)
+    }
+    expect(events.slice(-2).map(event => event.content)).toEqual([
+      {},
+      { redacts: expect.any(String), reason: 'because' },
+    ])
   })
 
   test('a room in which the filter leaves nothing to tell is not told of', async () => {
