@@ -4,17 +4,17 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { PGliteOptions } from '@electric-sql/pglite'
-import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient, sql } from 'kysely'
+import { type PostgresPool, sql } from 'kysely'
 import type pg from 'pg'
+import { kyselyOn } from './connection.ts'
 import { copyTemplate, DatabaseUnavailable, holdDataDir, publish } from './data-dir.ts'
 import { migrate } from './migrate.ts'
 import { OneWriteSocket } from './one-write-socket.ts'
 import { PgliteConnection } from './pglite-pool.ts'
 import { PgliteSocket } from './pglite-socket.ts'
-import type { Schema } from './schema.ts'
 import type { SharedPglite } from './shared-pglite.ts'
 import { sessionWrites, type TableWrites } from './table-writes.ts'
-import { assertOutsideTransaction, type Pool } from './transaction.ts'
+import type { Pool } from './transaction.ts'
 
 export { DatabaseUnavailable } from './data-dir.ts'
 
@@ -66,75 +66,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
 }
 
 /**
- * @param wire whether it has been cut
- * @param writes is told of what is written
- */
-export function kyselyOn(
-  pool: PostgresPool,
-  wire = { isCut: false },
-  writes = sessionWrites(),
-): Kysely<Schema> {
-  const assertWhole = () => {
-    if (wire.isCut) throw new Error('the connection was cut')
-  }
-  const guarded: PostgresPool = {
-    async connect() {
-      assertOutsideTransaction()
-      assertWhole()
-      const client = await pool.connect()
-      const query = (text: string, values: readonly unknown[]) =>
-        (client as unknown as pg.PoolClient).query(statement(text, values))
-      let begin: Promise<unknown> | undefined
-      let isWriter = false
-      return {
-        query: async (text: string, values: readonly unknown[]) => {
-          assertWhole()
-          if (!isWriter && writes.isWrite(text)) {
-            isWriter = true
-            writes.begin()
-          }
-          // Nobody waits for BEGIN alone: it goes out together with the first statement.
-          if (text === 'begin') {
-            begin = (client as unknown as pg.PoolClient).query({ name: text, text })
-            begin.catch(() => undefined)
-            return { command: 'BEGIN', rowCount: null, rows: [] }
-          }
-          const answer = query(text, values)
-          if (begin) {
-            answer.catch(() => undefined)
-            await begin
-            begin = undefined
-          }
-          return answer
-        },
-        release: () => {
-          if (isWriter) writes.end()
-          client.release()
-        },
-      } as unknown as PostgresPoolClient
-    },
-    end: () => pool.end(),
-  }
-  return new Kysely<Schema>({ dialect: new PostgresDialect({ pool: guarded }) })
-}
-
-/**
  * A statement is planned when it is prepared, perhaps for tables that are still empty, which would be
  * read as a whole; and the plan stays when they have grown.
  */
 const readNoTableAsAWhole = 'enable_seqscan=off'
-
-/** The statements that have a name under which PostgreSQL keeps them, parsed and planned. */
-const names = new Map<string, string>()
-/** Some statements are as long as their input; of those there may be any number. */
-const mostNames = 1_000
-
-function statement(text: string, values: readonly unknown[]): pg.QueryConfig {
-  if (values.length === 0) return { text }
-  const name = names.get(text) ?? (names.size < mostNames ? `s${names.size}` : undefined)
-  if (name !== undefined) names.set(text, name)
-  return { text, values: [...values], ...(name === undefined ? {} : { name }) }
-}
 
 /** How the driver reads what PostgreSQL sends. */
 function typesOf(driver: typeof pg): pg.CustomTypesConfig {

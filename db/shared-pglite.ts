@@ -5,7 +5,8 @@
  * A schema is three hundred files, and takes longer to make than all the rest of a server. So they
  * are files in memory, and the first server gets the schema that lies ready in the prepared database.
  */
-import { type Database, kyselyOn, startPglite, templateDir } from './open.ts'
+import { kyselyOn } from './connection.ts'
+import { type Database, startPglite, templateDir } from './open.ts'
 import { readIntoMemory } from './pglite-in-memory.ts'
 import type { PgliteConnection } from './pglite-pool.ts'
 import { SpareSchemas } from './spare-schemas.ts'
