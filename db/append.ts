@@ -3,6 +3,7 @@
  * longer than the rows do.
  */
 import { sql } from 'kysely'
+import { unawaited } from './connection.ts'
 import type { LockedRoom } from './rooms.ts'
 import type { EventRow } from './schema.ts'
 import { insertTexts, type SearchableText } from './search.ts'
@@ -29,5 +30,5 @@ export async function insertEvents(
       last_depth = changed.last_depth,
       state_version = changed.state_version
     FROM json_populate_recordset(NULL::rooms, ${JSON.stringify(rooms)}::text::json) AS changed
-    WHERE rooms.room_id = changed.room_id`.execute(tx.q)
+    WHERE rooms.room_id = changed.room_id ${unawaited}`.execute(tx.q)
 }

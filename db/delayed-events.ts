@@ -1,5 +1,6 @@
 /** MSC4140's table: what is scheduled, what is due, and what became of it. */
 import { type NotNull, type Selectable, sql } from 'kysely'
+import { unawaited } from './connection.ts'
 import type { DelayedEventCause, DelayedEventTable } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -48,7 +49,7 @@ export async function insertScheduled(
     SELECT ${columns}, 'scheduled'
     FROM json_populate_recordset(
       NULL::delayed_events, ${JSON.stringify(delayedEvents)}::text::json
-    )`.execute(tx.q)
+    ) ${unawaited}`.execute(tx.q)
 }
 
 /** How many each of these users has scheduled; who has none is left out. */
@@ -260,7 +261,7 @@ export async function recordSent(
       ${events.map(({ event_id }) => event_id)}::text[]
     ) AS sent (delay_id, event_id)
     WHERE delayed_events.delay_id = sent.delay_id
-      AND delayed_events.delay_id = ANY(${delayIds}::text[])`.execute(tx.q)
+      AND delayed_events.delay_id = ANY(${delayIds}::text[]) ${unawaited}`.execute(tx.q)
 }
 
 /** The same of those that were refused. @param refused.error as JSON */
@@ -275,7 +276,7 @@ export async function recordRefused(
       ${refused.map(({ delay_id }) => delay_id)}::text[],
       ${refused.map(({ error }) => error)}::text[]
     ) AS refused (delay_id, error)
-    WHERE delayed_events.delay_id = refused.delay_id`.execute(tx.q)
+    WHERE delayed_events.delay_id = refused.delay_id ${unawaited}`.execute(tx.q)
 }
 
 /** It was due and was refused. @returns undefined if somebody else decided it meanwhile */

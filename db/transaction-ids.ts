@@ -1,5 +1,6 @@
 /** Answers to idempotent requests. */
 import { sql } from 'kysely'
+import { unawaited } from './connection.ts'
 import type { Db, Tx } from './transaction.ts'
 
 export interface AnswerKey {
@@ -33,27 +34,31 @@ export async function selectAnswers(
 }
 
 /**
- * Waits for whoever is storing the same keys.
- *
- * @returns how many were stored; the others are taken: by a transaction that has committed, or by
- *   another answer here
+ * Waits for whoever is storing the same keys. The transaction fails, as {@link isAnswered} says, if one
+ * of them is taken: by a transaction that has committed, or by another answer here.
  */
 export async function insertAnswers(
   tx: Tx,
   answers: readonly { key: AnswerKey; response: string }[],
   now: number,
-): Promise<number> {
-  if (answers.length === 0) return 0
-  const { numAffectedRows } = await sql`
+): Promise<void> {
+  if (answers.length === 0) return
+  await sql`
     INSERT INTO transaction_ids (user_id, device_id, path, response, created_ts)
     SELECT given.*, ${now}::bigint FROM unnest(
       ${answers.map(({ key }) => key.userId)}::text[],
       ${answers.map(({ key }) => key.deviceId)}::text[],
       ${answers.map(({ key }) => key.path)}::text[],
       ${answers.map(({ response }) => response)}::text[]
-    ) AS given
-    ON CONFLICT DO NOTHING`.execute(tx.q)
-  return Number(numAffectedRows ?? 0)
+    ) AS given ${unawaited}`.execute(tx.q)
+}
+
+const uniqueViolation = '23505'
+
+/** Whether a transaction failed because a request that it answers has been answered. */
+export function isAnswered(error: unknown): boolean {
+  const { code, table } = error as { code?: unknown; table?: unknown }
+  return code === uniqueViolation && table === 'transaction_ids'
 }
 
 /** @returns how many, at most `limit`, were stored before `before` (Unix ms) and are gone now */

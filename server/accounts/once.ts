@@ -10,6 +10,7 @@ import {
   type AnswerKey,
   deleteAnswersBefore,
   insertAnswers,
+  isAnswered,
   selectAnswers,
 } from '../../db/transaction-ids.ts'
 import type { Context } from '../context.ts'
@@ -17,8 +18,6 @@ import type { JsonObject } from '../lib/json.ts'
 import type { Job } from '../lib/sweeper.ts'
 import { type Going, Together } from '../lib/together.ts'
 import { MatrixError } from '../matrix/errors.ts'
-
-class AnsweredMeanwhile extends Error {}
 
 /** What a request was answered before; undefined if it is new. */
 export type Answers = Together<AnswerKey, JsonObject | undefined>
@@ -102,8 +101,7 @@ async function store(
   answers: readonly { key: AnswerKey; answer: JsonObject }[],
 ): Promise<void> {
   const rows = answers.map(({ key, answer }) => ({ key, response: JSON.stringify(answer) }))
-  const stored = await insertAnswers(tx, rows, ctx.clock.now())
-  if (stored < rows.length) throw new AnsweredMeanwhile()
+  await insertAnswers(tx, rows, ctx.clock.now())
 }
 
 async function orAsAnswered<T extends JsonObject>(
@@ -114,7 +112,7 @@ async function orAsAnswered<T extends JsonObject>(
   try {
     return await run()
   } catch (error) {
-    if (!(error instanceof AnsweredMeanwhile)) throw error
+    if (!isAnswered(error)) throw error
     const answer = await ctx.answers.do(key)
     if (!answer) throw new Error('an answer was taken and is not there')
     return answer as T

@@ -116,10 +116,12 @@ export async function scheduleTogether(
 ): Promise<({ delay_id: string } | MatrixError)[]> {
   // One at a time for each user, so that the counts below are still true when we insert.
   const userIds = schedulings.map(({ requester }) => requester.userId)
-  const users = await lockUsers(tx, userIds)
-  // They stay until we have inserted: what is scheduled for one is finalised when it is deleted.
   const roomIds = schedulings.map(({ roomId }) => roomId)
-  const rooms = await selectRoomsToStay(tx, roomIds)
+  const [users, rooms] = await Promise.all([
+    lockUsers(tx, userIds),
+    // They stay until we have inserted: what is scheduled for one is finalised when it is deleted.
+    selectRoomsToStay(tx, roomIds),
+  ])
   const { max_scheduled_per_user: most } = ctx.config.delayed_events
   const takeOne = await ctx.scheduledAtMost.within(most, userIds, ids => countScheduledOf(tx, ids))
   const now = ctx.clock.now()
