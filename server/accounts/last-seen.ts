@@ -11,10 +11,18 @@ const betweenWritesMs = 60_000
 /** Longer ones say nothing more. */
 const maxUserAgentLength = 255
 
+interface Sight {
+  requester: Requester
+  from: { ip: string; userAgent: string | undefined }
+  /** Unix ms */
+  at: number
+}
+
 export class LastSeen {
   readonly #clock: Clock
   readonly #db: Pool
-  readonly #unwritten = new Map<string, Sighting>()
+  /** By user and device. */
+  readonly #unwritten = new Map<string, Sight>()
   #timer: Timer | undefined
   #writing: Promise<void> = Promise.resolve()
 
@@ -26,17 +34,9 @@ export class LastSeen {
   /** @param from `ip` may be empty: the client has hung up */
   note(requester: Requester, from: { ip: string; userAgent: string | undefined }): void {
     if (requester.deviceId === '') return
-    const { userId, deviceId } = requester
-    this.#unwritten.set(JSON.stringify([userId, deviceId]), {
-      user_id: userId,
-      device_id: deviceId,
-      last_seen_ts: this.#clock.now(),
-      last_seen_ip: from.ip,
-      // Of a header's bytes, what every database can keep.
-      last_seen_user_agent: (from.userAgent ?? '')
-        .slice(0, maxUserAgentLength)
-        .replace(/[^ -~]/g, '?'),
-    })
+    // In a user ID is no space.
+    const key = `${requester.userId} ${requester.deviceId}`
+    this.#unwritten.set(key, { requester, from, at: this.#clock.now() })
     this.#timer ??= this.#clock.timer(this.#clock.now() + betweenWritesMs, () => {
       // What could not be written is seen again, or was not worth a failure.
       void this.write().catch(() => undefined)
@@ -47,7 +47,7 @@ export class LastSeen {
   async write(): Promise<void> {
     this.#timer?.cancel()
     this.#timer = undefined
-    const sightings = [...this.#unwritten.values()]
+    const sightings = [...this.#unwritten.values()].map(sightingOf)
     this.#unwritten.clear()
     const before = this.#writing
     const write = async () => {
@@ -56,5 +56,18 @@ export class LastSeen {
     }
     this.#writing = write()
     await this.#writing
+  }
+}
+
+function sightingOf({ requester, from, at }: Sight): Sighting {
+  return {
+    user_id: requester.userId,
+    device_id: requester.deviceId,
+    last_seen_ts: at,
+    last_seen_ip: from.ip,
+    // Of a header's bytes, what every database can keep.
+    last_seen_user_agent: (from.userAgent ?? '')
+      .slice(0, maxUserAgentLength)
+      .replace(/[^ -~]/g, '?'),
   }
 }

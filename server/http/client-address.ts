@@ -1,4 +1,5 @@
 /** Where a request comes from. */
+import type { Socket } from 'node:net'
 import type { Request } from 'express'
 import ipaddr from 'ipaddr.js'
 
@@ -7,7 +8,20 @@ import ipaddr from 'ipaddr.js'
  * `X-Forwarded-For` says. Empty if the client has hung up.
  */
 export function addressOf(request: Request): string {
-  const address = request.ip ?? ''
+  if (request.headers['x-forwarded-for'] !== undefined) return normalised(request.ip)
+  // A connection comes from one place as long as it lasts, and bears many requests.
+  const { socket } = request
+  let address = addresses.get(socket)
+  if (address === undefined) {
+    address = normalised(socket.remoteAddress)
+    addresses.set(socket, address)
+  }
+  return address
+}
+
+const addresses = new WeakMap<Socket, string>()
+
+function normalised(address = ''): string {
   return ipaddr.isValid(address) ? ipaddr.process(address).toString() : ''
 }
 

@@ -185,7 +185,9 @@ export function endpoint<
     const call = {
       ctx,
       requester,
-      address: networkOf(request),
+      get address() {
+        return networkOf(request)
+      },
       params: params && parse(params, request.params, 'path'),
       query: query && parse(query, given, 'query'),
       body:

@@ -1,5 +1,5 @@
 /** Ids and secrets. The only source of chance in the server. */
-import { createHash, createHmac, randomBytes, randomInt } from 'node:crypto'
+import { createHmac, hash, randomBytes, randomInt } from 'node:crypto'
 
 /** Unguessable: `bytes` of entropy (16 = 128 bit) in the alphabet `[0-9A-Za-z_-]`. */
 export function randomToken(bytes: number): string {
@@ -15,7 +15,7 @@ export function randomLetters(length: number): string {
 
 /** How a secret is kept: it can be recognised again, but not read back. */
 export function hashSecret(secret: string): string {
-  return createHash('sha256').update(secret).digest('base64url')
+  return hash('sha256', secret, 'base64url')
 }
 
 /** A secret that `key` makes of a purpose: always the same one, and nobody else can make it. */
