@@ -62,31 +62,57 @@ export interface SearchPage {
 
 const rank = (term: string) => sql<number>`ts_rank(words, ${asWords(term)})::float8`
 
-/** All texts; or the latest ones, up to a position (inclusive). */
-export type Texts = 'all' | { upTo: number }
+/**
+ * Those that the index of words gives, the first {@link mostIndexed} of them as they lie in the table,
+ * in general the oldest; or the latest ones, up to a position (inclusive); or both. Of the latest,
+ * none is left out as far as they go.
+ */
+export type Texts = 'indexed' | 'any' | LatestTexts
+export interface LatestTexts {
+  upTo: number
+}
 
+/** So many of what the index of words gives are looked at. */
+export const mostIndexed = 2_000
 /** So many of the latest texts are looked at one by one, divided among the rooms … */
 const mostTexts = 2_000
 /** … but of each as many as this. */
 const fewestTexts = 50
 
+const columns = sql`event_id, room_id, position, key, words`
+
+/** What the index gives, and may be read. Bounded before that, or much that may not be would be read. */
+function indexedTexts(query: SearchQuery): RawBuilder<unknown> {
+  return sql`SELECT ${columns} FROM (${indexed(query)}) AS indexed
+    WHERE ${isReadable('indexed', query.rooms)}`
+}
+
+function indexed({ rooms, term }: SearchQuery): RawBuilder<unknown> {
+  const words = rooms.map(({ roomId }) => quoted(roomWord(roomId))).join(' | ')
+  return sql`SELECT ${columns} FROM searchable_texts
+    WHERE words @@ (${asWords(term)} && ${words}::tsquery) LIMIT ${mostIndexed}`
+}
+
+function textsOf(query: SearchQuery, texts: Texts): RawBuilder<SearchableTextRow> {
+  if (texts === 'indexed') return sql`(${indexedTexts(query)})`
+  if (texts === 'any') {
+    const latest = { upTo: Number.MAX_SAFE_INTEGER }
+    return sql`(WITH ${latestTexts(query, latest)}
+      SELECT ${columns} FROM latest WHERE words IS NOT NULL UNION ${indexedTexts(query)})`
+  }
+  return sql`(WITH ${latestTexts(query, texts)}
+    SELECT * FROM latest
+    WHERE words IS NOT NULL AND position >= coalesce((
+      SELECT max(oldest) FROM (
+        SELECT min(position) AS oldest FROM latest
+        GROUP BY n HAVING count(*) = ${textsOfEach(query)}) AS full_ranges), 0))`
+}
+
 function matching(db: Db, query: SearchQuery, texts: Texts) {
-  const rooms = query.rooms.map(({ roomId }) => quoted(roomWord(roomId))).join(' | ')
   const words = asWords(query.term)
-  const from =
-    texts === 'all'
-      ? sql<SearchableTextRow>`(SELECT * FROM searchable_texts
-          WHERE words @@ (${words} && ${rooms}::tsquery)
-            AND ${isReadable('searchable_texts', query.rooms)})`
-      : sql<SearchableTextRow>`(WITH ${latestTexts(query, texts.upTo)}
-          SELECT * FROM latest
-          WHERE words IS NOT NULL AND position >= coalesce((
-            SELECT max(oldest) FROM (
-              SELECT min(position) AS oldest FROM latest
-              GROUP BY n HAVING count(*) = ${textsOfEach(query)}) AS full_ranges), 0))`
   return (
     db.q
-      .selectFrom(from.as('searchable_texts'))
+      .selectFrom(textsOf(query, texts).as('searchable_texts'))
       // One by one: for a join, the planner may read all events.
       .crossJoinLateral(eb =>
         eb
@@ -113,26 +139,57 @@ function textsOfEach({ rooms }: SearchQuery): number {
   return Math.max(Math.ceil(mostTexts / stretches), fewestTexts)
 }
 
-/**
- * The latest texts of each stretch (`n`) that may be read, from the end of an index; without their
- * words if they do not match. Of a stretch that has more, nothing is known of what is older than
- * the oldest of them. (For `room_id = …` the planner would expect few, and sort the whole room.)
- */
-function latestTexts(query: SearchQuery, upTo: number): RawBuilder<unknown> {
-  const all = query.rooms.flatMap(({ roomId, ranges }) => ranges.map(one => ({ roomId, ...one })))
-  return sql`latest AS MATERIALIZED (
-    SELECT n, event_id, room_id, position, key,
-      CASE WHEN words @@ ${asWords(query.term)} THEN words END AS words
-    FROM unnest(
+/** The stretches of rooms that may be read, up to a position (inclusive): of_room, first, last, n. */
+function stretches({ rooms }: SearchQuery, upTo: number): RawBuilder<unknown> {
+  const all = rooms.flatMap(({ roomId, ranges }) => ranges.map(one => ({ roomId, ...one })))
+  return sql`unnest(
       ${all.map(range => range.roomId)}::text[],
       ${all.map(range => range.from)}::bigint[],
       ${all.map(range => Math.min(range.upTo, upTo))}::bigint[]
-    ) WITH ORDINALITY AS stretch (of_room, first, last, n)
+    ) WITH ORDINALITY AS stretch (of_room, first, last, n)`
+}
+
+/** From the end of an index. (For `room_id = …` the planner would expect few, and sort the room.) */
+const isInStretch = sql`(room_id, position) >= (of_room, first)
+  AND (room_id, position) <= (of_room, last)
+  ORDER BY room_id DESC, position DESC`
+
+/**
+ * The latest texts of each stretch (`n`) that may be read; without their words if they do not match.
+ * Of a stretch that has more, nothing is known of what is older than the oldest of them.
+ */
+function latestTexts(query: SearchQuery, texts: LatestTexts): RawBuilder<unknown> {
+  return sql`latest AS MATERIALIZED (
+    SELECT n, event_id, room_id, position, key,
+      CASE WHEN words @@ ${asWords(query.term)} THEN words END AS words
+    FROM ${stretches(query, texts.upTo)}
     CROSS JOIN LATERAL (
-      SELECT * FROM searchable_texts
-      WHERE (room_id, position) >= (of_room, first) AND (room_id, position) <= (of_room, last)
-      ORDER BY room_id DESC, position DESC LIMIT ${textsOfEach(query)}
+      SELECT * FROM searchable_texts WHERE ${isInStretch} LIMIT ${textsOfEach(query)}
     ) AS texts)`
+}
+
+/** Where the latest texts end: above it, all have been looked at. 0: these are all texts. */
+export async function selectEndOfLatest(
+  db: Db,
+  query: SearchQuery,
+  texts: LatestTexts,
+): Promise<number> {
+  const { rows } = await sql<{ position: number }>`
+    SELECT position FROM ${stretches(query, texts.upTo)}
+    CROSS JOIN LATERAL (
+      SELECT position FROM searchable_texts
+      WHERE ${isInStretch} OFFSET ${textsOfEach(query) - 1} LIMIT 1
+    ) AS texts
+    ORDER BY position DESC LIMIT 1`.execute(db.q)
+  return rows[0]?.position ?? 0
+}
+
+/** Whether the index of words gives fewer than {@link mostIndexed}, which then are all. */
+export async function areFew(db: Db, query: SearchQuery): Promise<boolean> {
+  if (query.rooms.length === 0) return true
+  const { rows } = await sql<{ count: number }>`
+    SELECT count(*) FROM (${indexed(query)}) AS indexed`.execute(db.q)
+  return (rows[0]?.count ?? 0) < mostIndexed
 }
 
 /** A word as it stands in the text form of a tsquery. */

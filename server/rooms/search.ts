@@ -8,10 +8,12 @@ import { selectAround } from '../../db/events.ts'
 import { selectJoinedRooms, selectMembersAt, selectStateAt } from '../../db/room-state.ts'
 import type { EventRow, SearchableKey } from '../../db/schema.ts'
 import {
+  areFew,
   countMatches,
   type SearchCursor,
   type SearchPage,
   type SearchQuery,
+  selectEndOfLatest,
   selectMatches,
 } from '../../db/search.ts'
 import type { Db } from '../../db/transaction.ts'
@@ -33,6 +35,8 @@ const maxLimit = 100
 const mostCounted = 10_000
 /** A word that so many of the latest texts have is looked for in those. Decision 0058. */
 const commonFrom = 50
+/** So often the latest texts before those that were looked at are, for what was common long ago. */
+const mostLooksBack = 4
 
 export type GroupKey = 'room_id' | 'sender'
 
@@ -73,10 +77,8 @@ export async function searchEvents(
   const query = { term: request.term, keys: request.keys, rooms: sights, filter, ignored }
   const limit = Math.min(Math.max(filter.limit ?? defaultLimit, 1), maxLimit)
   const page = { orderBy: request.orderBy, after: batch?.after, limit }
-  const { count, found } = await findMatches(ctx.db, query, page, now)
+  const { count, found, nextAfter } = await findMatches(ctx.db, query, page, now)
 
-  const isFull = found.length === limit
-  const last = found.at(-1)
   const present = (rows: EventRow[]) => presentEvents(ctx.db, rows, viewer, sights)
   const events = await present(found)
   const contexts = await contextsOf(ctx, request, found, { rooms: sights, ignored }, present)
@@ -90,28 +92,68 @@ export async function searchEvents(
     highlights: wordsOf(request.term),
     results,
     ...(request.withState ? { state: await stateOf(ctx, found, sights, present) } : {}),
-    ...(request.groupBy.length > 0 ? { groups: groupsOf(request, found, isFull) } : {}),
-    ...(isFull && last ? { next_batch: formatBatch(request, last) } : {}),
+    ...(request.groupBy.length > 0
+      ? { groups: groupsOf(request, found, nextAfter !== undefined) }
+      : {}),
+    ...(nextAfter ? { next_batch: formatBatch(request, nextAfter) } : {}),
   }
 }
 
 /**
  * What most texts have is looked for in the latest ones: there are enough of them, and to find all
- * would be to read all. What is rarer is found by the index of words, wherever it is.
+ * would be to read all. What is rare is found by the index of words, wherever it is. And what was common
+ * long ago is looked for further back, page by page; by rank, some of it is weighed.
  *
- * @returns count: of what is common, at least so many
+ * @returns count: of what is common, at least so many; `nextAfter`: where the next page goes on,
+ *   undefined if there is none
  */
-async function findMatches(db: Db, query: SearchQuery, page: SearchPage, now: number) {
+async function findMatches(
+  db: Db,
+  query: SearchQuery,
+  page: SearchPage,
+  now: number,
+): Promise<{ count: number; found: Found[]; nextAfter: SearchCursor | undefined }> {
+  const { orderBy, after } = page
+  const upTo = orderBy === 'recent' && after ? after.position - 1 : now
   const latest = await countMatches(db, query, { upTo: now }, mostCounted)
   const isCommon = latest >= commonFrom
-  const count = isCommon ? latest : await countMatches(db, query, 'all', mostCounted)
   if (isCommon) {
-    const { orderBy, after } = page
-    const upTo = orderBy === 'recent' && after ? after.position - 1 : now
     const found = await selectMatches(db, query, { upTo }, page)
-    if (orderBy === 'rank' || found.length === page.limit) return { count, found }
+    if (orderBy === 'rank' || found.length === page.limit) return pageOf(latest, found, page)
   }
-  return { count, found: await selectMatches(db, query, 'all', page) }
+  if (await areFew(db, query)) {
+    const count = isCommon ? latest : await countMatches(db, query, 'indexed', mostCounted)
+    return pageOf(count, await selectMatches(db, query, 'indexed', page), page)
+  }
+  const count = isCommon ? latest : await countMatches(db, query, 'any', mostCounted)
+  if (orderBy === 'rank') {
+    return pageOf(count, await selectMatches(db, query, 'any', page), page)
+  }
+  return { count, ...(await selectFurtherBack(db, query, page, upTo)) }
+}
+
+/** Less than a page, perhaps nothing, if little is there; the next page then goes on where this ends. */
+async function selectFurtherBack(
+  db: Db,
+  query: SearchQuery,
+  page: SearchPage,
+  upTo: number,
+): Promise<{ found: Found[]; nextAfter: SearchCursor | undefined }> {
+  const found: Found[] = []
+  let end = upTo + 1
+  for (let looks = 0; looks < mostLooksBack; looks++) {
+    const texts = { upTo: end - 1 }
+    const limit = page.limit - found.length
+    found.push(...(await selectMatches(db, query, texts, { ...page, limit })))
+    if (found.length === page.limit) return { found, nextAfter: found.at(-1) }
+    end = await selectEndOfLatest(db, query, texts)
+    if (end === 0) return { found, nextAfter: undefined }
+  }
+  return { found, nextAfter: { position: end } }
+}
+
+function pageOf(count: number, found: Found[], { limit }: SearchPage) {
+  return { count, found, nextAfter: found.length === limit ? found.at(-1) : undefined }
 }
 
 const wire = (value: ClientEvent | ClientEvent[] | undefined) => (value ?? null) as JsonValue
@@ -205,7 +247,7 @@ async function stateOf(
   return state
 }
 
-function groupsOf(request: SearchRequest, found: readonly Found[], isFull: boolean): JsonObject {
+function groupsOf(request: SearchRequest, found: readonly Found[], hasMore: boolean): JsonObject {
   const groups: JsonObject = {}
   for (const key of request.groupBy) {
     const values = [...new Set(found.map(row => row[key]))]
@@ -213,7 +255,7 @@ function groupsOf(request: SearchRequest, found: readonly Found[], isFull: boole
       values.map((value, order) => {
         const ofGroup = found.filter(row => row[key] === value)
         const last = ofGroup.at(-1)
-        const next = isFull && last ? formatBatch(request, last, { key, value }) : undefined
+        const next = hasMore && last ? formatBatch(request, last, { key, value }) : undefined
         return [
           value,
           {
@@ -230,7 +272,7 @@ function groupsOf(request: SearchRequest, found: readonly Found[], isFull: boole
 
 function formatBatch(
   request: SearchRequest,
-  last: Found,
+  last: SearchCursor,
   group?: { key: GroupKey; value: string },
 ): string {
   const place = request.orderBy === 'rank' ? `r${last.rank}_${last.position}` : `p${last.position}`

@@ -270,3 +270,53 @@ describe('POST /search for a word that is everywhere', () => {
     }
   })
 })
+
+describe('POST /search for a word that was everywhere long ago', () => {
+  let room: Room
+  beforeAll(async () => {
+    room = await makeRoom()
+    await server.enlarge(room.id, { messages: 20_000 })
+    await room.owner.say(room.id, 'it runs and runs')
+    await server.enlarge(room.id, { messages: 9_000 })
+    await room.owner.say(room.id, 'one hourglass more')
+    await room.owner.say(room.id, 'it runs and runs')
+    await server.enlarge(room.id, { messages: 1_000 })
+  })
+
+  const found = async (order_by: string, next_batch?: string): Promise<JsonObject> => {
+    const room_events = { search_term: 'hourglass', order_by, filter: { limit: 100 } }
+    const body = { search_categories: { room_events } }
+    const answer = await room.reader.ok('POST', `${v3}/search`, { query: { next_batch }, body })
+    return answer.search_categories.room_events
+  }
+  const bodies = ({ results }: JsonObject): string[] =>
+    results.map(({ result }: JsonObject) => result.content.body)
+
+  test.each(['recent', 'rank'])('order_by=%s does not look at all that have it', async order_by => {
+    const { rows, places } = await server.rowsRead(() => found(order_by))
+    // The index says where all are; that is asked twice, and for a page by rank once more.
+    expect(places).toBeGreaterThan(2 * 20_000)
+    expect(rows - places).toBeLessThan(30_000)
+  })
+
+  test('by time, a page may end before it is full, and the next goes on from there', async () => {
+    const first = await found('recent')
+    // Of 10,000 texts in which it is once, 8,000 are looked through.
+    expect(bodies(first)).toEqual(['one hourglass more'])
+    const second = await found('recent', first.next_batch)
+    const third = await found('recent', second.next_batch)
+    const ids = [second, third].flatMap(({ results }) =>
+      results.map(({ result }: JsonObject) => result.event_id),
+    )
+    // The last of those that were said 20,000 times, each with its number, and those right before it.
+    const original = String(ids[0]).replace(/20000$/, '')
+    expect(ids).toEqual(Array.from({ length: 200 }, (_, i) => `${original}${20_000 - i}`))
+  })
+
+  test('by rank, the latest that have it are weighed beside as many of the others as are looked at', async () => {
+    const page = await found('rank')
+    expect(page.count).toBe(2_001)
+    expect(page.results).toHaveLength(100)
+    expect(page.next_batch).toBeDefined()
+  })
+})
