@@ -52,8 +52,8 @@ async function attempt(
   try {
     return await client.request(method, path, options)
   } catch (error) {
-    // What fetch throws; of another realm than jest's.
-    expect(error).toHaveProperty('name', 'TypeError')
+    // Also of a connection that is closed in good order before an answer.
+    expect(error).toHaveProperty('code', 'ECONNRESET')
     return undefined
   }
 }
@@ -98,7 +98,7 @@ describe('answer_lost: the work is committed, and the connection closes without 
 describe('connection_reset: before anything is done', () => {
   test('nothing has been done, and the next attempt does it', async () => {
     await set({ kind: 'connection_reset', user_id: alice.userId })
-    await expect(alice.say(room, 'reset')).rejects.toMatchObject({ cause: { code: 'ECONNRESET' } })
+    await expect(alice.say(room, 'reset')).rejects.toThrow('read ECONNRESET')
     expect((await heard())[0]).not.toBe('reset')
     await alice.say(room, 'not reset')
     expect((await heard())[0]).toBe('not reset')

@@ -228,7 +228,7 @@ describe('restart and crash', () => {
   test('a crash answers nobody', async () => {
     const { next_batch: since } = await alice.sync()
     const poll = alice.sync({ since, timeout: 30_000 })
-    const cut = expect(poll).rejects.toThrow('fetch failed')
+    const cut = expect(poll).rejects.toThrow('socket hang up')
     while (hs.waiting() !== 1) await new Promise(resolve => setImmediate(resolve))
     await hs.crash()
     await cut

@@ -1,5 +1,6 @@
 /** A Matrix client that says exactly what it is told to, over HTTP. */
 import { createHmac } from 'node:crypto'
+import { exchange } from './http.ts'
 import { mustConform } from './must-conform.ts'
 import type { Json, JsonObject, MessagesPage, SyncResponse, WireEvent } from './wire.ts'
 
@@ -68,18 +69,19 @@ export class Client {
     )
     const target = `${path}${parameters.length ? `?${parameters.join('&')}` : ''}`
     const isRaw = typeof body === 'string' || body instanceof Uint8Array
-    const response = await fetch(`${this.#baseUrl()}${target}`, {
+    const answer = await exchange({
       method,
+      url: `${this.#baseUrl()}${target}`,
       headers: { ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }), ...headers },
-      ...(body === undefined ? {} : { body: isRaw ? (body as string) : JSON.stringify(body) }),
-      ...(signal ? { signal } : {}),
+      body: body === undefined || isRaw ? body : JSON.stringify(body),
+      signal,
     })
-    const text = await response.text()
+    const { status, text } = answer
     mustConform({
       method,
       path: target,
-      status: response.status,
-      contentType: response.headers.get('content-type'),
+      status,
+      contentType: answer.contentType,
       text,
     })
     let parsed: JsonObject = {}
@@ -88,7 +90,14 @@ export class Client {
     } catch {
       // Not every answer is JSON; the test that minds looks at `text`.
     }
-    return { status: response.status, headers: response.headers, body: parsed, text }
+    return {
+      status,
+      get headers() {
+        return answer.headers
+      },
+      body: parsed,
+      text,
+    }
   }
 
   /** As {@link request}; throws RequestFailed unless the status is 2xx. */
