@@ -58,19 +58,30 @@ const room = await alice.createRoom({
 await bob.join(room)
 const save = await hs.snapshot()
 
-const startedAt = performance.now()
-const first = await play(hs, alice, bob, room)
-let different = 0
-for (let i = 1; i < times; i++) {
-  await hs.restore(save)
-  const log = await play(hs, alice, bob, room)
-  if (isDeepStrictEqual(log, first)) continue
-  different += 1
-  process.stdout.write(`${JSON.stringify(first)}\n${JSON.stringify(log)}\n`)
+/** How long one takes, and how long of that putting the server back. */
+function tell(done: number): void {
+  const ms = (all: number) => `${(all / done).toFixed(0)} ms`
+  process.stdout.write(
+    `${done} times, ${different} of them different, ` +
+      `${ms(performance.now() - startedAt)} each, ${ms(restoringMs)} of it to restore\n`,
+  )
 }
-const perMs = (performance.now() - startedAt) / times
+
+const startedAt = performance.now()
+let restoringMs = 0
+let different = 0
+const first = await play(hs, alice, bob, room)
+for (let i = 1; i < times; i++) {
+  const restoringAt = performance.now()
+  await hs.restore(save)
+  restoringMs += performance.now() - restoringAt
+  const log = await play(hs, alice, bob, room)
+  if (!isDeepStrictEqual(log, first)) {
+    different += 1
+    process.stdout.write(`${JSON.stringify(first)}\n${JSON.stringify(log)}\n`)
+  }
+  if ((i + 1) % 100 === 0 && i + 1 < times) tell(i + 1)
+}
+tell(times)
 await hs.stop()
-process.stdout.write(
-  `${times} times, ${different} of them different, ${perMs.toFixed(0)} ms each\n`,
-)
 if (different > 0) process.exitCode = 1
