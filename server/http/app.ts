@@ -98,11 +98,13 @@ function mount(
   endpoints: readonly Endpoint[],
   around: Around | undefined,
 ): void {
-  const paths = new Set(endpoints.flatMap(endpoint => endpoint.paths))
-  for (const path of paths) {
+  const byPath = new Map<string, Endpoint[]>()
+  for (const endpoint of endpoints) {
+    for (const path of endpoint.paths) byPath.set(path, [...(byPath.get(path) ?? []), endpoint])
+  }
+  for (const [path, ofPath] of byPath) {
     const route = app.route(path)
-    for (const endpoint of endpoints) {
-      if (!endpoint.paths.includes(path)) continue
+    for (const endpoint of ofPath) {
       const method = endpoint.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete'
       route[method](endpoint.run(ctx, around))
     }
