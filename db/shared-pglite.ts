@@ -26,7 +26,11 @@ export class SharedPglite {
   private constructor(connection: PgliteConnection, lost: Promise<Error>) {
     this.#connection = connection
     this.#lost = lost
-    this.#schemas = new SpareSchemas({ q: kyselyOn(connection.pool('pg_catalog')) }, 'spare_')
+    this.#schemas = new SpareSchemas(
+      { q: kyselyOn(connection.pool('pg_catalog')) },
+      'spare_',
+      false,
+    )
     this.#schemas.add('public')
   }
 

@@ -48,7 +48,7 @@ export class SharedPostgres {
 
   private constructor(q: Query, number: number) {
     this.#q = q
-    this.#schemas = new SpareSchemas({ q }, `${spare}${number}_`)
+    this.#schemas = new SpareSchemas({ q }, `${spare}${number}_`, true)
   }
 
   /** A schema of this name, with empty tables. */

@@ -128,33 +128,61 @@ test('tables with many dead rows are not handed on', async () => {
 // The embedded database ends with the process.
 if (url !== undefined)
   describe('on a PostgreSQL server', () => {
-    const spares = (db: Db, of: number) =>
-      sql`SELECT FROM pg_namespace WHERE nspname ~ ${`^hourglass_spare_${of}_`}`.execute(db.q)
+    /** Spare schemas, seen from outside, of the processes that have these numbers. */
+    const watch = async (
+      run: (spares: (of: number) => Promise<string[]>, db: Db) => Promise<void>,
+    ) => {
+      const watching = name()
+      await shared.make(watching)
+      await within(watching, db =>
+        run(async of => {
+          const { rows } = await sql<{ name: string }>`SELECT nspname AS name FROM pg_namespace
+            WHERE nspname ~ ${`^hourglass_spare_${of}_`} ORDER BY nspname`.execute(db.q)
+          return rows.map(row => row.name)
+        }, db),
+      )
+      await shared.drop(watching)
+    }
 
     test('nothing is left behind, not even by a process that was killed', async () => {
       const [living, dead, ours] = [number(), number(), number()]
       const other = await SharedPostgres.start(url, living)
-      const otherSchema = name()
-      await other.make(otherSchema)
-      await other.drop(otherSchema)
       const one = await SharedPostgres.start(url, ours)
-      const schema = name()
-      await one.make(schema)
-      await one.drop(schema)
-
-      const watching = name()
-      await shared.make(watching)
-      await within(watching, async db => {
+      for (const started of [other, one]) {
+        const schema = name()
+        await started.make(schema)
+        await started.drop(schema)
+      }
+      await watch(async (spares, db) => {
         await sql`CREATE SCHEMA ${sql.id(`hourglass_spare_${dead}_1`)}`.execute(db.q)
-        expect((await spares(db, ours)).rows).toHaveLength(1)
+        expect(await spares(ours)).toHaveLength(1)
         await one.stop()
-        expect((await spares(db, ours)).rows).toEqual([])
-        expect((await spares(db, dead)).rows).toEqual([])
-        expect((await spares(db, living)).rows).toHaveLength(1)
+        expect(await spares(ours)).toEqual([])
+        expect(await spares(dead)).toEqual([])
+        expect(await spares(living)).toHaveLength(1)
         await other.stop()
-        expect((await spares(db, living)).rows).toEqual([])
+        expect(await spares(living)).toEqual([])
       })
-      await shared.drop(watching)
+    })
+
+    test('who has two at the same time finds the third made, and none is left behind', async () => {
+      const ours = number()
+      const one = await SharedPostgres.start(url, ours)
+      const [first, second, third] = [name(), name(), name()]
+      await watch(async spares => {
+        await one.make(first)
+        await one.make(second)
+        let ahead: string[] = []
+        while (ahead.length === 0) ahead = await spares(ours)
+        await one.make(third)
+        expect(await spares(ours)).not.toContain(ahead[0])
+        const tables = await Promise.all([first, second, third].map(schema => within(schema, oids)))
+        expect(new Set(tables.flat()).size).toBe(tables.flat().length)
+        // The fourth is being made.
+        for (const schema of [first, second, third]) await one.drop(schema)
+        await one.stop()
+        expect(await spares(ours)).toEqual([])
+      })
     })
 
     test('who cannot be reached is named', async () => {

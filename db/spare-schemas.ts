@@ -17,12 +17,19 @@ export class SpareSchemas {
   readonly #spare: string[] = []
   /** Of a schema's rows, how many are dead: perhaps nobody has cleared them away. */
   readonly #dead = new Map<string, number>()
-  #spares = 0
+  readonly #makesAhead: boolean
+  #ahead: Promise<string | undefined> | undefined
+  #made = 0
+  #names = 0
 
-  /** @param prefix begins the names of schemas that are nobody's */
-  constructor(db: Db, prefix: string) {
+  /**
+   * @param prefix begins the names of schemas that are nobody's
+   * @param makesAhead whether another can be made while who has asked for one is busy with it
+   */
+  constructor(db: Db, prefix: string, makesAhead: boolean) {
     this.#db = db
     this.#prefix = prefix
+    this.#makesAhead = makesAhead
   }
 
   /** A schema that is there, migrated and empty. */
@@ -32,9 +39,16 @@ export class SpareSchemas {
 
   /** A schema of this name, with empty tables. */
   async take(schema: string): Promise<void> {
-    const spare = this.#spare.pop()
-    if (spare === undefined) await makeSchema(this.#db.q, schema)
-    else await this.#rename(spare, schema)
+    const left = this.#spare.pop()
+    if (left !== undefined) return this.#rename(left, schema)
+    const ahead = this.#ahead
+    this.#ahead = undefined
+    const made = await ahead
+    if (made === undefined) await makeSchema(this.#db.q, schema)
+    else await this.#rename(made, schema)
+    this.#made += 1
+    // Most tests have one server. Who has a second at the same time may well have a third.
+    if (this.#makesAhead && this.#made > 1) this.#ahead ??= this.#make()
   }
 
   /** Nobody uses it any more. */
@@ -42,15 +56,32 @@ export class SpareSchemas {
     const dead = (this.#dead.get(schema) ?? 0) + (await emptyAnew(this.#db, schema))
     this.#dead.set(schema, dead)
     if (dead > mostDead) return this.#drop(schema)
-    this.#spares += 1
-    const spare = `${this.#prefix}${this.#spares}`
+    const spare = this.#name()
     await this.#rename(schema, spare)
     this.#spare.push(spare)
   }
 
   /** Drop those that are nobody's. */
   async drop(): Promise<void> {
+    const ahead = await this.#ahead
+    if (ahead !== undefined) this.#spare.push(ahead)
     for (const schema of this.#spare.splice(0)) await this.#drop(schema)
+  }
+
+  /** @returns undefined if it cannot be made: who needs one will be told why */
+  async #make(): Promise<string | undefined> {
+    const schema = this.#name()
+    try {
+      await makeSchema(this.#db.q, schema)
+      return schema
+    } catch {
+      return undefined
+    }
+  }
+
+  #name(): string {
+    this.#names += 1
+    return `${this.#prefix}${this.#names}`
   }
 
   async #drop(schema: string): Promise<void> {
