@@ -5,7 +5,7 @@
 import { expressionBuilder, sql } from 'kysely'
 import { passes, type TimelineFilter } from './events.ts'
 import { fixed } from './fixed.ts'
-import type { MembershipRow } from './room-state.ts'
+import type { MembershipRow } from './memberships.ts'
 import type { EventRow, Schema } from './schema.ts'
 import type { Db } from './transaction.ts'
 

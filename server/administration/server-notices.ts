@@ -5,7 +5,7 @@
  * Spec: Client-Server API "Server Notices"; Synapse "Server Notices"
  */
 import { insertUser, lockUser } from '../../db/accounts.ts'
-import { selectMembership } from '../../db/room-state.ts'
+import { selectMembership } from '../../db/memberships.ts'
 import { type LockedRoom, lockRoom, selectNoticeRoom, updateNoticesFor } from '../../db/rooms.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import { noticesUserId } from '../accounts/users.ts'

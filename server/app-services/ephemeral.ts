@@ -4,7 +4,7 @@
  *
  * Spec: Application Service API "Pushing EDUs"
  */
-import { selectCurrentRoomsOf } from '../../db/room-state.ts'
+import { selectCurrentRoomsOf } from '../../db/memberships.ts'
 import type { ReceiptRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'

@@ -1,6 +1,6 @@
 /** Client-Server API "Room membership", "Knocking on rooms". */
 import { z } from 'zod'
-import { selectJoinedRooms } from '../../db/room-state.ts'
+import { selectJoinedRooms } from '../../db/memberships.ts'
 import { askForAlias, askForUser } from '../app-services/ask.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { contentWithReason, roomId, roomIdOrAlias, text, userId } from '../http/schemas.ts'

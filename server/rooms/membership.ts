@@ -5,7 +5,8 @@
  * Spec: Client-Server API "Room membership"
  */
 import { selectUser } from '../../db/accounts.ts'
-import { selectSomeoneJoined, selectStateByKeys } from '../../db/room-state.ts'
+import { selectSomeoneJoined } from '../../db/memberships.ts'
+import { selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom, upsertForgotten } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'

@@ -1,5 +1,5 @@
 /** Who is to be woken when something about a user changes that their room-mates can see. */
-import { selectMembershipsBetween } from '../../db/room-state.ts'
+import { selectMembershipsBetween } from '../../db/memberships.ts'
 import type { Db } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { roomTopic, userTopic } from '../stream/notifier.ts'

@@ -3,7 +3,9 @@
  *
  * Spec: GET /room_summary/{roomIdOrAlias}; MSC3266
  */
-import { selectMembership, selectStateByKeys } from '../../db/room-state.ts'
+
+import { selectMembership } from '../../db/memberships.ts'
+import { selectStateByKeys } from '../../db/room-state.ts'
 import { selectRoom } from '../../db/rooms.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'

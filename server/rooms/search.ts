@@ -5,7 +5,8 @@
  * Spec: Client-Server API "Server Side Search"
  */
 import { selectAround } from '../../db/events.ts'
-import { selectJoinedRooms, selectMembersAt, selectStateAt } from '../../db/room-state.ts'
+import { selectJoinedRooms, selectMembersAt } from '../../db/memberships.ts'
+import { selectStateAt } from '../../db/room-state.ts'
 import type { EventRow, SearchableKey } from '../../db/schema.ts'
 import {
   areFew,

@@ -1,7 +1,8 @@
 /** Sending: message events, state events and redactions, by somebody who is in the room. */
 
 import { selectEvent } from '../../db/events.ts'
-import { selectMembership, selectStateByKeys } from '../../db/room-state.ts'
+import { selectMembership } from '../../db/memberships.ts'
+import { selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom, lockRooms } from '../../db/rooms.ts'
 import type { EventRow, RoomRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'

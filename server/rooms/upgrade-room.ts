@@ -4,7 +4,9 @@
  *
  * Spec: Client-Server API "Room Upgrades"
  */
-import { selectBans, selectStateAt } from '../../db/room-state.ts'
+
+import { selectBans } from '../../db/memberships.ts'
+import { selectStateAt } from '../../db/room-state.ts'
 import { type LockedRoom, moveAliases, updateIsPublic } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'

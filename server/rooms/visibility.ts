@@ -1,5 +1,5 @@
 /** Who may look into a room, and how far. */
-import { type MembershipRow, selectMembership } from '../../db/room-state.ts'
+import { type MembershipRow, selectMembership } from '../../db/memberships.ts'
 import { selectForgotten } from '../../db/rooms.ts'
 import { selectSeen } from '../../db/seen.ts'
 import type { Db } from '../../db/transaction.ts'

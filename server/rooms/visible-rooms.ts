@@ -3,7 +3,9 @@
  *
  * Spec: GET /rooms/{roomId}/hierarchy, `rooms`
  */
-import { selectCurrentState, selectMemberships } from '../../db/room-state.ts'
+
+import { selectMemberships } from '../../db/memberships.ts'
+import { selectCurrentState } from '../../db/room-state.ts'
 import { selectRooms } from '../../db/rooms.ts'
 import type { RoomRow } from '../../db/schema.ts'
 import type { Db } from '../../db/transaction.ts'

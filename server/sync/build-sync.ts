@@ -1,6 +1,6 @@
 /** One answer of `/sync`: which rooms have something to tell, and what else has happened. */
 import { selectRoomsWithEvents } from '../../db/events.ts'
-import { type MembershipRow, selectMembershipsBetween } from '../../db/room-state.ts'
+import { type MembershipRow, selectMembershipsBetween } from '../../db/memberships.ts'
 import { selectForgotten } from '../../db/rooms.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'

@@ -9,7 +9,7 @@ import {
   selectJoinedMembersAt,
   selectMembershipChanges,
   selectSharingRoomAt,
-} from '../../db/room-state.ts'
+} from '../../db/memberships.ts'
 import type { Context } from '../context.ts'
 import { devicesTopic, stateTopic } from '../stream/notifier.ts'
 import type { RoomChange, StayedRoom, Window } from './build-sync.ts'

@@ -1,5 +1,7 @@
 /** Rooms that the user is invited to, or knocks on: a little of their state, stripped. */
-import { type MembershipRow, selectStateAt } from '../../db/room-state.ts'
+
+import type { MembershipRow } from '../../db/memberships.ts'
+import { selectStateAt } from '../../db/room-state.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { strippedStateTypes, toStripped } from '../matrix/stripped-state.ts'

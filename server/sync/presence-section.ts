@@ -3,7 +3,7 @@ import {
   selectJoinedMembersAt,
   selectMembershipChanges,
   selectSharingRoomAt,
-} from '../../db/room-state.ts'
+} from '../../db/memberships.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter } from '../matrix/filter.ts'

@@ -7,7 +7,7 @@
  *
  * Spec: GET /sync "Joined Room", "Left Room", "Lazy-loading room members"; MSC4222
  */
-import { selectMembershipHistory } from '../../db/room-state.ts'
+import { selectMembershipHistory } from '../../db/memberships.ts'
 import { selectRooms } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { selectRoomsWithChangedState } from '../../db/sync-reads.ts'

@@ -3,7 +3,9 @@
  *
  * Spec: GET /sync "RoomSummary"
  */
-import { selectHeroes, selectStateOfRooms } from '../../db/room-state.ts'
+
+import { selectHeroes } from '../../db/memberships.ts'
+import { selectStateOfRooms } from '../../db/room-state.ts'
 import { selectRooms } from '../../db/rooms.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'

@@ -4,13 +4,14 @@
  * Spec: Client-Server API "Profiles"; MSC4133 for further fields
  */
 import { lockUser, selectUser } from '../../db/accounts.ts'
+import { selectJoinedRooms } from '../../db/memberships.ts'
 import {
   deleteProfileField,
   selectProfileFields,
   updateProfile,
   upsertProfileField,
 } from '../../db/profiles.ts'
-import { selectJoinedRooms, selectStateOfRooms } from '../../db/room-state.ts'
+import { selectStateOfRooms } from '../../db/room-state.ts'
 import { lockRooms } from '../../db/rooms.ts'
 import type { UserRow } from '../../db/schema.ts'
 import { type Db, transaction } from '../../db/transaction.ts'

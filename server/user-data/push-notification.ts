@@ -3,7 +3,9 @@
  *
  * Spec: Push Gateway API, POST /_matrix/push/v1/notify
  */
-import { selectCurrentState, selectJoinedRooms, selectStateByKeys } from '../../db/room-state.ts'
+
+import { selectJoinedRooms } from '../../db/memberships.ts'
+import { selectCurrentState, selectStateByKeys } from '../../db/room-state.ts'
 import type { PusherRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'

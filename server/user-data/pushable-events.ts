@@ -1,8 +1,8 @@
 /** Which events a user's push rules notify of, and the list of those that have been. */
 
 import { selectEvents } from '../../db/events.ts'
+import { type MembershipRow, selectMembershipsBetween } from '../../db/memberships.ts'
 import { selectOwnReceipts } from '../../db/receipts.ts'
-import { type MembershipRow, selectMembershipsBetween } from '../../db/room-state.ts'
 import {
   type RuledRow,
   selectLatestForRules,

@@ -4,12 +4,12 @@
  * Spec: MSC4186 "Lists"
  */
 import { selectAccountData } from '../../../db/account-data.ts'
-import { selectLatestPositions } from '../../../db/room-activity.ts'
 import {
   type MembershipRow,
   selectMembershipHistory,
   selectMembershipsBetween,
-} from '../../../db/room-state.ts'
+} from '../../../db/memberships.ts'
+import { selectLatestPositions } from '../../../db/room-activity.ts'
 import { selectForgotten } from '../../../db/rooms.ts'
 import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'

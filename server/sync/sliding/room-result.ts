@@ -4,8 +4,10 @@
  *
  * Spec: MSC4186 "RoomResult"
  */
+
+import { selectMembersAt } from '../../../db/memberships.ts'
 import { selectLatestOfTypes } from '../../../db/room-activity.ts'
-import { hasStateChanged, selectMembersAt, selectStateAt } from '../../../db/room-state.ts'
+import { hasStateChanged, selectStateAt } from '../../../db/room-state.ts'
 import { selectRoom } from '../../../db/rooms.ts'
 import type { EventRow } from '../../../db/schema.ts'
 import type { Context } from '../../context.ts'

@@ -1,0 +1,269 @@
+/** Who is, and was, in which room: the rows of `room_state` that are memberships. */
+import { sql } from 'kysely'
+import { fixed } from './fixed.ts'
+import { stillHeldAfter } from './room-state.ts'
+import type { EventRow, RoomStateRow } from './schema.ts'
+import type { Db } from './transaction.ts'
+
+/** The membership events of these users, each as it stood in a room at `at` (inclusive). */
+export async function selectMembersAt(
+  db: Db,
+  wanted: readonly { roomId: string; userId: string; at: number }[],
+): Promise<(Pick<EventRow, 'room_id' | 'state_key' | 'pdu'> & { at: number })[]> {
+  if (wanted.length === 0) return []
+  const { rows } = await sql<Pick<EventRow, 'room_id' | 'state_key' | 'pdu'> & { at: number }>`
+    SELECT DISTINCT wanted.at, room_state.room_id, room_state.state_key, events.pdu
+    FROM unnest(
+      ${wanted.map(one => one.roomId)}::text[],
+      ${wanted.map(one => one.userId)}::text[],
+      ${wanted.map(one => one.at)}::bigint[]
+    ) AS wanted (room_id, user_id, at)
+    JOIN room_state ON room_state.room_id = wanted.room_id
+      AND room_state.type = 'm.room.member' AND room_state.state_key = wanted.user_id
+      AND room_state.position <= wanted.at
+      AND (room_state.until_position IS NULL OR room_state.until_position > wanted.at)
+    JOIN events ON events.event_id = room_state.event_id`.execute(db.q)
+  return rows
+}
+
+/** A span of a user's membership. */
+export type MembershipRow = Pick<
+  RoomStateRow,
+  'room_id' | 'state_key' | 'position' | 'until_position' | 'event_id' | 'sender'
+> & { membership: string }
+
+/** The rows of `room_state` that are memberships. */
+function memberships(db: Db) {
+  return db.q
+    .selectFrom('room_state')
+    .select(['room_id', 'state_key', 'position', 'until_position', 'event_id', 'sender'])
+    .select(eb => eb.ref('membership').$notNull().as('membership'))
+    .where('membership', 'is not', null)
+}
+
+/** Every membership that this user has ever had in these rooms, oldest first. */
+export async function selectMembershipHistory(
+  db: Db,
+  roomIds: readonly string[],
+  userId: string,
+): Promise<MembershipRow[]> {
+  if (roomIds.length === 0) return []
+  return memberships(db)
+    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
+    .where('type', '=', 'm.room.member')
+    .where('state_key', '=', userId)
+    .orderBy('position')
+    .execute()
+}
+
+/** The user's current membership; undefined if they never had one. */
+export async function selectMembership(
+  db: Db,
+  roomId: string,
+  userId: string,
+): Promise<MembershipRow | undefined> {
+  return memberships(db)
+    .where('room_id', '=', roomId)
+    .where('type', '=', 'm.room.member')
+    .where('state_key', '=', userId)
+    .where('until_position', 'is', null)
+    .executeTakeFirst()
+}
+
+/** room id → the user's current membership, of those rooms where they ever had one. */
+export async function selectMemberships(
+  db: Db,
+  userId: string,
+  roomIds: readonly string[],
+): Promise<Map<string, string>> {
+  if (roomIds.length === 0) return new Map()
+  const rows = await memberships(db)
+    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
+    .where('type', '=', 'm.room.member')
+    .where('state_key', '=', userId)
+    .where('until_position', 'is', null)
+    .execute()
+  return new Map(rows.map(row => [row.room_id, row.membership]))
+}
+
+/** The rooms that these users are in now. */
+export async function selectCurrentRoomsOf(
+  db: Db,
+  userIds: readonly string[],
+): Promise<{ room_id: string; state_key: string }[]> {
+  if (userIds.length === 0) return []
+  return db.q
+    .selectFrom('room_state')
+    .select(['room_id', 'state_key'])
+    .where('state_key', '=', sql<string>`ANY(${[...userIds]}::text[])`)
+    .where('type', '=', 'm.room.member')
+    .where('membership', '=', 'join')
+    .where('until_position', 'is', null)
+    .execute()
+}
+
+/**
+ * The memberships of a user, in all rooms, that held at any moment in [after, upTo]: that at
+ * `after` and each later one. Oldest first.
+ */
+export async function selectMembershipsBetween(
+  db: Db,
+  userId: string,
+  after: number,
+  upTo: number,
+): Promise<MembershipRow[]> {
+  const { rows } = await fixed<MembershipRow>`
+    SELECT room_id, state_key, position, until_position, event_id, sender, membership
+    FROM room_state
+    WHERE membership IS NOT NULL AND state_key = ${userId} AND position <= ${upTo}
+      AND (until_position IS NULL OR until_position > ${after})
+    ORDER BY position`.execute(db.q)
+  return rows
+}
+
+/** Changes of anybody's membership in these rooms in (after, upTo], oldest first. */
+export async function selectMembershipChanges(
+  db: Db,
+  roomIds: readonly string[],
+  after: number,
+  upTo: number,
+): Promise<MembershipRow[]> {
+  if (roomIds.length === 0 || after >= upTo) return []
+  return memberships(db)
+    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
+    .where('position', '>', after)
+    .where('position', '<=', upTo)
+    .orderBy('position')
+    .execute()
+}
+
+/** The users who had joined at `at` (inclusive). */
+export async function selectJoinedMembersAt(db: Db, roomId: string, at: number): Promise<string[]> {
+  const rows = await db.q
+    .selectFrom('room_state')
+    .select('state_key')
+    .where('room_id', '=', roomId)
+    .where('type', '=', 'm.room.member')
+    .where('membership', '=', 'join')
+    .where('position', '<=', at)
+    .where(stillHeldAfter(at))
+    .execute()
+  return rows.map(row => row.state_key)
+}
+
+/** One of those who are in the room now, but none of these. */
+export async function selectSomeoneJoined(
+  db: Db,
+  roomId: string,
+  except: readonly string[],
+): Promise<string | undefined> {
+  const row = await db.q
+    .selectFrom('room_state')
+    .select('state_key')
+    .where('room_id', '=', roomId)
+    .where('until_position', 'is', null)
+    // With the `invite` beside it this is a partial index.
+    .where(sql<boolean>`membership IN ('join', 'invite')`)
+    .where('membership', '=', 'join')
+    .where('state_key', '!=', sql<string>`ALL(${[...except]}::text[])`)
+    .orderBy('position')
+    .limit(1)
+    .executeTakeFirst()
+  return row?.state_key
+}
+
+/** The membership events of who is banned from the room now. */
+export async function selectBans(db: Db, roomId: string): Promise<EventRow[]> {
+  return (
+    db.q
+      .selectFrom('room_state')
+      .innerJoin('events', 'events.event_id', 'room_state.event_id')
+      .selectAll('events')
+      .where('room_state.room_id', '=', roomId)
+      .where('room_state.until_position', 'is', null)
+      // With the `leave` beside it this is a partial index, and the departed are few.
+      .where(sql<boolean>`room_state.membership IN ('leave', 'ban')`)
+      .where('room_state.membership', '=', 'ban')
+      .orderBy('room_state.position')
+      .execute()
+  )
+}
+
+/** The guests of this server who are in the room. */
+export async function selectGuestsIn(db: Db, roomId: string): Promise<string[]> {
+  const rows = await db.q
+    .selectFrom('room_state')
+    .innerJoin('users', 'users.user_id', 'room_state.state_key')
+    .select('room_state.state_key')
+    .where('room_id', '=', roomId)
+    .where('type', '=', 'm.room.member')
+    .where('membership', '=', 'join')
+    .where('until_position', 'is', null)
+    .where('users.is_guest', '=', true)
+    .orderBy('position')
+    .execute()
+  return rows.map(row => row.state_key)
+}
+
+/** Of `candidates`, those who at `at` (inclusive) had joined a room that `userId` had joined. */
+export async function selectSharingRoomAt(
+  db: Db,
+  userId: string,
+  candidates: readonly string[],
+  at: number,
+): Promise<string[]> {
+  if (candidates.length === 0) return []
+  const { rows } = await sql<{ state_key: string }>`
+    SELECT DISTINCT theirs.state_key
+    FROM room_state mine
+    JOIN room_state theirs ON theirs.room_id = mine.room_id
+    WHERE mine.state_key = ${userId} AND mine.membership = 'join'
+      AND mine.position <= ${at} AND (mine.until_position IS NULL OR mine.until_position > ${at})
+      AND theirs.state_key = ANY(${[...candidates]}::text[]) AND theirs.membership = 'join'
+      AND theirs.position <= ${at}
+      AND (theirs.until_position IS NULL OR theirs.until_position > ${at})`.execute(db.q)
+  return rows.map(row => row.state_key)
+}
+
+/**
+ * Members to name each room after: the first `limit`, in order of position, without `exceptUserId`,
+ * of those whose membership is now one of these.
+ */
+export async function selectHeroes(
+  db: Db,
+  roomIds: readonly string[],
+  exceptUserId: string,
+  memberships: 'present' | 'gone',
+  limit: number,
+): Promise<{ room_id: string; state_key: string }[]> {
+  if (roomIds.length === 0) return []
+  // Spelt out, and not a parameter, because each is a partial index.
+  const isOneOf =
+    memberships === 'present'
+      ? sql`membership IN ('join', 'invite')`
+      : sql`membership IN ('leave', 'ban')`
+  const { rows } = await sql<{ room_id: string; state_key: string }>`
+    SELECT heroes.room_id, heroes.state_key
+    FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id)
+    CROSS JOIN LATERAL (
+      SELECT room_state.room_id, state_key, position FROM room_state
+      WHERE room_state.room_id = wanted.room_id AND until_position IS NULL AND ${isOneOf}
+        AND state_key <> ${exceptUserId}
+      ORDER BY position LIMIT ${limit}
+    ) AS heroes
+    ORDER BY heroes.position`.execute(db.q)
+  return rows
+}
+
+/** The rooms that the user is in now. */
+export async function selectJoinedRooms(db: Db, userId: string): Promise<string[]> {
+  const rows = await db.q
+    .selectFrom('room_state')
+    .select('room_id')
+    .where('state_key', '=', userId)
+    .where('membership', '=', 'join')
+    .where('until_position', 'is', null)
+    .orderBy('position')
+    .execute()
+  return rows.map(row => row.room_id)
+}
