@@ -2,14 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
-import {
-  insertScheduled,
-  letSleep,
-  restartAtOnce,
-  restartScheduled,
-  selectDue,
-  selectNextWakeUp,
-} from './delayed-events.ts'
+import { insertScheduled, restartAtOnce, restartScheduled } from './delayed-events.ts'
+import { letSleep, selectDue, selectNextWakeUp } from './delayed-events-due.ts'
 import { type Database, openDatabase } from './open.ts'
 import { insertRoom } from './rooms.ts'
 import { type Tx, transaction } from './transaction.ts'

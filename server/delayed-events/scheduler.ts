@@ -8,7 +8,7 @@
  * A restart moves `send_at` and leaves `wake_at`, which is in the index, where it is. So one that was
  * restarted comes up too soon; it is then, with all that would come up soon, let sleep until it is due.
  */
-import { type DueRow, letSleep, selectDue, selectNextWakeUp } from '../../db/delayed-events.ts'
+import { type DueRow, letSleep, selectDue, selectNextWakeUp } from '../../db/delayed-events-due.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'

@@ -9,7 +9,7 @@ import {
   recordFailed,
   recordRefused,
   recordSent,
-} from '../../db/delayed-events.ts'
+} from '../../db/delayed-events-due.ts'
 import { lockRoom, lockRooms } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'

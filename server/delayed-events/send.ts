@@ -3,7 +3,8 @@
  * the commit leaves it scheduled; after it, sent. There is nothing in between.
  */
 import { cancelSiblings } from '../../db/delayed-event-groups.ts'
-import { claimScheduled, type DelayedEventRow, recordSent } from '../../db/delayed-events.ts'
+import type { DelayedEventRow } from '../../db/delayed-events.ts'
+import { claimScheduled, recordSent } from '../../db/delayed-events-due.ts'
 import { type LockedRoom, lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'

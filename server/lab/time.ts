@@ -1,5 +1,5 @@
 /** Moving the clock. One thing after the other: of two at once, the second begins after the first. */
-import { selectNextWakeUp } from '../../db/delayed-events.ts'
+import { selectNextWakeUp } from '../../db/delayed-events-due.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import { type Fired, FiredSoFar } from './fired.ts'
 import type { Lab } from './lab.ts'
