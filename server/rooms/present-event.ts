@@ -25,42 +25,28 @@ export interface Viewer {
   ignored(): Promise<ReadonlySet<string>>
 }
 
+export interface Presentation {
+  /** Whatever relates to one of the rows, and may be read, is one of them. */
+  rowsHoldChildren?: boolean
+  /** As `/sync` has it; nor have those a `room_id` that are told with them. */
+  withoutRoomId?: boolean
+}
+
 /**
  * The client form of events, in the order given. What an event says of another one is left out
  * where the viewer may not read that other.
  *
  * @param rows of one room or of several
  * @param sights what the viewer sees of these rooms
- * @param rowsHoldChildren whatever relates to one of the rows, and may be read, is one of them
  */
-export function presentEvents(
+export async function presentEvents(
   db: Db,
   rows: readonly EventRow[],
   viewer: Viewer,
   sights: readonly Sight[],
-  rowsHoldChildren = false,
+  { rowsHoldChildren = false, withoutRoomId = false }: Presentation = {},
 ): Promise<ClientEvent[]> {
-  return present(db, rows, viewer, sights, { rowsHoldChildren, form: clientForm })
-}
-
-/** As {@link presentEvents}, without `room_id`, as `/sync` has it; nor have those told with them. */
-export function presentForSync(
-  db: Db,
-  rows: readonly EventRow[],
-  viewer: Viewer,
-  sights: readonly Sight[],
-  rowsHoldChildren = false,
-): Promise<ClientEvent[]> {
-  return present(db, rows, viewer, sights, { rowsHoldChildren, form: formForSync })
-}
-
-async function present(
-  db: Db,
-  rows: readonly EventRow[],
-  viewer: Viewer,
-  sights: readonly Sight[],
-  { rowsHoldChildren, form }: { rowsHoldChildren: boolean; form: (row: EventRow) => ClientEvent },
-): Promise<ClientEvent[]> {
+  const form = withoutRoomId ? formWithoutRoomId : clientForm
   const redactionIds = rows.flatMap(row => row.redacted_by ?? [])
   const [replaced, redactingRows, aggregations] = await Promise.all([
     replacedBy(db, rows),
@@ -68,7 +54,7 @@ async function present(
     rowsHoldChildren && !areRelated(rows)
       ? new Map<string, JsonObject>()
       : aggregationsOf(db, rows, viewer, sights, children =>
-          present(db, children, viewer, sights, { rowsHoldChildren: false, form }),
+          presentEvents(db, children, viewer, sights, { withoutRoomId }),
         ),
   ])
   const redactions = new Map(redactingRows.map(row => [row.event_id, row]))
@@ -153,11 +139,11 @@ async function replacedBy(
 
 /** The event without anything that depends on who looks. */
 export function clientForm(row: EventRow): ClientEvent {
-  return { ...formForSync(row), room_id: row.room_id }
+  return { ...formWithoutRoomId(row), room_id: row.room_id }
 }
 
 /** {@link clientForm} without `room_id`. Others may be given the same: nobody may change it. */
-function formForSync(row: EventRow): ClientEvent {
+function formWithoutRoomId(row: EventRow): ClientEvent {
   const made = madeOf(row)
   if (made?.event) return made.event
   const pdu = parsePdu(row)

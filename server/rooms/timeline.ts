@@ -72,7 +72,9 @@ export async function readMessages(
   const isWholeEnd =
     isBackwards && request.from === undefined && isUnfiltered(filter) && ignored.size === 0
   const present = (shown: EventRow[]) =>
-    presentEvents(ctx.db, shown, viewerOf(ctx, requester), [sight], isWholeEnd)
+    presentEvents(ctx.db, shown, viewerOf(ctx, requester), [sight], {
+      rowsHoldChildren: isWholeEnd,
+    })
   const last = rows.at(-1)
   // Whoever asks for no events gets none, and is where they were, not at the end.
   const reached = last && (isBackwards ? last.position - 1 : last.position)

@@ -18,7 +18,7 @@ import type { ClientEvent } from '../matrix/event.ts'
 import { withFields } from '../matrix/event-fields.ts'
 import { type Filter, isUnfiltered } from '../matrix/filter.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
-import { presentForSync } from '../rooms/present-event.ts'
+import { presentEvents } from '../rooms/present-event.ts'
 import { signedPdu, versionOf } from '../rooms/stored-event.ts'
 import { viewerOf } from '../rooms/timeline.ts'
 import { type Sight, selectSight, sightOfStay } from '../rooms/visibility.ts'
@@ -174,7 +174,10 @@ async function roomSections(
   }
   const isAll = isUnfiltered(request.filter.room?.timeline) && ignored.size === 0
   const viewer = viewerOf(ctx, requester)
-  const events = await presentForSync(ctx.db, rowsOf.flat(), viewer, [...sights.values()], isAll)
+  const events = await presentEvents(ctx.db, rowsOf.flat(), viewer, [...sights.values()], {
+    rowsHoldChildren: isAll,
+    withoutRoomId: true,
+  })
   const sections = new Map<string, Section>()
   const inFormat = await formatOf(ctx, request.filter, stretches)
   let next = 0

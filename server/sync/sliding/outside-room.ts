@@ -6,7 +6,7 @@
 import { selectEvents } from '../../../db/events.ts'
 import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
-import { presentForSync } from '../../rooms/present-event.ts'
+import { presentEvents } from '../../rooms/present-event.ts'
 import { viewerOf } from '../../rooms/timeline.ts'
 import { selectSight } from '../../rooms/visibility.ts'
 import { strippedState } from '../other-rooms.ts'
@@ -55,7 +55,9 @@ async function departure(
 ): Promise<JsonObject> {
   const rows = await selectEvents(ctx.db, [eventId])
   const sight = await selectSight(ctx.db, roomId, requester.userId, upTo)
-  const events = await presentForSync(ctx.db, rows, viewerOf(ctx, requester), [sight])
+  const events = await presentEvents(ctx.db, rows, viewerOf(ctx, requester), [sight], {
+    withoutRoomId: true,
+  })
   const wire = events as unknown as JsonObject[]
   return {
     required_state: isRequired(config.state, 'm.room.member', requester.userId) ? wire : [],

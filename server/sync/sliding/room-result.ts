@@ -13,7 +13,7 @@ import type { EventRow } from '../../../db/schema.ts'
 import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import { type Change, isInRanges } from '../../matrix/readable-ranges.ts'
-import { presentForSync } from '../../rooms/present-event.ts'
+import { presentEvents } from '../../rooms/present-event.ts'
 import { parsePdu } from '../../rooms/stored-event.ts'
 import { viewerOf } from '../../rooms/timeline.ts'
 import { selectSight } from '../../rooms/visibility.ts'
@@ -95,7 +95,9 @@ export async function roomResult(ctx: Context, view: View, task: RoomTask): Prom
   const isDirectNews = room.isDirect !== (told?.isDirect ?? false)
 
   const rows = [...timeline.rows, ...state.rows]
-  const events = await presentForSync(ctx.db, rows, viewerOf(ctx, requester), [sight])
+  const events = await presentEvents(ctx.db, rows, viewerOf(ctx, requester), [sight], {
+    withoutRoomId: true,
+  })
   const bumpStamp = isJoined
     ? await selectLatestOfTypes(ctx.db, roomId, bumpingTypes, upTo)
     : now.position
