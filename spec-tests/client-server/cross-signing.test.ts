@@ -1,6 +1,7 @@
 import type { Client } from '../support/client.ts'
 import { refusal } from '../support/client.ts'
 import {
+  beforeEachWithUsers,
   crossSigningKey,
   crossSigningSet,
   makeKey,
@@ -9,20 +10,15 @@ import {
   type SigningKey,
   signedBy,
 } from '../support/keys.ts'
-import { startServer, type TestServer } from '../support/server.ts'
+import type { TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
 
 let server: TestServer
 let alice: Client
 let bob: Client
-beforeAll(async () => {
-  server = await startServer()
+beforeEachWithUsers(all => {
+  ;({ server, alice, bob } = all)
 })
-beforeEach(async () => {
-  alice = await server.user('alice')
-  bob = await server.user('bob')
-})
-afterAll(() => server.stop())
 
 const path = '/_matrix/client/v3/keys/device_signing/upload'
 const publish = (client: Client, body: JsonObject) => client.ok('POST', path, { body })

@@ -1,6 +1,7 @@
 import type { Client } from '../support/client.ts'
 import { refusal } from '../support/client.ts'
 import {
+  beforeEachWithUsers,
   claim,
   deviceKeysOf,
   makeKey,
@@ -9,20 +10,15 @@ import {
   query,
   upload,
 } from '../support/keys.ts'
-import { startServer, type TestServer } from '../support/server.ts'
+import type { TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
 
 let server: TestServer
 let alice: Client
 let bob: Client
-beforeAll(async () => {
-  server = await startServer()
+beforeEachWithUsers(all => {
+  ;({ server, alice, bob } = all)
 })
-beforeEach(async () => {
-  alice = await server.user('alice')
-  bob = await server.user('bob')
-})
-afterAll(() => server.stop())
 
 const algorithm = 'signed_curve25519'
 const ofAlice = () => ({ [alice.userId]: { [alice.deviceId]: algorithm } })

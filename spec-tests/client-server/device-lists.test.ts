@@ -1,6 +1,7 @@
 import type { Client } from '../support/client.ts'
 import { refusal } from '../support/client.ts'
 import {
+  beforeEachWithUsers,
   crossSigningSet,
   deviceKeysOf,
   makeKey,
@@ -8,19 +9,14 @@ import {
   query,
   upload,
 } from '../support/keys.ts'
-import { startServer, type TestServer } from '../support/server.ts'
+import type { TestServer } from '../support/server.ts'
 
 let server: TestServer
 let alice: Client
 let bob: Client
-beforeAll(async () => {
-  server = await startServer()
+beforeEachWithUsers(all => {
+  ;({ server, alice, bob } = all)
 })
-beforeEach(async () => {
-  alice = await server.user('alice')
-  bob = await server.user('bob')
-})
-afterAll(() => server.stop())
 
 const v3 = '/_matrix/client/v3'
 const nothing = { changed: [], left: [] }

@@ -1,19 +1,15 @@
 import type { Client } from '../support/client.ts'
 import { refusal } from '../support/client.ts'
-import { startServer, type TestServer } from '../support/server.ts'
+import { beforeEachWithUsers } from '../support/keys.ts'
+import type { TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
 
 let server: TestServer
 let alice: Client
 let bob: Client
-beforeAll(async () => {
-  server = await startServer()
+beforeEachWithUsers(all => {
+  ;({ server, alice, bob } = all)
 })
-beforeEach(async () => {
-  alice = await server.user('alice')
-  bob = await server.user('bob')
-})
-afterAll(() => server.stop())
 
 const versionPath = '/_matrix/client/v3/room_keys/version'
 const algorithm = 'm.megolm_backup.v1.curve25519-aes-sha2'

@@ -2,11 +2,26 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { type SigningKey, signJson } from '../../server/matrix/signing.ts'
 import type { Client } from './client.ts'
+import { startServer, type TestServer } from './server.ts'
 import type { JsonObject } from './wire.ts'
 
 export type { SigningKey }
 
 const v3 = '/_matrix/client/v3'
+
+/** A server for this file, and for each test two users who have published nothing yet. */
+export function beforeEachWithUsers(
+  take: (all: { server: TestServer; alice: Client; bob: Client }) => void,
+): void {
+  let server: TestServer
+  beforeAll(async () => {
+    server = await startServer()
+  })
+  beforeEach(async () => {
+    take({ server, alice: await server.user('alice'), bob: await server.user('bob') })
+  })
+  afterAll(() => server.stop())
+}
 
 /** An Ed25519 key, called after a device or after itself. */
 export function makeKey(name?: string): SigningKey {
