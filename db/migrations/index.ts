@@ -18,6 +18,7 @@ import { administration } from './0021_administration.ts'
 import { restarts } from './0024_restarts.ts'
 import { searching } from './0027_searching.ts'
 import { stateVersion } from './0030_state_version.ts'
+import { housekeeping } from './0031_housekeeping.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -38,4 +39,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0024_restarts': restarts,
   '0027_searching': searching,
   '0030_state_version': stateVersion,
+  '0031_housekeeping': housekeeping,
 }
