@@ -66,7 +66,10 @@ export class SharedPostgres {
     await this.#schemas.drop()
     const { rows } = await sql<{ name: string; number: number }>`
       SELECT nspname AS name, split_part(nspname, '_', 3)::int AS number
-      FROM pg_namespace WHERE nspname ~ ${`^${spare}[0-9]{1,9}_`}`.execute(this.#q)
+      FROM pg_namespace
+      WHERE nspname ~ ${`^${spare}[0-9]{1,9}_`} AND nspowner = current_user::regrole`.execute(
+      this.#q,
+    )
     for (const { name, number } of rows) await this.#dropOrphan(name, number)
     await this.#q.destroy()
   }

@@ -144,7 +144,7 @@ if (url !== undefined)
       await shared.drop(watching)
     }
 
-    test('nothing is left behind, not even by a process that was killed', async () => {
+    test('nothing is left behind, not even by a process of ours that was killed', async () => {
       const [living, dead, ours] = [number(), number(), number()]
       const other = await SharedPostgres.start(url, living)
       const one = await SharedPostgres.start(url, ours)
@@ -154,11 +154,14 @@ if (url !== undefined)
         await started.drop(schema)
       }
       await watch(async (spares, db) => {
-        await sql`CREATE SCHEMA ${sql.id(`hourglass_spare_${dead}_1`)}`.execute(db.q)
+        const [left, foreign] = [`hourglass_spare_${dead}_1`, `hourglass_spare_${dead}_2`]
+        await sql`CREATE SCHEMA ${sql.id(left)}`.execute(db.q)
+        await sql`CREATE SCHEMA ${sql.id(foreign)} AUTHORIZATION pg_monitor`.execute(db.q)
         expect(await spares(ours)).toHaveLength(1)
         await one.stop()
         expect(await spares(ours)).toEqual([])
-        expect(await spares(dead)).toEqual([])
+        expect(await spares(dead)).toEqual([foreign])
+        await sql`DROP SCHEMA ${sql.id(foreign)}`.execute(db.q)
         expect(await spares(living)).toHaveLength(1)
         await other.stop()
         expect(await spares(living)).toEqual([])

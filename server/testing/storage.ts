@@ -73,7 +73,7 @@ let isKept = false
 export function keepSharedDatabase(): void {
   if (isKept) return
   isKept = true
-  process.once('beforeExit', () => void stopSharedDatabase())
+  process.once('beforeExit', () => void stopSharedDatabase().catch(() => undefined))
 }
 
 /** Stop what servers have shared; whoever uses it must have stopped before. */
