@@ -281,9 +281,10 @@ export function sendBytes(
   contentType: string,
   text: string,
 ): void {
-  const bytes = Buffer.from(text)
-  response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': bytes.length })
-  response.end(response.req.method === 'HEAD' ? undefined : bytes)
+  const length = Buffer.byteLength(text)
+  response.writeHead(status, { 'Content-Type': contentType, 'Content-Length': length })
+  // As text it goes out together with the head, in one piece.
+  response.end(response.req.method === 'HEAD' ? undefined : text)
 }
 
 /** Rejects if nothing has been sent; a client that hangs up on the way has what it wanted. */
