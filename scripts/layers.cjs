@@ -42,7 +42,7 @@ module.exports = {
           '^server/matrix/',
           '^server/lib/json\\.ts$',
           '^(node:)?crypto$',
-          '^node_modules/(@types/)?canonical-json/',
+          '^node_modules/(@types/)?(tweetnacl|canonical-json)/',
         ],
       },
     },
