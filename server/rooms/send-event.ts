@@ -10,16 +10,14 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { canonicalEventJson } from '../matrix/canonical-json.ts'
-import { badJson, invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
-import { isUserId } from '../matrix/ids.ts'
-import { ownerOf } from '../matrix/owned-state.ts'
+import { badJson, MatrixError, notFound } from '../matrix/errors.ts'
 import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { appendEvent, appendEvents } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
 import { checkAliasEvent } from './directory.ts'
 import { followEvent } from './follow-upgrade.ts'
 import { assertMayInvite } from './invite-filter.ts'
-import { assertNoSecondCreate } from './sendable.ts'
+import { assertStateForm } from './sendable.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined, notInRoom } from './visibility.ts'
 
@@ -274,25 +272,16 @@ export async function assertState(
 /**
  * What the API refuses as a malformed request, before the room's rules are asked.
  *
- * @throws 400 M_INVALID_PARAM a create event, or the membership of what is no user · 400 M_BAD_JSON
- *   a membership of another type than text, or power levels that name a creator of a version 12
- *   room · 400 M_BAD_ALIAS, M_INVALID_PARAM aliases that do not lead here
+ * @throws as {@link assertStateForm} · 400 M_BAD_JSON power levels that name a creator of a version
+ *   12 room · 400 M_BAD_ALIAS, M_INVALID_PARAM aliases that do not lead here
  */
 export async function assertStateContent(tx: Tx, room: RoomRow, draft: StateDraft): Promise<void> {
-  assertNoSecondCreate(draft)
-  if (draft.type === 'm.room.member') {
-    assertMember(draft)
-    if (draft.content.membership === 'leave') await assertMayRejectInvite(tx, room, draft.stateKey)
+  assertStateForm(room, draft)
+  if (draft.type === 'm.room.member' && draft.content.membership === 'leave') {
+    await assertMayRejectInvite(tx, room, draft.stateKey)
   }
-  if (draft.type !== 'm.room.member') assertOwner(room, draft)
   if (draft.type === 'm.room.power_levels') await assertPowerLevels(tx, room, draft.content)
   if (draft.type === 'm.room.canonical_alias') await checkAliasEvent(tx, room.room_id, draft)
-}
-
-/** The rules answer 403 to the one and, as room versions have it, do not mind the other. */
-function assertMember({ stateKey, content }: StateDraft): void {
-  if (typeof content.membership !== 'string') throw badJson('membership is missing, or no string')
-  if (!isUserId(stateKey)) throw invalidParam('The state key of a membership must be a user ID')
 }
 
 /**
@@ -310,12 +299,6 @@ export async function assertMayRejectInvite(tx: Tx, room: RoomRow, userId: strin
     'M_CANNOT_LEAVE_SERVER_NOTICE_ROOM',
     'You cannot reject an invite of the server itself',
   )
-}
-
-/** MSC3757. The rules would answer 403. @throws 400 M_BAD_JSON */
-function assertOwner(room: RoomRow, { stateKey }: StateDraft): void {
-  if (!versionOf(room).ownedState || !stateKey.startsWith('@')) return
-  if (ownerOf(stateKey) === undefined) throw badJson(`${stateKey} does not begin with a user ID`)
 }
 
 /** v12: creators outrank everybody and may not stand in `users`. The rules would answer 403. */

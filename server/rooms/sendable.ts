@@ -1,7 +1,9 @@
 /** What can be said of an event before it is sent. */
 import type { RoomRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
-import { invalidParam } from '../matrix/errors.ts'
+import { badJson, invalidParam } from '../matrix/errors.ts'
+import { isUserId } from '../matrix/ids.ts'
+import { ownerOf } from '../matrix/owned-state.ts'
 import { assertBuildable, type EventDraft } from './build-event.ts'
 import { assertNoLifetime } from './lifetime.ts'
 import { versionOf } from './stored-event.ts'
@@ -11,20 +13,37 @@ import { versionOf } from './stored-event.ts'
  * too large then.
  *
  * @throws 400 M_BAD_JSON · 413 M_TOO_LARGE · 400 M_INVALID_PARAM as {@link assertNoLifetime} and
- *   {@link assertNoSecondCreate}
+ *   {@link assertStateForm}
  */
 export function assertSendable(ctx: Context, room: RoomRow, draft: EventDraft): void {
   assertNoLifetime(draft.content)
-  assertNoSecondCreate(draft)
+  assertStateForm(room, draft)
   assertBuildable(ctx, room, draft, versionOf(room))
 }
 
-/** What no time can make right. @throws 400 M_INVALID_PARAM */
-export function assertNoSecondCreate({
-  type,
-  stateKey,
-}: Pick<EventDraft, 'type' | 'stateKey'>): void {
-  if (type === 'm.room.create' && stateKey !== undefined) {
+/**
+ * What no time can make right of a state event.
+ *
+ * @throws 400 M_INVALID_PARAM a create event, or the membership of what is no user · 400 M_BAD_JSON
+ *   a membership of another type than text, or the state of an owner who is no user (MSC3757)
+ */
+export function assertStateForm(
+  room: RoomRow,
+  { type, stateKey, content }: Pick<EventDraft, 'type' | 'stateKey' | 'content'>,
+): void {
+  if (stateKey === undefined) return
+  if (type === 'm.room.create') {
     throw invalidParam('A room has one create event, and it is there already')
+  }
+  // The rules answer 403 to the one and, as room versions have it, do not mind the other.
+  if (type === 'm.room.member') {
+    if (typeof content.membership !== 'string') throw badJson('membership is missing, or no string')
+    if (!isUserId(stateKey)) throw invalidParam('The state key of a membership must be a user ID')
+    return
+  }
+  // The rules would answer 403.
+  const isOwned = versionOf(room).ownedState && stateKey.startsWith('@')
+  if (isOwned && ownerOf(stateKey) === undefined) {
+    throw badJson(`${stateKey} does not begin with a user ID`)
   }
 }

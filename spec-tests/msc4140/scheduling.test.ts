@@ -26,6 +26,7 @@ function put(path: string, query: Record<string, string | number>, body: unknown
   return alice.request('PUT', path, { query, body: body as JsonObject })
 }
 
+const nowAndLater: Record<string, number>[] = [{}, { [unstable]: hour }]
 const sendPath = () => alice.roomPath(room, 'send', 'm.test', alice.nextTransactionId())
 const statePath = (stateKey: string) => alice.roomPath(room, 'state', 'm.test', stateKey)
 
@@ -269,6 +270,28 @@ describe('what is checked when scheduling', () => {
   test('content that no room may hold is 400 M_BAD_JSON', async () => {
     const { status, body } = await put(sendPath(), { [unstable]: hour }, { n: 1.5 })
     expect({ status, errcode: body.errcode }).toEqual({ status: 400, errcode: 'M_BAD_JSON' })
+  })
+
+  test.each<[string, string, JsonObject, string]>([
+    ['a membership without a membership', '@bob:hs1', {}, 'M_BAD_JSON'],
+    ['a membership that is no string', '@bob:hs1', { membership: 1 }, 'M_BAD_JSON'],
+    ['a membership of what is no user', 'bob', { membership: 'invite' }, 'M_INVALID_PARAM'],
+  ])('%s is refused as it is without a delay, with 400', async (_, key, content, errcode) => {
+    const path = alice.roomPath(room, 'state', 'm.room.member', key)
+    const before = await server.rowCounts()
+    for (const query of nowAndLater) {
+      const { status, body } = await put(path, query, content)
+      expect({ status, errcode: body.errcode }).toEqual({ status: 400, errcode })
+    }
+    expect(await server.rowCounts()).toEqual(before)
+  })
+
+  test('MSC3757: so is a state key that begins like a user ID and is none', async () => {
+    const owned = await alice.createRoom({ room_version: 'org.matrix.msc3757.11' })
+    for (const query of nowAndLater) {
+      const { status, body } = await put(alice.roomPath(owned, 'state', 'm.test', '@x'), query)
+      expect({ status, errcode: body.errcode }).toEqual({ status: 400, errcode: 'M_BAD_JSON' })
+    }
   })
 
   test.each([

@@ -14,9 +14,14 @@ class OneOfEach {
 
   static async make(server: TestServer): Promise<OneOfEach> {
     const [alice, bob] = [await server.user('alice'), await server.user('bob')]
-    const power_level_content_override = { events: { 'm.test': 0 } }
-    const body = { preset: 'public_chat', power_level_content_override }
-    const all = new OneOfEach(server, alice, await alice.createRoom(body))
+    const events = { 'm.test': 0, 'm.secret': 100 }
+    const levels = { users: { [alice.userId]: 100 }, events }
+    const body = { power_level_content_override: levels, room_version: '11' }
+    const all = new OneOfEach(
+      server,
+      alice,
+      await alice.createRoom({ preset: 'public_chat', ...body }),
+    )
     await bob.join(all.room)
     const { room } = all
 
@@ -28,7 +33,11 @@ class OneOfEach {
     await alice.manage((await all.#schedule('sent on request')).delayId, 'send')
     await all.#schedule('sent when due', 1_000)
     await server.advance(1_000)
-    await all.#schedule('failed', 1_000, 'm.room.member')
+    await all.#schedule('failed', 1_000, 'm.secret')
+    await alice.setState(room, 'm.room.power_levels', '', {
+      ...levels,
+      users: { [alice.userId]: 50 },
+    })
     await server.advance(1_000)
     await all.#schedule('scheduled')
     return all
@@ -94,7 +103,7 @@ describe.each([
   const finalisedItems = () =>
     became.map(([name, outcome, reason, more], i) => ({
       delayed_event: expect.objectContaining(
-        all.item(name, name === 'failed' ? 'm.room.member' : 'm.test'),
+        all.item(name, name === 'failed' ? 'm.secret' : 'm.test'),
       ),
       outcome,
       reason,
