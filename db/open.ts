@@ -222,11 +222,7 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
     }
     // What a process that was killed had sent off may still be running. We hold the lock, so it is
     // nobody's: it must not commit under our feet, at positions that we believe to be decided.
-    await holder.query(
-      `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-       WHERE application_name = $1 AND datname = current_database() AND pid <> pg_backend_pid()`,
-      [poolName],
-    )
+    await endConnections(holder, [poolName])
     const wire = { isCut: false }
     const writes = sessionWrites()
     const q = kyselyOn(pool as unknown as PostgresPool, wire, writes)
@@ -238,11 +234,7 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
         wire.isCut = true
         const killer = new driver.Client(config)
         await killer.connect()
-        await killer.query(
-          `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-           WHERE application_name IN ($1, $2) AND datname = current_database()`,
-          [poolName, `${poolName} lock`],
-        )
+        await endConnections(killer, [poolName, `${poolName} lock`])
         await killer.end()
       },
       engine: 'postgres',
@@ -259,6 +251,20 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
     await holder.end().catch(() => undefined)
     if (error instanceof DatabaseUnavailable) throw error
     throw new DatabaseUnavailable(`cannot use the database ${where}: ${reasonOf(error)}`)
+  }
+}
+
+/**
+ * End the connections that go by these names. All are told before any is waited for: PostgreSQL looks
+ * after 100 ms again whether one has gone.
+ */
+async function endConnections(client: pg.Client, names: readonly string[]): Promise<void> {
+  for (const end of ['pg_terminate_backend(pid)', 'pg_terminate_backend(pid, 5000)']) {
+    await client.query(
+      `SELECT ${end} FROM pg_stat_activity WHERE application_name = ANY($1)
+         AND datname = current_database() AND pid <> pg_backend_pid()`,
+      [names],
+    )
   }
 }
 
