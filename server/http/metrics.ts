@@ -1,5 +1,5 @@
 /** `GET /metrics`, for Prometheus. Not part of Matrix: no CORS, so that no web page can read it. */
-import type { Handler, Request } from 'express'
+import type { Handler, Request, Response } from 'express'
 import type { Context } from '../context.ts'
 import { addressRanges } from '../lib/address-ranges.ts'
 import { forbidden, methodNotAllowed } from '../matrix/errors.ts'
@@ -25,8 +25,8 @@ function isFromElsewhere({ headers, ips }: Request): boolean {
 }
 
 /** Count every request with the time it took, under its pattern: a path may hold a delay_id. */
-export function countRequests(ctx: Context): Handler {
-  return (request, response, next) => {
+export function countRequests(ctx: Context): (request: Request, response: Response) => void {
+  return (request, response) => {
     const startedAt = ctx.clock.now()
     response.once('close', () => {
       ctx.metrics.answered({
@@ -36,6 +36,5 @@ export function countRequests(ctx: Context): Handler {
         tookMs: ctx.clock.now() - startedAt,
       })
     })
-    next()
   }
 }
