@@ -19,7 +19,7 @@ import { withFields } from '../matrix/event-fields.ts'
 import { type Filter, isUnfiltered } from '../matrix/filter.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import { presentEvents } from '../rooms/present-event.ts'
-import { signedPdu, versionOf } from '../rooms/stored-event.ts'
+import { parsePdu, signedPdu, versionOf } from '../rooms/stored-event.ts'
 import { viewerOf } from '../rooms/timeline.ts'
 import { type Sight, selectSight, sightOfStay } from '../rooms/visibility.ts'
 import { stateTopic } from '../stream/notifier.ts'
@@ -227,8 +227,8 @@ async function formatOf(
   const versions = new Map(rooms.map(room => [room.room_id, versionOf(room)]))
   return (row, event) => {
     const version = versions.get(row.room_id)
-    if (!version) throw new Error('an event of no room')
-    const unsigned = event?.unsigned ?? {}
-    return withFields({ ...signedPdu(ctx, row, version), unsigned }, event_fields)
+    // Of a room that was deleted the departures are left, and by which version it lived is forgotten.
+    const pdu = version ? signedPdu(ctx, row, version) : parsePdu(row)
+    return withFields({ ...pdu, unsigned: event?.unsigned ?? {} }, event_fields)
   }
 }

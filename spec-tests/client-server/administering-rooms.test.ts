@@ -105,6 +105,17 @@ describe('DELETE /_synapse/admin/v1/rooms/{roomId}', () => {
     expect((await waiting).rooms?.leave?.[roomId]).toBeDefined()
   })
 
+  test('who sees events as servers exchange them hears of it, too', async () => {
+    const roomId = await roomOfTwo()
+    const { next_batch: since } = await bob.sync()
+    await remove(roomId)
+    const filter = JSON.stringify({ event_format: 'federation' })
+    const { rooms } = await bob.sync({ since, filter })
+    expect(rooms.leave?.[roomId]?.timeline?.events).toMatchObject([
+      { sender: bob.userId, content: { membership: 'leave' }, hashes: {} },
+    ])
+  })
+
   test('what was scheduled for it is finalised and never sent, whoever is to send it', async () => {
     const roomId = await roomOfTwo()
     const other = await roomOfTwo()
