@@ -3,15 +3,16 @@ import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { PGliteOptions } from '@electric-sql/pglite'
 import { type PostgresPool, sql } from 'kysely'
 import type pg from 'pg'
 import { kyselyOn } from './connection.ts'
 import { copyTemplate, DatabaseUnavailable, holdDataDir, publish } from './data-dir.ts'
 import { migrate } from './migrate.ts'
 import { OneWriteSocket } from './one-write-socket.ts'
+import { type Engine, type EngineFiles, readNoTableAsAWhole, startEngine } from './pglite-engine.ts'
 import { PgliteConnection } from './pglite-pool.ts'
 import { PgliteSocket } from './pglite-socket.ts'
+import { startEngineThread } from './pglite-thread.ts'
 import type { SharedPglite } from './shared-pglite.ts'
 import { sessionWrites, type TableWrites } from './table-writes.ts'
 import type { Pool } from './transaction.ts'
@@ -65,12 +66,6 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   return url ? openPostgres(url, options) : openPglite(dataDir)
 }
 
-/**
- * A statement is planned when it is prepared, perhaps for tables that are still empty, which would be
- * read as a whole; and the plan stays when they have grown.
- */
-const readNoTableAsAWhole = 'enable_seqscan=off'
-
 /** How the driver reads what PostgreSQL sends. */
 function typesOf(driver: typeof pg): pg.CustomTypesConfig {
   return {
@@ -89,7 +84,8 @@ async function openPglite(dataDir: string): Promise<Database> {
       await initialisePglite(unfinished)
       await publish(unfinished, databaseDir)
     }
-    const { connection, lost, lose } = await startPglite({ dataDir: databaseDir })
+    const { lost, lose } = loss()
+    const connection = await connectTo(await startEngineThread(databaseDir, lose), { lost, lose })
     const wire = { isCut: false }
     const writes = sessionWrites()
     const q = kyselyOn(connection.pool(undefined, wire), wire, writes)
@@ -125,47 +121,25 @@ export async function initialisePglite(databaseDir: string): Promise<void> {
   await connection.close()
 }
 
-/**
- * Start PGlite on a folder, or on files of its own kind. When PostgreSQL gives up, it says why only
- * on its standard error.
- */
-export async function startPglite(files: Pick<PGliteOptions, 'dataDir' | 'fs'>) {
-  const { PGlite } = await import('@electric-sql/pglite')
-  class Embedded extends PGlite {
-    /** For parsers that nobody here uses: the driver has its own. A quarter of a start. */
-    override async _initArrayTypes(): Promise<void> {}
-  }
-  let lastWords: string | undefined
+/** PGlite in this thread, on a folder or on files of its own kind. */
+export async function startPglite(files: EngineFiles) {
   const { lost, lose } = loss()
-  try {
-    const pglite = new Embedded({
-      ...files,
-      // The log in pieces of 1 MB, not 16: a small server should be small, and quick to copy.
-      initDbStartParams: ['--wal-segsize=1'],
-      // Half of what PostgreSQL takes by default: measured, 65 MB less, and 40 ms sooner.
-      startParams: [
-        ...PGlite.defaultStartParams,
-        ...['-c', 'shared_buffers=64MB'],
-        ...['-c', readNoTableAsAWhole],
-        // A tenth of the rows that ANALYZE looks at by default: everybody waits for it here.
-        ...['-c', 'default_statistics_target=10'],
-      ],
-      onStderr(line) {
-        lastWords = /(?:FATAL|PANIC): +(.*)/.exec(line)?.[1] ?? lastWords
-        if (line.includes('PANIC: ')) lose(new Error(lastWords))
-        return true
-      },
-    })
-    await pglite.waitReady
-    const { default: driver } = await import('pg')
-    const stream = () => new PgliteSocket(pglite)
-    const client = new driver.Client({ stream, types: typesOf(driver) })
-    client.on('error', lose)
-    await client.connect()
-    return { connection: new PgliteConnection(pglite, client), lost, lose }
-  } catch (error) {
-    throw lastWords === undefined ? error : new Error(lastWords)
-  }
+  return { connection: await connectTo(await startEngine(files, lose), { lost, lose }), lost }
+}
+
+async function connectTo(engine: Engine, { lost, lose }: Loss): Promise<PgliteConnection> {
+  const { default: driver } = await import('pg')
+  const socket = new PgliteSocket(engine)
+  // Whoever waits for an answer is told that there will be none.
+  void lost.then(reason => socket.destroy(reason))
+  const client = new driver.Client({
+    stream: () => socket,
+    types: typesOf(driver),
+    pipeline: true,
+  })
+  client.on('error', lose)
+  await client.connect()
+  return new PgliteConnection(engine, client)
 }
 
 async function openPostgres(url: string, options: DatabaseOptions): Promise<Database> {
@@ -269,7 +243,12 @@ async function endConnections(client: pg.Client, names: readonly string[]): Prom
 }
 
 /** The news that the database is lost, for whoever waits, and the way to spread it. */
-function loss(): { lost: Promise<Error>; lose: (reason: Error) => void } {
+interface Loss {
+  lost: Promise<Error>
+  lose: (reason: Error) => void
+}
+
+function loss(): Loss {
   let lose: (reason: Error) => void = () => undefined
   const lost = new Promise<Error>(resolve => {
     lose = resolve

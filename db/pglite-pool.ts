@@ -4,9 +4,9 @@
  * kysely's PostgresDialect asks its pool for no more than this. Whoever gets the connection keeps
  * it until `release`; the others queue up in order.
  */
-import type { PGlite } from '@electric-sql/pglite'
 import type { PostgresPool, PostgresPoolClient } from 'kysely'
 import type pg from 'pg'
+import type { Engine } from './pglite-engine.ts'
 
 /** Whoever comes then waits for it, so often and little: tens of ms, where 5,000 uses take hundreds. */
 const usesPerCheckpoint = 500
@@ -25,14 +25,14 @@ interface User {
 
 /** The one connection of a PGlite, in turns. */
 export class PgliteConnection {
-  readonly #pglite: PGlite
+  readonly #engine: Engine
   readonly #client: pg.Client
   #tail: Promise<void> = Promise.resolve()
   #schema: string | undefined
   #uses = 0
 
-  constructor(pglite: PGlite, client: pg.Client) {
-    this.#pglite = pglite
+  constructor(engine: Engine, client: pg.Client) {
+    this.#engine = engine
     this.#client = client
   }
 
@@ -51,7 +51,7 @@ export class PgliteConnection {
   /** Wait for whoever has it, and close. */
   async close(): Promise<void> {
     await this.#tail
-    await this.#pglite.close()
+    await this.#engine.close()
   }
 
   async #take(user: User): Promise<PostgresPoolClient> {

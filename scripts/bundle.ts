@@ -40,5 +40,9 @@ const require = createRequireOfBundle(import.meta.url)`,
   })
 }
 
-await bundle('dist/bundle', { main: 'server/main.ts', testing: 'server/testing/index.ts' })
+await bundle('dist/bundle', {
+  main: 'server/main.ts',
+  testing: 'server/testing/index.ts',
+  'pglite-worker': 'db/pglite-worker.ts',
+})
 await bundle('dist/spec-tests-bundle', { 'in-worker': 'spec-tests/support/in-worker.ts' })

@@ -1,6 +1,6 @@
 /** Where to kill: first every step that was seen, in each of its phases, and then at random. */
 import type { Random } from './random.ts'
-import { answer, type Engine, type Order, paths, phases, type Reached } from './steps.ts'
+import { answer, type Order, paths, phases, type Reached } from './steps.ts'
 
 export interface Kill {
   /** Undefined: from outside, after so many ms of load. */
@@ -15,18 +15,13 @@ export interface Kill {
 /** Where most is at stake; a short run begins with these. */
 const stakes = ['commit', 'update delayed_events', answer, 'insert events']
 
-/**
- * @param seen in a calm run of each path
- * @param engine PGlite runs a statement in one go, in the process that is to be killed: nothing in
- *   there can kill it `during` one
- */
-export function enumerated(seen: readonly Reached[], engine: Engine): Kill[] {
+/** @param seen in a calm run of each path */
+export function enumerated(seen: readonly Reached[]): Kill[] {
   const rank = (step: string) => (stakes.indexOf(step) + stakes.length + 1) % (stakes.length + 1)
   return seen
     .flatMap(({ path, step }) =>
       phases
         .filter(phase => phase === 'after' || step !== answer)
-        .filter(phase => phase !== 'during' || engine === 'postgres')
         .flatMap(phase =>
           (path === 'fire' ? [false, true] : [false]).map(isAtStart => ({
             path,

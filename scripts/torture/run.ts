@@ -116,7 +116,7 @@ class Run {
   }
 
   #plan(): Kill[] {
-    const steps = enumerated([...this.#reached.values()], this.#options.engine)
+    const steps = enumerated([...this.#reached.values()])
     this.#result.steps = steps.length
     if (!this.#sabotage) return steps
     const { order } = this.#sabotage

@@ -1,0 +1,81 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { sql } from 'kysely'
+import { type Database, openDatabase } from './open.ts'
+import { transaction } from './transaction.ts'
+
+let dataDir: string
+let db: Database
+
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'hourglass-thread-'))
+  db = await openDatabase({ dataDir })
+})
+
+afterEach(async () => {
+  await db.close()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+const now = async () => (await sql<{ n: number }>`SELECT ${1}::int AS n`.execute(db.q)).rows
+
+test('who asks at once is answered each with their own, also beside one who is refused', async () => {
+  const answers = await Promise.allSettled(
+    [1, 0, 2].map(n => sql<{ n: number }>`SELECT 10 / ${n}::int AS n`.execute(db.q)),
+  )
+  const told = answers.map(answer =>
+    answer.status === 'fulfilled' ? answer.value.rows : answer.reason.message,
+  )
+  expect(told).toEqual([[{ n: 10 }], 'division by zero', [{ n: 5 }]])
+})
+
+test('while PostgreSQL works, this thread goes on', async () => {
+  const working = sql`SELECT count(*) FROM generate_series(1, ${3_000_000}::int)`.execute(db.q)
+  let isOver = false
+  void working.then(() => {
+    isOver = true
+  })
+  let turns = 0
+  while (!isOver && turns < 10) {
+    turns += 1
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  expect(turns).toBe(10)
+  await working
+})
+
+test('what is not committed when it is cut is undone, and what is stays', async () => {
+  await sql`CREATE TABLE kept (n int)`.execute(db.q)
+  await transaction(db, tx => sql`INSERT INTO kept VALUES (1)`.execute(tx.q))
+  const { promise: isCut, resolve: cut } = deferred()
+  const unfinished = transaction(db, async tx => {
+    await sql`INSERT INTO kept VALUES (2)`.execute(tx.q)
+    await isCut
+  })
+  const cutting = db.cut()
+  cut()
+  await expect(unfinished).rejects.toThrow('the connection was cut')
+  await cutting
+  await db.close()
+  db = await openDatabase({ dataDir })
+  expect((await sql`SELECT n FROM kept`.execute(db.q)).rows).toEqual([{ n: 1 }])
+})
+
+test('when PostgreSQL gives up, it is told why, and nobody waits for ever', async () => {
+  await now()
+  await rm(join(dataDir, 'pglite', 'pg_wal'), { recursive: true })
+  // More than one piece of the log holds.
+  const writing = sql`CREATE TABLE large AS SELECT repeat('x', ${2_000}::int)
+    FROM generate_series(1, ${5_000}::int)`.execute(db.q)
+  await expect(writing).rejects.toThrow()
+  expect((await db.lost).message).toMatch(/pg_wal/)
+})
+
+function deferred(): { promise: Promise<void>; resolve: () => void } {
+  let resolve: () => void = () => undefined
+  const promise = new Promise<void>(settle => {
+    resolve = settle
+  })
+  return { promise, resolve }
+}
