@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { parse as parseYaml, YAMLParseError } from 'yaml'
 import { z } from 'zod'
+import type { DatabaseOptions } from '../db/open.ts'
 import { addressRanges } from './lib/address-ranges.ts'
 import { nearest } from './lib/nearest.ts'
 import { configSchema } from './options/index.ts'
@@ -25,6 +26,17 @@ export function checkLab({ lab, lab_token: token, host }: Config): void {
 }
 
 export type Config = z.infer<typeof configSchema>
+
+/** Where the config wants the database. */
+export function databaseOptions(config: Config): DatabaseOptions {
+  return {
+    url: config.database_url,
+    schema: config.database_schema,
+    maxConnections: config.database_connections,
+    dataDir: config.data_dir,
+  }
+}
+
 /** One of the limits on how often something may be done. */
 export type LimitName = Exclude<keyof Config['rate_limits'], 'enabled'>
 

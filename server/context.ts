@@ -17,7 +17,7 @@ import { pruneDeletions, RoomDeletions } from './administration/room-deletions.t
 import { AppServices } from './app-services/app-services.ts'
 import { readRegistrations } from './app-services/registration-file.ts'
 import { Transactions } from './app-services/transactions.ts'
-import type { Config } from './config.ts'
+import { type Config, databaseOptions } from './config.ts'
 import { restartTogether } from './delayed-events/delayed-events.ts'
 import { pruneFinalised } from './delayed-events/retention.ts'
 import { type Scheduling, scheduleTogether } from './delayed-events/schedule.ts'
@@ -102,23 +102,12 @@ export interface RunningContext extends Context {
 export interface Given {
   clock?: Clock
   log?: Log
+  /** Instead of the one that the config names. */
   database?: DatabaseOptions
   /** Open already; whoever opened it closes it, after the context has stopped. */
   db?: Database
   lab?: Lab
   operator?: Operator
-}
-
-/** The database that the config, or whoever starts us, names. */
-export function databaseOf(config: Config, given: Given): DatabaseOptions {
-  return (
-    given.database ?? {
-      url: config.database_url,
-      schema: config.database_schema,
-      maxConnections: config.database_connections,
-      dataDir: config.data_dir,
-    }
-  )
 }
 
 /**
@@ -132,7 +121,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
   const { app_service_config_files: files, server_name: serverName } = config
   const appServices = new AppServices(readRegistrations(files, serverName))
   const jwtKey = readJwtKey(config)
-  const db = given.db ?? (await openDatabase(databaseOf(config, given)))
+  const db = given.db ?? (await openDatabase(given.database ?? databaseOptions(config)))
   const closeDatabase = given.db ? async () => undefined : () => db.close()
   try {
     const signingKey = await loadIdentity(db, config.server_name)

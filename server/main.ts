@@ -5,7 +5,7 @@ import { DatabaseUnavailable } from '../db/data-dir.ts'
 import { AdminError } from './admin-client.ts'
 import { banner, localUrl } from './banner.ts'
 import { helpText, readCommandLine, UsageError } from './command-line.ts'
-import { type Config, ConfigError } from './config.ts'
+import { type Config, ConfigError, checkLab, databaseOptions } from './config.ts'
 import { CannotListen } from './http/listen.ts'
 import { systemClock } from './lib/clock.ts'
 import { version } from './lib/version.ts'
@@ -25,14 +25,19 @@ async function main(): Promise<void> {
 }
 
 async function serve(config: Config): Promise<void> {
+  checkLab(config)
   // Not before: a wrong flag need not wait for all of this.
+  const { openDatabase } = await import('../db/open.ts')
   const { trustTransactions } = await import('../db/transaction.ts')
+  trustTransactions()
+  // PostgreSQL starts in its own thread while the rest is being loaded here.
+  const opening = openDatabase(databaseOptions(config))
+  opening.catch(() => undefined)
   const { Serving } = await import('./serving.ts')
   const { Operator } = await import('./accounts/operator.ts')
-  trustTransactions()
   const operator = new Operator()
   const given = config.lab ? await laboratory() : {}
-  const serving = await Serving.start(config, { ...given, operator })
+  const serving = await Serving.start(config, { ...given, operator }, { opening })
   const { db } = serving.context
   const [url = '', ...further] = serving.urls
   void db.lost.then(error => {

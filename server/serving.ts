@@ -6,8 +6,8 @@
 import type { RequestListener, ServerResponse } from 'node:http'
 import { type Database, openDatabase } from '../db/open.ts'
 import { endpoints } from './client-api/index.ts'
-import { type Config, checkLab } from './config.ts'
-import { createContext, databaseOf, type Given, type RunningContext } from './context.ts'
+import { type Config, checkLab, databaseOptions } from './config.ts'
+import { createContext, type Given, type RunningContext } from './context.ts'
 import { makeApp } from './http/app.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { loadCertificate } from './http/tls.ts'
@@ -38,16 +38,18 @@ export class Serving {
   #answered: (() => void) | undefined
 
   /**
-   * @param fill put rows into the database before anybody looks
+   * @param opening the database, if somebody has begun to open it
+   * @param fill put rows into it before anybody looks
    * @throws ConfigError · DatabaseUnavailable · CannotListen
    */
-  static async start(config: Config, given: Given = {}, fill?: Fill): Promise<Serving> {
+  static async start(
+    config: Config,
+    given: Given = {},
+    { opening, fill }: { opening?: Promise<Database>; fill?: Fill | undefined } = {},
+  ): Promise<Serving> {
     checkLab(config)
-    const serving = new Serving(
-      config,
-      given,
-      await run(config, given, await open(config, given), fill),
-    )
+    const db = await (opening ?? open(config, given))
+    const serving = new Serving(config, given, await run(config, given, db, fill))
     try {
       await serving.#listen()
       await given.lab?.attach(serving)
@@ -187,7 +189,7 @@ export class Serving {
 }
 
 function open(config: Config, given: Given): Promise<Database> {
-  return openDatabase(databaseOf(config, given))
+  return openDatabase(given.database ?? databaseOptions(config))
 }
 
 /** @param db is closed if this fails */

@@ -96,8 +96,10 @@ export class Homeserver implements AsyncDisposable {
       const database = { ...storage.database, maxConnections: config.database_connections }
       const lab = clock ? { clock, lab: new Lab(clock) } : {}
       const given = { ...lab, log: makeLog(config.log_level), database }
-      const serving = await Serving.start(config, given, async db => {
-        await fill?.(db, storage.dataDir)
+      const serving = await Serving.start(config, given, {
+        fill: async db => {
+          await fill?.(db, storage.dataDir)
+        },
       })
       return new Homeserver(options, { storage, clock, serving })
     } catch (error) {
