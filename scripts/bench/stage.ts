@@ -75,6 +75,14 @@ export class Stage {
   }
 
   /**
+   * How often here and the ceiling take turns within as long. A machine that others use becomes slower
+   * and quicker from one second to the next; what is compared is what lies side by side.
+   */
+  get turns(): number {
+    return this.isQuick ? 2 : 8
+  }
+
+  /**
    * How long the same goes before a measurement, here and at the ceiling alike: what has not been
    * compiled yet is several times slower, and whichever side was colder would look worse.
    */
@@ -148,6 +156,11 @@ export const rate = (perSecond: number) => `${Math.round(perSecond).toLocaleStri
 export const millis = (ms: number) => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`
 export const percentiles = ({ p50Ms, p99Ms }: { p50Ms: number; p99Ms: number }) =>
   `p50 ${millis(p50Ms)}, p99 ${millis(p99Ms)}`
+
+/** The middle one, sorted. */
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
+}
 
 /** In ms. */
 export async function timeOf(run: () => Promise<void>): Promise<number> {

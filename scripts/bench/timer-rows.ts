@@ -1,7 +1,7 @@
 /** Rows about time: how late an idle server fires, and how fast a storm of leaves goes through. */
 import { insertInBulk } from '../../db/testing.ts'
 import { type Json, MatrixClient, times, type User } from './matrix-client.ts'
-import { millis, type Row, rate, type Stage, timeOf } from './stage.ts'
+import { median, millis, type Row, rate, type Stage, timeOf } from './stage.ts'
 
 interface WireEvent {
   type: string
@@ -98,8 +98,32 @@ async function fireRow(
   }
 }
 
+interface Storm {
+  sent: number
+  isOrdered: boolean
+  tookMs: number
+  ceilingMs: number
+}
+
 /** Everybody's switch fires at once: `count` delayed events due at one moment in `rooms` rooms. */
 export async function stormRow(stage: Stage, count: number, rooms: number): Promise<Row> {
+  const storms: Storm[] = []
+  for (let i = 0; i < (stage.isQuick ? 1 : 3); i++) storms.push(await storm(stage, count, rooms))
+  const ratioOf = ({ ceilingMs, tookMs }: Storm) => ceilingMs / tookMs
+  const ratio = median(storms.map(ratioOf))
+  const { sent, tookMs, ceilingMs } = storms.find(one => ratioOf(one) === ratio) as Storm
+  return {
+    what: `leave storm, ${count.toLocaleString('en')} due at once in ${rooms.toLocaleString('en')} room${rooms === 1 ? '' : 's'}`,
+    value: rate((count / tookMs) * 1000),
+    ceiling: rate((count / ceilingMs) * 1000),
+    ratio,
+    goal: `≥ 0.2, exactly ${count.toLocaleString('en')}, in order`,
+    isMet: ratio >= 0.2 && storms.every(one => one.sent === count && one.isOrdered),
+    latency: `${sent.toLocaleString('en')} sent, last after ${millis(tookMs)}`,
+  }
+}
+
+async function storm(stage: Stage, count: number, rooms: number): Promise<Storm> {
   const place = await stage.place()
   const server = await place.start()
   const matrix = await MatrixClient.to(server.baseUrl, 32)
@@ -109,7 +133,7 @@ export async function stormRow(stage: Stage, count: number, rooms: number): Prom
     return { user, roomId: await matrix.createRoom(user) }
   })
   // As long as scheduling takes, and some more.
-  const dueAt = Date.now() + 1_000 + count * 3
+  const dueAt = Date.now() + 1_000 + count * 2
   await times(
     count,
     i => {
@@ -139,16 +163,7 @@ export async function stormRow(stage: Stage, count: number, rooms: number): Prom
   matrix.close()
   await server.stop()
   const ceilingMs = await place.withDatabase(db => timeOf(() => insertInBulk(db, count, 100)))
-  const ratio = ceilingMs / tookMs
-  return {
-    what: `leave storm, ${count.toLocaleString('en')} due at once in ${rooms.toLocaleString('en')} room${rooms === 1 ? '' : 's'}`,
-    value: rate((count / tookMs) * 1000),
-    ceiling: rate((count / ceilingMs) * 1000),
-    ratio,
-    goal: `≥ 0.2, exactly ${count.toLocaleString('en')}, in order`,
-    isMet: ratio >= 0.2 && events.length === count && isOrdered,
-    latency: `${events.length.toLocaleString('en')} sent, last after ${millis(tookMs)}`,
-  }
+  return { sent: events.length, isOrdered, tookMs, ceilingMs }
 }
 
 /** By the gauge, which is quicker than the lists: asking is not what is to be measured. */
