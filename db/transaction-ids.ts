@@ -1,11 +1,15 @@
 /** Answers to idempotent requests. */
 import { sql } from 'kysely'
 import { unawaited } from './connection.ts'
+import { fixed } from './fixed.ts'
 import type { Db, Tx } from './transaction.ts'
 
-export interface AnswerKey {
+export interface Device {
   userId: string
   deviceId: string
+}
+
+export interface AnswerKey extends Device {
   /** Method and path without the query. */
   path: string
 }
@@ -15,7 +19,7 @@ export async function selectAnswers(
   db: Db,
   keys: readonly AnswerKey[],
 ): Promise<(string | undefined)[]> {
-  const { rows } = await sql<{ at: number; response: string }>`
+  const { rows } = await fixed<{ at: number; response: string }>`
     SELECT wanted.at, response
     FROM unnest(
       ${keys.map(({ userId }) => userId)}::text[],
@@ -31,6 +35,28 @@ export async function selectAnswers(
   const answers: (string | undefined)[] = keys.map(() => undefined)
   for (const { at, response } of rows) answers[at - 1] = response
   return answers
+}
+
+/** Of each device the paths that are answered; of one with more, the first `limit` that are found. */
+export async function selectAnsweredPaths(
+  db: Db,
+  devices: readonly Device[],
+  limit: number,
+): Promise<string[][]> {
+  const { rows } = await fixed<{ at: number; path: string }>`
+    SELECT wanted.at, path
+    FROM unnest(
+      ${devices.map(({ userId }) => userId)}::text[],
+      ${devices.map(({ deviceId }) => deviceId)}::text[]
+    ) WITH ORDINALITY AS wanted (user_id, device_id, at)
+    CROSS JOIN LATERAL (
+      SELECT path FROM transaction_ids AS answered
+      WHERE answered.user_id = wanted.user_id AND answered.device_id = wanted.device_id
+      LIMIT ${limit}
+    ) AS answer`.execute(db.q)
+  const paths: string[][] = devices.map(() => [])
+  for (const { at, path } of rows) paths[at - 1]?.push(path)
+  return paths
 }
 
 /**

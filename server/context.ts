@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { countAllScheduled, type ManagedRow, selectManaged } from '../db/delayed-events.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../db/open.ts'
 import { selectSessionsByAccessToken } from '../db/sessions.ts'
+import { Answers } from './accounts/answers.ts'
 import { loadIdentity } from './accounts/identity.ts'
 import { type JwtKey, readJwtKey } from './accounts/jwt.ts'
 import { KnownSessions } from './accounts/known-sessions.ts'
 import { LastSeen } from './accounts/last-seen.ts'
-import { type Answers, findAnswers, OnceTogether, pruneAnswers } from './accounts/once.ts'
+import { OnceTogether, pruneAnswers } from './accounts/once.ts'
 import { pruneTickets } from './accounts/openid.ts'
 import { Operator } from './accounts/operator.ts'
 import type { Requester } from './accounts/requester.ts'
@@ -150,7 +151,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
         hashes => selectSessionsByAccessToken(db, hashes),
         going,
       ),
-      answers: new Together(keys => findAnswers(db, keys), going),
+      answers: new Answers(db, going),
       delayedEvents: new Together(ids => selectManaged(db, ids), going),
       restarts: new Together(rows => restartTogether(context, rows), {
         ...going,

@@ -5,33 +5,18 @@
  * Spec: Client-Server API "Transaction identifiers": by device and path.
  */
 
-import { type Db, type Tx, transaction } from '../../db/transaction.ts'
+import { type Tx, transaction } from '../../db/transaction.ts'
 import {
   type AnswerKey,
   deleteAnswersBefore,
   insertAnswers,
   isAnswered,
-  selectAnswers,
 } from '../../db/transaction-ids.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Job } from '../lib/sweeper.ts'
 import { type Going, Together } from '../lib/together.ts'
 import { MatrixError } from '../matrix/errors.ts'
-
-/** What a request was answered before; undefined if it is new. */
-export type Answers = Together<AnswerKey, JsonObject | undefined>
-
-/** Look up what requests were answered before. */
-export async function findAnswers(
-  db: Db,
-  keys: readonly AnswerKey[],
-): Promise<(JsonObject | undefined)[]> {
-  const answers = await selectAnswers(db, keys)
-  return answers.map(answer =>
-    answer === undefined ? undefined : (JSON.parse(answer) as JsonObject),
-  )
-}
 
 /**
  * Run `action` and store its answer in one transaction. If the same request is being handled at
@@ -102,6 +87,10 @@ async function store(
 ): Promise<void> {
   const rows = answers.map(({ key, answer }) => ({ key, response: JSON.stringify(answer) }))
   await insertAnswers(tx, rows, ctx.clock.now())
+  ctx.answers.note(
+    tx,
+    answers.map(({ key }) => key),
+  )
 }
 
 async function orAsAnswered<T extends JsonObject>(
@@ -113,7 +102,7 @@ async function orAsAnswered<T extends JsonObject>(
     return await run()
   } catch (error) {
     if (!isAnswered(error)) throw error
-    const answer = await ctx.answers.do(key)
+    const answer = await ctx.answers.stored(key)
     if (!answer) throw new Error('an answer was taken and is not there')
     return answer as T
   }

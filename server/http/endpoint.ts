@@ -176,7 +176,7 @@ export function endpoint<
       path: `${method} ${paths[0]} ${JSON.stringify(request.params)}`,
     }
     if (declaration.idempotent && key) {
-      const answered = await ctx.answers.do(key)
+      const answered = await ctx.answers.find(key)
       if (answered) return complete(ctx, answered)
     }
     if (limit) countRequest(ctx, limit, request, requester)

@@ -138,6 +138,9 @@ describe('PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}: the sa
     const room = await alice.createRoom()
     const eventId = await alice.send(room, 'm.room.message', first, 'abc')
     await server.restart()
+    // Nothing but what is remembered could answer this.
+    const path = alice.roomPath(room, 'send', 'm.room.message', 'abc')
+    expect(await alice.ok('PUT', path, { body: 'not JSON' })).toEqual({ event_id: eventId })
     expect(await alice.send(room, 'm.room.message', second, 'abc')).toBe(eventId)
     expect(await messages(alice, room)).toMatchObject([
       { event_id: eventId, unsigned: { transaction_id: 'abc' } },
