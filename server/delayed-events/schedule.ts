@@ -13,7 +13,7 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomToken } from '../lib/random.ts'
 import { forbidden, MatrixError, notFound, unknownToken } from '../matrix/errors.ts'
-import { redactsOf } from '../rooms/send-event.ts'
+import { assertPowerLevels, redactsOf } from '../rooms/send-event.ts'
 import { assertSendable } from '../rooms/sendable.ts'
 import { secretOf } from './secrets.ts'
 
@@ -130,7 +130,7 @@ export async function scheduleTogether(
   for (const scheduling of schedulings) {
     const { userId } = scheduling.requester
     const refusal = users.has(userId)
-      ? refusalOf(ctx, rooms.get(scheduling.roomId), scheduling)
+      ? await refusalOf(ctx, tx, rooms.get(scheduling.roomId), scheduling)
       : unknownToken()
     if (refusal) outcomes.push(refusal)
     else if (!takeOne(userId)) {
@@ -146,16 +146,19 @@ export async function scheduleTogether(
   return outcomes
 }
 
-function refusalOf(
+async function refusalOf(
   ctx: Context,
+  tx: Tx,
   room: RoomRow | undefined,
   scheduling: Scheduling,
-): MatrixError | undefined {
+): Promise<MatrixError | undefined> {
   if (!room) return notFound(`${scheduling.roomId} is not a room that we know`)
   try {
     const { requester, type, content, ...draft } = scheduling
     const redacts = redactsOf(type, content)
     assertSendable(ctx, room, { ...draft, type, content, sender: requester.userId, redacts })
+    // Who created a room is not going to change.
+    if (draft.stateKey !== undefined) await assertPowerLevels(tx, room, { type, content })
     return undefined
   } catch (error) {
     if (error instanceof MatrixError) return error

@@ -280,7 +280,7 @@ export async function assertStateContent(tx: Tx, room: RoomRow, draft: StateDraf
   if (draft.type === 'm.room.member' && draft.content.membership === 'leave') {
     await assertMayRejectInvite(tx, room, draft.stateKey)
   }
-  if (draft.type === 'm.room.power_levels') await assertPowerLevels(tx, room, draft.content)
+  await assertPowerLevels(tx, room, draft)
   if (draft.type === 'm.room.canonical_alias') await checkAliasEvent(tx, room.room_id, draft)
 }
 
@@ -301,8 +301,17 @@ export async function assertMayRejectInvite(tx: Tx, room: RoomRow, userId: strin
   )
 }
 
-/** v12: creators outrank everybody and may not stand in `users`. The rules would answer 403. */
-async function assertPowerLevels(tx: Tx, room: RoomRow, content: JsonObject): Promise<void> {
+/**
+ * v12: creators outrank everybody and may not stand in `users`. The rules would answer 403.
+ *
+ * @throws 400 M_BAD_JSON
+ */
+export async function assertPowerLevels(
+  tx: Tx,
+  room: RoomRow,
+  { type, content }: { type: string; content: JsonObject },
+): Promise<void> {
+  if (type !== 'm.room.power_levels') return
   const version = versionOf(room)
   const { users } = content
   if (!version.privilegedCreators || !isJsonObject(users)) return

@@ -186,16 +186,21 @@ describe.each(ways)('scheduled by %s', (_, way) => {
   })
 })
 
-describe.each(['10', '12'])('m.room.create, in a room of version %s', version => {
-  const create = { 'm.federate': false }
-  const whole = { type: 'm.room.create', state_key: '', content: create }
+describe.each([
+  ['10', 'a second create event', 'm.room.create', '400 M_INVALID_PARAM'],
+  ['12', 'a second create event', 'm.room.create', '400 M_INVALID_PARAM'],
+  ['12', 'power levels that name a creator', 'm.room.power_levels', '400 M_BAD_JSON'],
+])('In a room of version %s, %s', (version, _what, type, expected) => {
+  const refused = () =>
+    type === 'm.room.create' ? { 'm.federate': false } : { users: { [alice.userId]: 100 } }
+  const whole = () => ({ type, state_key: '', content: refused() })
   const timeout = { 'm.timeout': 60 }
   const txnId = () => alice.nextTransactionId()
-  /** Each asks for a second create event; at once, or a minute later. */
+  /** Each asks for what can never be; at once, or a minute later. */
   const requests: [string, () => [string, JsonObject, JsonObject?]][] = [
-    ['…/state', () => ['state/m.room.create', create]],
-    ['m.will_expire', () => ['state/m.room.create', { ...create, 'm.will_expire': 60 }]],
-    ['send/future', () => [`send/future/${txnId()}`, { ...timeout, 'm.send_on_timeout': whole }]],
+    ['…/state', () => [`state/${type}`, refused()]],
+    ['m.will_expire', () => [`state/${type}`, { ...refused(), 'm.will_expire': 60 }]],
+    ['send/future', () => [`send/future/${txnId()}`, { ...timeout, 'm.send_on_timeout': whole() }]],
     [
       'send/future, on an action',
       () => [
@@ -203,44 +208,38 @@ describe.each(['10', '12'])('m.room.create, in a room of version %s', version =>
         {
           ...timeout,
           'm.send_on_timeout': { type: 'm.test', content },
-          'm.send_on_action:start': whole,
+          'm.send_on_action:start': whole(),
         },
       ],
     ],
-    [
-      '…/future',
-      () => ['state/m.room.create//future', { ...timeout, 'm.send_on_timeout': create }],
-    ],
-    ['state_future', () => ['state_future/m.room.create', create, { timeout: 60 }]],
-    ['future_timeout', () => ['state/m.room.create', create, { future_timeout: minute }]],
-    ['delay', () => ['state/m.room.create', create, { delay: minute }]],
+    ['…/future', () => [`state/${type}//future`, { ...timeout, 'm.send_on_timeout': refused() }]],
+    ['state_future', () => [`state_future/${type}`, refused(), { timeout: 60 }]],
+    ['future_timeout', () => [`state/${type}`, refused(), { future_timeout: minute }]],
+    ['delay', () => [`state/${type}`, refused(), { delay: minute }]],
     [
       'org.matrix.msc4140.delay',
-      () => ['state/m.room.create', create, { 'org.matrix.msc4140.delay': minute }],
+      () => [`state/${type}`, refused(), { 'org.matrix.msc4140.delay': minute }],
     ],
     [
       'delayed_event',
       () => [
-        `delayed_event/m.room.create/${txnId()}`,
-        { delay_ms: minute, state_key: '', content: create },
+        `delayed_event/${type}/${txnId()}`,
+        { delay_ms: minute, state_key: '', content: refused() },
       ],
     ],
   ]
 
-  test.each(requests)(
-    '%s is refused with 400 M_INVALID_PARAM: there is one',
-    async (_, request) => {
-      const roomId = await alice.createRoom({ room_version: version })
-      const [path, body, query = {}] = request()
-      const before = await server.rowCounts()
-      const answer = await alice.request('PUT', `${alice.roomPath(roomId)}/${path}`, {
-        body,
-        query,
-      })
-      expect(gist(answer)).toBe('400 M_INVALID_PARAM')
-      expect(await server.rowCounts()).toEqual(before)
-    },
-  )
+  test.each(requests)(`%s is refused with ${expected}`, async (_, request) => {
+    const roomId = await alice.createRoom({ room_version: version })
+    const [path, body, query = {}] = request()
+    const before = await server.rowCounts()
+    const answer = await alice.request('PUT', `${alice.roomPath(roomId)}/${path}`, {
+      body,
+      query,
+    })
+    expect(gist(answer)).toBe(expected)
+    expect(await server.rowCounts()).toEqual(before)
+  })
 })
 
 describe('what depends on the dialect', () => {
