@@ -9,7 +9,6 @@ import { type Config, ConfigError, checkLab, databaseOptions } from './config.ts
 import { CannotListen } from './http/listen.ts'
 import { systemClock } from './lib/clock.ts'
 import { version } from './lib/version.ts'
-import type { Serving } from './serving.ts'
 
 /** npm passes Ctrl-C on to us, who have heard it already: that is one signal, not two. */
 const echoMs = 500
@@ -26,6 +25,10 @@ async function main(): Promise<void> {
 
 async function serve(config: Config): Promise<void> {
   checkLab(config)
+  // Until we serve nobody there is nothing to put in order. As the first process of a container we
+  // would not be ended by a signal that we do not listen for.
+  let inGoodOrder = async () => {}
+  endOnSignal(() => inGoodOrder())
   // Not before: a wrong flag need not wait for all of this.
   const { openDatabase } = await import('../db/open.ts')
   const { trustTransactions } = await import('../db/transaction.ts')
@@ -38,13 +41,16 @@ async function serve(config: Config): Promise<void> {
   const operator = new Operator()
   const given = config.lab ? await laboratory() : {}
   const serving = await Serving.start(config, { ...given, operator }, { opening })
+  inGoodOrder = async () => {
+    await operator.withdraw(config.data_dir)
+    await serving.stop()
+  }
   const { db } = serving.context
   const [url = '', ...further] = serving.urls
   void db.lost.then(error => {
     fail(`the database ${db.location} was lost: ${error.message}`, 1)
   })
   await operator.announce(config, localUrl(url))
-  stopOnSignal(serving, () => operator.withdraw(config.data_dir))
   process.stdout.write(banner(version, url, db.location, config))
   for (const tlsUrl of further) process.stdout.write(`\nHourglass speaks TLS on ${tlsUrl}\n`)
   process.stdout.write(`\nHourglass is listening on ${url}\n`)
@@ -58,12 +64,11 @@ async function laboratory() {
   return { clock, lab: new Lab(clock) }
 }
 
-/** The first signal stops in good order, a second one at once. */
-function stopOnSignal(serving: Serving, before: () => Promise<void>): void {
+/** The first signal ends in good order, a second one at once. */
+function endOnSignal(inGoodOrder: () => Promise<void>): void {
   let stoppingSince: number | undefined
   const stop = async () => {
-    await before()
-    await serving.stop()
+    await inGoodOrder()
     process.exit(0)
   }
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -496,6 +496,18 @@ describe('two processes on the same data', () => {
 })
 
 describe('stopping', () => {
+  test('while it starts, at once', async () => {
+    const silent = await listenOnFreePort()
+    const isStarting = new Promise(resolve => silent.once('connection', resolve))
+    const port = portOf(silent)
+    const program = startProgram(['--database-url', `postgres://hourglass@127.0.0.1:${port}/x`])
+    await isStarting
+    program.kill('SIGTERM')
+    const ended = await program.ended
+    silent.close()
+    expect(ended).toEqual({ exitCode: 0, stdout: '', stderr: '' })
+  })
+
   test('lets a waiting /sync go with an answer, and idle connections without one', async () => {
     const program = start()
     const url = await program.listening

@@ -1,6 +1,6 @@
 /** What Complement asks of an image, asked of its entry point without Docker. */
 import { createHmac, createPrivateKey } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, watch, writeFile } from 'node:fs/promises'
 import { get } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -120,6 +120,13 @@ describe('the entry point of the Complement image', () => {
     expect(await whoAmI(again, admin.access_token)).toMatchObject({ user_id: '@admin:hs1' })
     second.kill('SIGTERM')
     expect((await second.ended).exitCode).toBe(0)
+  })
+
+  test('stops when it is told to, also while it starts', async () => {
+    const program = start({ HOURGLASS_DATA_DIR: join(folder, 'young') })
+    for await (const { filename } of watch(folder)) if (filename === 'young') break
+    program.kill('SIGTERM')
+    expect(await program.ended).toEqual({ exitCode: 0, stdout: '', stderr: '' })
   })
 
   test.each([

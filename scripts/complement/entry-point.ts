@@ -18,6 +18,7 @@ import { stringify } from 'yaml'
 import { certify } from './certificate.ts'
 
 async function main(env: NodeJS.ProcessEnv): Promise<void> {
+  endOnSignalUntilServing()
   const serverName = env.SERVER_NAME
   if (!serverName) throw new Error('SERVER_NAME is not set')
   const dataDir = env.HOURGLASS_DATA_DIR ?? '/data'
@@ -50,6 +51,16 @@ async function main(env: NodeJS.ProcessEnv): Promise<void> {
   // From here on this process is the server: it hears SIGTERM itself.
   process.argv.splice(2, process.argv.length, '--config', file)
   await import('../../server/main.ts')
+}
+
+/**
+ * Nothing ends the first process of a container but a signal that it listens for, or SIGKILL when
+ * Docker's patience is at its end.
+ */
+function endOnSignalUntilServing(): void {
+  process.on('SIGTERM', () => {
+    if (process.listenerCount('SIGTERM') === 1) process.exit(0)
+  })
 }
 
 /** Complement makes the folder only where there are some. */
