@@ -87,6 +87,19 @@ test('who gives up after a statement that failed unseen gets the reason of their
   expect(await ids()).toEqual([1])
 })
 
+test('what the driver itself cannot send is not left out: nothing is kept', async () => {
+  const endless: { self?: unknown } = {}
+  endless.self = endless
+  const failing = transaction(db, async tx => {
+    await insert(tx, 1)
+    await sql`INSERT INTO things VALUES (${endless}) ${unawaited}`.execute(tx.q)
+  })
+  await expect(failing).rejects.toThrow('circular')
+  expect(await ids()).toEqual([])
+  await transaction(db, tx => insert(tx, 2))
+  expect(await ids()).toEqual([2])
+})
+
 test('the database is not given up for a refusal that COMMIT tells of', async () => {
   await transaction(db, tx => insert(tx, 1))
   await expect(transaction(db, tx => insert(tx, 1))).rejects.toMatchObject(taken)

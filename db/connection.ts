@@ -79,5 +79,15 @@ function statement(text: string, values: readonly unknown[]): pg.QueryConfig {
   if (values.length === 0) return { text }
   const name = names.get(text) ?? (names.size < mostNames ? `s${names.size}` : undefined)
   if (name !== undefined) names.set(text, name)
-  return { text, values: [...values], ...(name === undefined ? {} : { name }) }
+  return { text, values: values.map(written), ...(name === undefined ? {} : { name }) }
+}
+
+/**
+ * An object as JSON, as the driver would write it. What cannot be written is refused before anything
+ * is sent: in the driver it would be left out, and COMMIT follow; and it would have PostgreSQL forget a
+ * statement that it then believes to be prepared.
+ */
+function written(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  return Array.isArray(value) ? value.map(written) : JSON.stringify(value)
 }
