@@ -9,7 +9,7 @@ import type { EventRow } from './schema.ts'
 import { insertTexts, type SearchableText } from './search.ts'
 import type { Tx } from './transaction.ts'
 
-/** Insert events and the texts that they can be found by; `rooms` end with them. */
+/** Insert events and the texts that they can be found by; `rooms` are as they leave them. */
 export async function insertEvents(
   tx: Tx,
   given: {
@@ -28,7 +28,9 @@ export async function insertEvents(
       last_event_id = changed.last_event_id,
       last_event_hash = changed.last_event_hash,
       last_depth = changed.last_depth,
-      state_version = changed.state_version
+      state_version = changed.state_version,
+      joined_members = changed.joined_members,
+      invited_members = changed.invited_members
     FROM json_populate_recordset(NULL::rooms, ${JSON.stringify(rooms)}::text::json) AS changed
     WHERE rooms.room_id = changed.room_id ${unawaited}`.execute(tx.q)
 }

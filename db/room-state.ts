@@ -14,45 +14,48 @@ export const stillHeldAfter = (at: number): RawBuilder<SqlBool> =>
 /**
  * New pieces of state, in order of position; one key may be there more than once.
  *
- * @returns for each what stood under its key before
+ * @returns for each the event that stood under its key before
  */
 export async function replaceStates(
   tx: Tx,
   states: readonly Omit<RoomStateRow, 'until_position'>[],
-): Promise<({ event_id: string; membership: string | null } | undefined)[]> {
+): Promise<(string | undefined)[]> {
   const keyOf = (state: Pick<RoomStateRow, 'room_id' | 'type' | 'state_key'>) =>
     JSON.stringify([state.room_id, state.type, state.state_key])
-  const { rows: ended } = await sql<RoomStateRow>`
-    UPDATE room_state SET until_position = given.position
-    FROM (
-      SELECT room_id, type, state_key, min(position) AS position
-      FROM json_populate_recordset(NULL::room_state, ${JSON.stringify(states)}::text::json)
-      GROUP BY room_id, type, state_key
-    ) AS given
-    CROSS JOIN LATERAL (
-      SELECT ctid FROM room_state AS standing
-      WHERE standing.room_id = given.room_id AND standing.type = given.type
-        AND standing.state_key = given.state_key AND standing.until_position IS NULL
-      LIMIT 1
-    ) AS current
-    WHERE room_state.ctid = current.ctid
-    RETURNING room_state.*`.execute(tx.q)
-  const before = new Map(ended.map(row => [keyOf(row), row]))
-  const replaced: (RoomStateRow | undefined)[] = []
-  const inserted: RoomStateRow[] = []
-  for (const state of states) {
-    const previous = before.get(keyOf(state))
-    if (previous) previous.until_position = state.position
+  const last = new Map<string, RoomStateRow>()
+  const given = states.map(state => {
     const row = { ...state, until_position: null }
-    before.set(keyOf(state), row)
-    replaced.push(previous)
-    inserted.push(row)
-  }
-  await sql`
-    INSERT INTO room_state
-    SELECT * FROM json_populate_recordset(NULL::room_state, ${JSON.stringify(inserted)}::text::json)
-  `.execute(tx.q)
-  return replaced
+    const previous = last.get(keyOf(state))
+    if (previous) previous.until_position = state.position
+    last.set(keyOf(state), row)
+    return { row, previous }
+  })
+  // What stands is ended before anything is inserted: under one key only one row stands.
+  const { rows: ended } = await sql<RoomStateRow>`
+    WITH given AS MATERIALIZED (
+      SELECT * FROM json_populate_recordset(
+        NULL::room_state, ${JSON.stringify(given.map(({ row }) => row))}::text::json
+      )
+    ), ended AS (
+      UPDATE room_state SET until_position = first.position
+      FROM (
+        SELECT room_id, type, state_key, min(position) AS position
+        FROM given GROUP BY room_id, type, state_key
+      ) AS first
+      CROSS JOIN LATERAL (
+        SELECT ctid FROM room_state AS standing
+        WHERE standing.room_id = first.room_id AND standing.type = first.type
+          AND standing.state_key = first.state_key AND standing.until_position IS NULL
+        LIMIT 1
+      ) AS current
+      WHERE room_state.ctid = current.ctid
+      RETURNING room_state.*
+    ), inserted AS (
+      INSERT INTO room_state SELECT * FROM given WHERE (SELECT count(*) FROM ended) >= 0
+    )
+    SELECT * FROM ended`.execute(tx.q)
+  const before = new Map(ended.map(row => [keyOf(row), row]))
+  return given.map(({ row, previous }) => (previous ?? before.get(keyOf(row)))?.event_id)
 }
 
 export type StateKey = readonly [type: string, stateKey: string]

@@ -59,14 +59,6 @@ export async function insertRoom(
   return row as LockedRoom | undefined
 }
 
-/** Write back how many members appending has left them with. */
-export async function updateMemberCounts(tx: Tx, rooms: readonly LockedRoom[]): Promise<void> {
-  await sql`
-    UPDATE rooms SET joined_members = changed.joined_members, invited_members = changed.invited_members
-    FROM json_populate_recordset(NULL::rooms, ${JSON.stringify(rooms)}::text::json) AS changed
-    WHERE rooms.room_id = changed.room_id`.execute(tx.q)
-}
-
 /**
  * Rooms that are not deleted before this transaction ends, by id. Others may append to them only
  * then, too: for who writes something that hangs on a room.
@@ -151,6 +143,16 @@ export async function selectAlias(db: Db, alias: string): Promise<RoomAliasRow |
     .selectAll()
     .where('room_alias', '=', alias)
     .executeTakeFirst()
+}
+
+/** Those of these that lead somewhere. */
+export async function selectAliases(db: Db, aliases: readonly string[]): Promise<RoomAliasRow[]> {
+  if (aliases.length === 0) return []
+  return db.q
+    .selectFrom('room_aliases')
+    .selectAll()
+    .where('room_alias', '=', sql<string>`ANY(${[...aliases]}::text[])`)
+    .execute()
 }
 
 /** Oldest first. */

@@ -433,6 +433,62 @@ describe('Events that are appended together', () => {
   })
 })
 
+describe('The state that is remembered', () => {
+  const levels = (level: number) => ({
+    type: 'm.room.power_levels',
+    stateKey: '',
+    content: { users: { [alice.userId]: 100 }, events: { 'org.example': level } },
+  })
+  const powerLevelsCitedBy = async (roomId: string): Promise<string | undefined> => {
+    const ids = (await eventsOf(roomId))
+      .filter(({ row }) => row.type === 'm.room.power_levels')
+      .map(({ row }) => row.event_id)
+    const { pdu } = await say(alice, roomId, { body: 'which?' })
+    const cited = (JSON.parse(pdu) as Pdu).auth_events
+    return ids.find(id => cited.includes(id))
+  }
+
+  test('forgets what is undone', async () => {
+    const roomId = await newRoom('11')
+    const before = await powerLevelsCitedBy(roomId)
+    const undone = transaction(ctx.db, async tx => {
+      const room = await lockRoom(tx, roomId)
+      if (!room) throw new Error('no room')
+      const draft = { ...levels(50), sender: alice.userId }
+      const outcomes = await appendEvents(ctx, tx, [{ room, draft }])
+      expect(outcomes).toMatchObject([{ type: 'm.room.power_levels' }])
+      throw new Error('undone')
+    })
+    await expect(undone).rejects.toThrow('undone')
+    expect(await powerLevelsCitedBy(roomId)).toBe(before)
+  })
+
+  test('is what was set last', async () => {
+    const roomId = await newRoom('11')
+    await joinRoom(ctx, bob, roomId, {})
+    const example = { roomId, type: 'org.example', stateKey: '', content: {} }
+    await expect(sendState(ctx, bob, example)).rejects.toMatchObject({ status: 403 })
+    const set = await sendState(ctx, alice, { roomId, ...levels(0) })
+    expect(await powerLevelsCitedBy(roomId)).toBe(set.event_id)
+    await sendState(ctx, bob, example)
+  })
+
+  test('is what a redaction has left of it, also of one that is itself state', async () => {
+    const roomId = await newRoom('11', { preset: 'public_chat' })
+    const access = { roomId, type: 'm.room.guest_access', stateKey: '' }
+    const open = { ...access, content: { guest_access: 'can_join' } }
+    const { event_id: redacts } = await sendState(ctx, alice, open)
+    const guest = user('passer-by')
+    await transaction(ctx.db, tx =>
+      createUser(ctx, tx, { userId: guest.userId, passwordHash: null, isGuest: true }),
+    )
+    await joinRoom(ctx, guest, roomId, {})
+    const redaction = { roomId, type: 'm.room.redaction', stateKey: '', content: { redacts } }
+    await sendState(ctx, alice, redaction)
+    await expect(joinRoom(ctx, guest, roomId, {})).rejects.toMatchObject({ status: 403 })
+  })
+})
+
 test('what is kept in memory is what is stored, also when an event of it is redacted', async () => {
   const roomId = await newRoom('11')
   const stored = async () => (await eventsOf(roomId)).map(({ row }) => row)

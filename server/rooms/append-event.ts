@@ -12,12 +12,12 @@
 import { selectGuestsAmong } from '../../db/accounts.ts'
 import { insertEvents } from '../../db/append.ts'
 import { cancelWithoutTimeout } from '../../db/delayed-event-groups.ts'
-import { cancelByStateUpdates } from '../../db/delayed-events.ts'
+import { cancelByStateUpdates, type StateUpdate } from '../../db/delayed-events.ts'
 import { redactEvent, selectEvents } from '../../db/events.ts'
 import { selectGuestsIn } from '../../db/memberships.ts'
 import { selectBlocked } from '../../db/room-deletions.ts'
 import { replaceStates, selectStateByKeys } from '../../db/room-state.ts'
-import { type LockedRoom, updateMemberCounts } from '../../db/rooms.ts'
+import type { LockedRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
@@ -50,9 +50,31 @@ export async function appendEvent(
   room: LockedRoom,
   draft: EventDraft,
 ): Promise<EventRow> {
-  const [outcome] = await appendEvents(ctx, tx, [{ room, draft }])
-  if (!outcome || outcome instanceof MatrixError) throw outcome
-  return outcome
+  const [event] = await appendAll(ctx, tx, room, [draft])
+  if (!event) throw new Error('an event was neither stored nor refused')
+  return event
+}
+
+/**
+ * Append all of these events to a room, in this order.
+ *
+ * @throws as {@link appendEvent}, of the first that is refused
+ */
+export async function appendAll(
+  ctx: Context,
+  tx: Tx,
+  room: LockedRoom,
+  drafts: readonly EventDraft[],
+): Promise<EventRow[]> {
+  const outcomes = await appendEvents(
+    ctx,
+    tx,
+    drafts.map(draft => ({ room, draft })),
+  )
+  return outcomes.map(outcome => {
+    if (outcome instanceof MatrixError) throw outcome
+    return outcome
+  })
 }
 
 /**
@@ -111,7 +133,10 @@ async function appendTogether(
   })
   const accepted = judged.flatMap(one => (one instanceof MatrixError ? [] : [one]))
   await store(ctx, tx, accepted)
-  for (const { room } of accepted.filter(changesGuestAccess)) await sendGuestsAway(ctx, tx, room)
+  const mayHaveGuests = accepted.filter(({ isInNewRoom }) => !isInNewRoom)
+  for (const { room } of mayHaveGuests.filter(changesGuestAccess)) {
+    await sendGuestsAway(ctx, tx, room)
+  }
   return judged.map(one => (one instanceof MatrixError ? one : one.row))
 }
 
@@ -137,7 +162,7 @@ async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promi
 
 /** The rooms that an administrator has blocked: nobody comes in any more. A new one is none. */
 async function blockedAmong(tx: Tx, candidates: readonly Candidate[]): Promise<Set<string>> {
-  const entered = candidates.filter(({ room, draft }) => isEntry(draft) && room.last_depth > 1)
+  const entered = candidates.filter(({ draft, isInNewRoom }) => isEntry(draft) && !isInNewRoom)
   const rows = await selectBlocked(tx, [...new Set(entered.map(({ room }) => room.room_id))])
   return new Set(rows.map(row => row.room_id))
 }
@@ -160,7 +185,7 @@ async function originalsOf(
 }
 
 async function updateState(ctx: Context, tx: Tx, changes: readonly Accepted[]): Promise<void> {
-  const replaced = await replaceStates(
+  const replacedIds = await replaceStates(
     tx,
     changes.map(({ row, draft }) => ({
       room_id: row.room_id,
@@ -172,35 +197,35 @@ async function updateState(ctx: Context, tx: Tx, changes: readonly Accepted[]): 
       membership: row.type === 'm.room.member' ? String(draft.content.membership) : null,
     })),
   )
-  changes.forEach(({ room, row, draft }, i) => {
-    if (row.type !== 'm.room.member') return
-    const count = (kind: string) =>
-      (draft.content.membership === kind ? 1 : 0) - (replaced[i]?.membership === kind ? 1 : 0)
-    room.joined_members += count('join')
-    room.invited_members += count('invite')
-  })
-  const members = changes.filter(({ row }) => row.type === 'm.room.member')
-  if (members.length > 0)
-    await updateMemberCounts(tx, [...new Set(members.map(({ room }) => room))])
-  const now = ctx.clock.now()
-  const cancelled = await cancelByStateUpdates(
-    tx,
-    changes.map(({ row }, i) => ({
-      room_id: row.room_id,
-      type: row.type,
-      state_key: row.state_key ?? '',
-      sender: row.sender,
-      delay_id: row.delay_id,
-      replaced_event_id: replaced[i]?.event_id ?? null,
-    })),
-    {
-      now,
-      error: JSON.stringify({
-        errcode: 'M_CANCELLED_BY_STATE_UPDATE',
-        error: 'A newer state event took its place',
-      }),
-    },
+  // In a new room nothing has been scheduled yet.
+  const updates = changes.flatMap(({ row, isInNewRoom }, i) =>
+    isInNewRoom
+      ? []
+      : {
+          room_id: row.room_id,
+          type: row.type,
+          state_key: row.state_key ?? '',
+          sender: row.sender,
+          delay_id: row.delay_id,
+          replaced_event_id: replacedIds[i] ?? null,
+        },
   )
+  if (updates.length > 0) await cancelOvertaken(ctx, tx, updates)
+}
+
+async function cancelOvertaken(
+  ctx: Context,
+  tx: Tx,
+  updates: readonly StateUpdate[],
+): Promise<void> {
+  const now = ctx.clock.now()
+  const cancelled = await cancelByStateUpdates(tx, updates, {
+    now,
+    error: JSON.stringify({
+      errcode: 'M_CANCELLED_BY_STATE_UPDATE',
+      error: 'A newer state event took its place',
+    }),
+  })
   ctx.metrics.finalised(tx, cancelled)
   for (const delayedEvent of cancelled) {
     if (delayedEvent.group_id === null) continue
@@ -222,15 +247,10 @@ async function sendGuestsAway(ctx: Context, tx: Tx, room: LockedRoom): Promise<v
   const [current] = await selectStateByKeys(tx, room.room_id, [['m.room.guest_access', '']])
   if (current && parsePdu(current).content.guest_access === 'can_join') return
   const leaves = (await selectGuestsIn(tx, room.room_id)).map(guest => ({
-    room,
-    draft: {
-      type: 'm.room.member',
-      stateKey: guest,
-      sender: guest,
-      content: { membership: 'leave' },
-    },
+    type: 'm.room.member',
+    stateKey: guest,
+    sender: guest,
+    content: { membership: 'leave' },
   }))
-  for (const outcome of await appendEvents(ctx, tx, leaves)) {
-    if (outcome instanceof MatrixError) throw outcome
-  }
+  await appendAll(ctx, tx, room, leaves)
 }

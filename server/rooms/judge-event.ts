@@ -33,12 +33,14 @@ export interface Candidate extends Entry {
   version: RoomVersion
   authEvent: AuthEvent
   citedKeys: readonly StateKey[]
+  /** Nothing has happened there, and nothing is known of it anywhere. */
+  isInNewRoom: boolean
   /** The id of the event that it empties. */
   redacts: string | undefined
 }
 
 /** What has been decided, and is to be stored. */
-export interface Accepted extends Entry {
+export interface Accepted extends Candidate {
   row: EventRow
   /** The event that it empties, and what is left of that. */
   redacted: { original: EventRow; pdu: string } | undefined
@@ -56,7 +58,9 @@ export function candidateOf({ room, draft: given }: Entry): Candidate {
   const version = versionOf(room)
   const authEvent = authEventOf(draft, room, version)
   const citedKeys = authEventKeys(authEvent, version)
-  return { room, draft, version, authEvent, citedKeys, redacts: redactedBy(draft, version) }
+  const isInNewRoom = room.last_depth === 0
+  const redacts = redactedBy(draft, version)
+  return { room, draft, version, authEvent, citedKeys, isInNewRoom, redacts }
 }
 
 /** The state that is needed to judge an event. */
@@ -105,8 +109,8 @@ export function judge(
   assertRelation(known.relations, room.room_id, draft)
   const redacted = redactionOf(candidate, state, known.originals)
 
-  const changesState =
-    draft.stateKey !== undefined || typeof redacted?.original.state_key === 'string'
+  const emptiesState = typeof redacted?.original.state_key === 'string'
+  const changesState = draft.stateKey !== undefined || emptiesState
 
   const row: EventRow = {
     event_id: eventId,
@@ -129,9 +133,21 @@ export function judge(
   room.last_event_id = eventId
   room.last_event_hash = referenceHash
   room.last_depth = pdu.depth
-  if (draft.stateKey !== undefined) states.set(row, pdu)
+  countMember(room, draft, state)
+  // What is emptied stands under another key, and is to be read again.
+  if (draft.stateKey !== undefined && !emptiesState) states.set(row, pdu)
   if (changesState) room.state_version = row.position
-  return { room, draft, row, redacted }
+  return { ...candidate, row, redacted }
+}
+
+/** @param state before the event */
+function countMember(room: LockedRoom, draft: EventDraft, state: StateLookup): void {
+  if (draft.type !== 'm.room.member' || draft.stateKey === undefined) return
+  const before = state('m.room.member', draft.stateKey)?.content.membership
+  const after = draft.content.membership
+  const change = (kind: string) => (after === kind ? 1 : 0) - (before === kind ? 1 : 0)
+  room.joined_members += change('join')
+  room.invited_members += change('invite')
 }
 
 /**

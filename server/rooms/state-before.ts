@@ -1,9 +1,10 @@
 /**
  * The state before an event, of those events that have not been stored yet as well.
  *
- * What was read once is kept as long as it is true. Every append holds the row of its room, and that
- * row says which version of the state stands: so nothing has to be told to forget, and what an append
- * that is undone leaves behind is under a version that never comes again.
+ * What was read once is kept as long as it is true, and what is appended goes into it. Every append
+ * holds the row of its room, and that row says which version of the state stands: so nothing has to
+ * be told to forget, and what an append that is undone leaves behind is under a version that never
+ * comes again.
  */
 import { selectStateOfRooms } from '../../db/room-state.ts'
 import type { LockedRoom } from '../../db/rooms.ts'
@@ -31,6 +32,13 @@ type State = Map<string, StateEvent | undefined>
 
 const keyOf = (type: string, stateKey: string | null) => `${type}\0${stateKey}`
 
+/** What is known of a room's state. */
+interface Known {
+  /** As `rooms.state_version`. */
+  version: number
+  readonly state: State
+}
+
 const stateEvent = (row: Pick<EventRow, 'event_id' | 'reference_hash'>, pdu: Pdu): StateEvent => ({
   reference: referenceTo(row.event_id, row.reference_hash),
   event: { ...pdu, event_id: row.event_id },
@@ -43,25 +51,27 @@ const mostPlaces = 300
 /** The state of rooms that were appended to lately, as far as it was needed. */
 export class RoomStates {
   /** The room that was used last is last. */
-  readonly #rooms = new Map<string, { version: number; state: State }>()
+  readonly #rooms = new Map<string, Known>()
 
-  /** What stands in these places, whose rooms are held. */
+  /** What stands in these places, whose rooms are held. Of a new room that is nothing. */
   async before(tx: Tx, places: readonly StatePlace[]): Promise<StateBefore> {
-    const states = new Map<string, State>()
+    const known = new Map<string, Known>()
     for (const { room } of places) {
-      if (!states.has(room.room_id)) states.set(room.room_id, this.#stateOf(room))
+      if (!known.has(room.room_id)) known.set(room.room_id, this.#knownOf(room))
     }
-    const stateOf = (roomId: string) => states.get(roomId) ?? new Map<string, never>()
+    const stateOf = (roomId: string) => known.get(roomId)?.state ?? new Map<string, never>()
     const unknown = places.filter(
       ({ room, type, stateKey }) => !stateOf(room.room_id).has(keyOf(type, stateKey)),
     )
     const rows = await selectStateOfRooms(
       tx,
-      unknown.map(({ room, type, stateKey }) => ({
-        room_id: room.room_id,
-        type,
-        state_key: stateKey,
-      })),
+      unknown
+        .filter(({ room }) => room.last_depth > 0)
+        .map(({ room, type, stateKey }) => ({
+          room_id: room.room_id,
+          type,
+          state_key: stateKey,
+        })),
     )
     for (const { room, type, stateKey } of unknown) {
       stateOf(room.room_id).set(keyOf(type, stateKey), undefined)
@@ -69,11 +79,11 @@ export class RoomStates {
     for (const row of rows) {
       stateOf(row.room_id).set(keyOf(row.type, row.state_key), stateEvent(row, parsePdu(row)))
     }
-    return new StateBefore(states)
+    return new StateBefore(known)
   }
 
   /** What is remembered of a room's state as it is now; to be added to. */
-  #stateOf({ room_id: roomId, state_version: version }: LockedRoom): State {
+  #knownOf({ room_id: roomId, state_version: version }: LockedRoom): Known {
     const known = this.#rooms.get(roomId)
     this.#rooms.delete(roomId)
     const isCurrent = known?.version === version && known.state.size < mostPlaces
@@ -83,22 +93,25 @@ export class RoomStates {
       if (this.#rooms.size <= mostRooms) break
       this.#rooms.delete(oldest)
     }
-    return current.state
+    return current
   }
 }
 
 /** The state of rooms while one event after the other is judged. */
 export class StateBefore {
-  readonly #stored: ReadonlyMap<string, State>
-  readonly #new = new Map<string, StateEvent>()
+  readonly #known: ReadonlyMap<string, Known>
 
-  constructor(stored: ReadonlyMap<string, State>) {
-    this.#stored = stored
+  constructor(known: ReadonlyMap<string, Known>) {
+    this.#known = known
   }
 
-  /** `row` has become the state under its key. */
+  /** `row` has become the state under its key. Where nobody looks, it is not kept. */
   set(row: Omit<EventRow, 'pdu'>, pdu: Pdu): void {
-    this.#new.set(`${row.room_id}\0${keyOf(row.type, row.state_key)}`, stateEvent(row, pdu))
+    const known = this.#known.get(row.room_id)
+    if (!known) return
+    known.version = row.position
+    const key = keyOf(row.type, row.state_key)
+    if (known.state.has(key)) known.state.set(key, stateEvent(row, pdu))
   }
 
   lookupIn(roomId: string): StateLookup {
@@ -114,7 +127,6 @@ export class StateBefore {
   }
 
   #find(roomId: string, type: string, stateKey: string): StateEvent | undefined {
-    const key = keyOf(type, stateKey)
-    return this.#new.get(`${roomId}\0${key}`) ?? this.#stored.get(roomId)?.get(key)
+    return this.#known.get(roomId)?.state.get(keyOf(type, stateKey))
   }
 }
