@@ -1,4 +1,5 @@
 /** Account data: what users keep for themselves, global (empty `room_id`) or by room. */
+import { sql } from 'kysely'
 import type { AccountDataRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -32,6 +33,22 @@ export async function selectAccountData(
     .where('type', '=', key.type)
     .executeTakeFirst()
   return row?.content
+}
+
+/** What those of these users have who have it, globally: the content as JSON. */
+export async function selectAccountDataOf(
+  db: Db,
+  userIds: readonly string[],
+  type: string,
+): Promise<Pick<AccountDataRow, 'user_id' | 'content'>[]> {
+  if (userIds.length === 0) return []
+  return db.q
+    .selectFrom('account_data')
+    .select(['user_id', 'content'])
+    .where('user_id', '=', sql<string>`ANY(${[...userIds]}::text[])`)
+    .where('room_id', '=', '')
+    .where('type', '=', type)
+    .execute()
 }
 
 /** What was written last in (after, upTo], global and of all rooms, oldest first. */

@@ -20,6 +20,19 @@ export async function selectUsers(
     .execute()
 }
 
+/** What these users show of themselves. */
+export async function selectShown(
+  db: Db,
+  userIds: readonly string[],
+): Promise<Pick<UserRow, 'user_id' | 'displayname' | 'avatar_url'>[]> {
+  if (userIds.length === 0) return []
+  return db.q
+    .selectFrom('users')
+    .select(['user_id', 'displayname', 'avatar_url'])
+    .where('user_id', '=', sql<string>`ANY(${[...userIds]}::text[])`)
+    .execute()
+}
+
 export async function insertUser(tx: Tx, user: UserRow): Promise<'created' | 'taken'> {
   const { numInsertedOrUpdatedRows } = await tx.q
     .insertInto('users')

@@ -24,7 +24,13 @@ import {
   selectInvolved,
   updateDeletion,
 } from '../../db/room-deletions.ts'
-import { lockRoom, moveAliases, selectAliasesOf, updateIsPublic } from '../../db/rooms.ts'
+import {
+  type LockedRoom,
+  lockRoom,
+  moveAliases,
+  selectAliasesOf,
+  updateIsPublic,
+} from '../../db/rooms.ts'
 import type { RoomDeletionRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
@@ -35,7 +41,7 @@ import { invalidParam, MatrixError, notFound, unknown } from '../matrix/errors.t
 import { domainOf } from '../matrix/ids.ts'
 import { appendEvent, appendEvents } from '../rooms/append-event.ts'
 import { createRoomWithin, newRoomRequest } from '../rooms/create-room.ts'
-import { membershipDraft } from '../rooms/membership.ts'
+import { type Membership, membershipDrafts } from '../rooms/membership.ts'
 
 /** How many leave, or how many events go, in one transaction: others wait for it. */
 const batchSize = 250
@@ -142,12 +148,19 @@ async function moveIn(ctx: Context, newRoomId: string, userIds: readonly string[
   await transaction(ctx.db, async tx => {
     const room = await lockRoom(tx, newRoomId)
     if (!room) return
-    const entries = []
-    for (const userId of userIds) {
-      entries.push({ room, draft: await membershipDraft(tx, userId, 'join') })
-    }
-    await appendEvents(ctx, tx, entries)
+    await appendEvents(ctx, tx, await ownMemberships(tx, room, userIds, 'join'))
   })
+}
+
+/** What each of these users says of their own membership. */
+async function ownMemberships(
+  tx: Tx,
+  room: LockedRoom,
+  userIds: readonly string[],
+  membership: Membership,
+) {
+  const changes = userIds.map(userId => ({ sender: userId, target: userId, membership }))
+  return (await membershipDrafts(tx, changes)).map(draft => ({ room, draft }))
 }
 
 async function moveOut(ctx: Context, deletion: RoomDeletionRow): Promise<void> {
@@ -158,10 +171,8 @@ async function moveOut(ctx: Context, deletion: RoomDeletionRow): Promise<void> {
     const failed = JSON.parse(deletion.failed_to_kick_users) as string[]
     // Again, now that nobody comes or goes meanwhile.
     const involved = await selectInvolved(tx, room.room_id, failed, batchSize)
-    const entries = []
-    for (const { userId } of involved) {
-      entries.push({ room, draft: await membershipDraft(tx, userId, 'leave') })
-    }
+    const leaving = involved.map(({ userId }) => userId)
+    const entries = await ownMemberships(tx, room, leaving, 'leave')
     const outcomes = await appendEvents(ctx, tx, entries)
     const eventIds: string[] = []
     for (const [index, { userId }] of involved.entries()) {

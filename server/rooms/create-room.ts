@@ -1,6 +1,6 @@
 /**
- * A new room: the specification's ordered list of first events, one append each, in one
- * transaction. If one of them is refused, there is no room.
+ * A new room: the specification's ordered list of first events, appended together. If one of them is
+ * refused, there is no room.
  *
  * Spec: POST /createRoom
  */
@@ -19,11 +19,12 @@ import {
 } from '../matrix/errors.ts'
 import { isRoomAlias, isUserId } from '../matrix/ids.ts'
 import { type RoomVersion, roomVersions } from '../matrix/room-versions.ts'
-import { appendEvent } from './append-event.ts'
-import { assertMayInvite } from './invite-filter.ts'
-import { setMembership } from './membership.ts'
+import { appendAll } from './append-event.ts'
+import type { EventDraft } from './build-event.ts'
+import { selectInviteRefusals } from './invite-filter.ts'
+import { membershipDrafts } from './membership.ts'
 import { additionalCreators, insertNewRoom } from './new-room.ts'
-import { assertStateContent } from './send-event.ts'
+import { assertFirstState } from './send-event.ts'
 
 export type Preset = 'private_chat' | 'public_chat' | 'trusted_private_chat'
 
@@ -94,11 +95,7 @@ export async function createRoom(
     const alias = `#${request.roomAliasName}:${ctx.config.server_name}`
     ctx.appServices.assertMayManageAlias(alias, requester.appService)
   }
-  if (request.invite.length > maxInitialEvents) throw invalidParam('Too many are invited at once')
-  for (const invitee of request.invite) {
-    if (!isUserId(invitee)) throw invalidParam(`${invitee} is not a user ID`)
-    await assertMayInvite(ctx.db, requester.userId, invitee)
-  }
+  await assertMayInviteAll(ctx, requester.userId, request.invite)
   try {
     return await transaction(ctx.db, async tx => {
       const room = await createRoomWithin(ctx, tx, requester.userId, request)
@@ -128,25 +125,50 @@ export async function createRoomWithin(
   const preset = presets[presetName]
   const trusted = presetName === 'trusted_private_chat' ? request.invite : []
   const content = createContent(request, creator, trusted, version)
-  const room = await insertNewRoom(ctx, tx, creator, content, {
-    version,
-    isPublic: request.visibility === 'public',
-  })
-  await setMembership(ctx, tx, room, { sender: creator, target: creator, membership: 'join' })
-
-  for (const state of await initialEvents(ctx, tx, room, creator, request, preset, trusted)) {
-    await assertStateContent(tx, room, { ...state, roomId: room.room_id })
-    await appendEvent(ctx, tx, room, { ...state, sender: creator })
+  const isPublic = request.visibility === 'public'
+  const { room, first } = await insertNewRoom(ctx, tx, creator, content, { version, isPublic })
+  const create = { type: 'm.room.create', sender: creator, content }
+  const drafts = [...first]
+  let refusal: MatrixError | undefined
+  try {
+    const alias = await claimAlias(ctx, tx, room, creator, request.roomAliasName)
+    for (const state of initialEvents(room, creator, request, { preset, trusted, alias })) {
+      assertFirstState(room, create, alias, state)
+      drafts.push({ ...state, sender: creator })
+    }
+    drafts.push(...(await invites(tx, creator, request)))
+  } catch (error) {
+    if (!(error instanceof MatrixError)) throw error
+    refusal = error
   }
-  for (const invitee of new Set(request.invite)) {
-    await setMembership(ctx, tx, room, {
-      sender: creator,
-      target: invitee,
-      membership: 'invite',
-      extra: request.isDirect ? { is_direct: true } : {},
-    })
-  }
+  // What is refused first is what the caller is told of: the events before that one are first.
+  await appendAll(ctx, tx, room, drafts)
+  if (refusal) throw refusal
   return room
+}
+
+/** @throws 400 M_INVALID_PARAM too many, or no users · 403 as `assertMayInvite` */
+async function assertMayInviteAll(
+  ctx: Context,
+  inviter: string,
+  invitees: readonly string[],
+): Promise<void> {
+  if (invitees.length > maxInitialEvents) throw invalidParam('Too many are invited at once')
+  const refusals = await selectInviteRefusals(ctx.db, inviter, invitees.filter(isUserId))
+  for (const invitee of invitees) {
+    if (!isUserId(invitee)) throw invalidParam(`${invitee} is not a user ID`)
+    const refusal = refusals.get(invitee)
+    if (refusal) throw refusal
+  }
+}
+
+function invites(tx: Tx, sender: string, request: CreateRoomRequest): Promise<EventDraft[]> {
+  const extra: JsonObject = request.isDirect ? { is_direct: true } : {}
+  const invited = [...new Set(request.invite)]
+  return membershipDrafts(
+    tx,
+    invited.map(target => ({ sender, target, membership: 'invite', extra })),
+  )
 }
 
 /** @throws 400 M_BAD_JSON, M_INVALID_PARAM for `additional_creators` that are none */
@@ -167,15 +189,13 @@ function createContent(
 }
 
 /** Power levels, alias, preset, `initial_state`, name and topic: in the specification's order. */
-async function initialEvents(
-  ctx: Context,
-  tx: Tx,
+function initialEvents(
   room: LockedRoom,
   creator: string,
   request: CreateRoomRequest,
-  preset: PresetState,
-  trusted: string[],
-): Promise<InitialState[]> {
+  given: { preset: PresetState; trusted: string[]; alias: string | undefined },
+): InitialState[] {
+  const { preset, trusted, alias } = given
   const { initialState, name, topic } = request
   const wanted = (type: string) =>
     initialState.find(state => state.type === type && state.stateKey === '')
@@ -191,7 +211,6 @@ async function initialEvents(
       ...request.powerLevelContentOverride,
     },
   }
-  const alias = await claimAlias(ctx, tx, room, creator, request.roomAliasName)
   return [
     powerLevels,
     ...(alias === undefined ? [] : first('m.room.canonical_alias', { alias })),

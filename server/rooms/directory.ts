@@ -7,6 +7,7 @@ import {
   type LockedRoom,
   lockRoom,
   selectAlias,
+  selectAliases,
   selectAliasesOf,
   selectRoom,
 } from '../../db/rooms.ts'
@@ -125,27 +126,37 @@ export async function mayNameRoom(tx: Tx, roomId: string, userId: string): Promi
   return level >= requiredLevel(naming, powerLevels, version)
 }
 
+/** Those that a canonical alias names and that lead to the room. */
+export async function selectOwnAliases(
+  tx: Tx,
+  roomId: string,
+  content: JsonObject,
+): Promise<Set<string>> {
+  const named = namedIn(content).filter(one => typeof one === 'string' && isRoomAlias(one))
+  const rows = await selectAliases(tx, named as string[])
+  return new Set(rows.filter(row => row.room_id === roomId).map(row => row.room_alias))
+}
+
 /**
  * A canonical alias must lead to the room that it is set in.
  *
+ * @param own the aliases that do
  * @throws 400 M_INVALID_PARAM not an alias · 400 M_BAD_ALIAS unknown, or of another room
  */
-export async function checkAliasEvent(
-  tx: Tx,
-  roomId: string,
-  draft: { content: JsonObject },
-): Promise<void> {
-  const { alias, alt_aliases: altAliases = [] } = draft.content
+export function assertOwnAliases(content: JsonObject, own: ReadonlySet<string>): void {
+  const { alt_aliases: altAliases = [] } = content
   if (!Array.isArray(altAliases)) throw invalidParam('alt_aliases must be a list')
-  const named: JsonValue[] = [...altAliases]
-  if (alias !== undefined && alias !== null && alias !== '') named.push(alias)
-  for (const one of new Set(named)) {
+  for (const one of namedIn(content)) {
     if (typeof one !== 'string' || !isRoomAlias(one)) throw invalidParam('That is not an alias')
-    const found = await selectAlias(tx, one)
-    if (found?.room_id !== roomId) {
+    if (!own.has(one)) {
       throw new MatrixError(400, 'M_BAD_ALIAS', `${one} does not lead to this room`)
     }
   }
+}
+
+function namedIn({ alias, alt_aliases: altAliases }: JsonObject): JsonValue[] {
+  const isNamed = alias !== undefined && alias !== null && alias !== ''
+  return [...(Array.isArray(altAliases) ? altAliases : []), ...(isNamed ? [alias] : [])]
 }
 
 /** @throws 403 M_FORBIDDEN unless the user is in the room */

@@ -1,5 +1,5 @@
 /** Who may invite whom, as the invited wish. Spec: MSC4155 */
-import { selectAccountData } from '../../db/account-data.ts'
+import { selectAccountData, selectAccountDataOf } from '../../db/account-data.ts'
 import type { Db } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { MatrixError } from '../matrix/errors.ts'
@@ -17,14 +17,32 @@ export async function selectInvitePermission(
 ): Promise<InvitePermission> {
   const key = { user_id: invitee, room_id: '', type: inviteConfigType }
   const config = await selectAccountData(db, key)
-  return config === undefined
-    ? 'allow'
-    : invitePermission(JSON.parse(config) as JsonObject, inviter)
+  return config === undefined ? 'allow' : permissionBy(config, inviter)
+}
+
+/** Those who do not want that, and what each of them says to it: 403 ORG.MATRIX.MSC4155.M_INVITE_BLOCKED */
+export async function selectInviteRefusals(
+  db: Db,
+  inviter: string,
+  invitees: readonly string[],
+): Promise<Map<string, MatrixError>> {
+  const configs = await selectAccountDataOf(db, invitees, inviteConfigType)
+  const errcode = 'ORG.MATRIX.MSC4155.M_INVITE_BLOCKED'
+  return new Map(
+    configs
+      .filter(({ content }) => permissionBy(content, inviter) === 'block')
+      .map(({ user_id }) => [
+        user_id,
+        new MatrixError(403, errcode, `${user_id} does not take invites from you`),
+      ]),
+  )
 }
 
 /** @throws 403 ORG.MATRIX.MSC4155.M_INVITE_BLOCKED if the invited do not want that */
 export async function assertMayInvite(db: Db, inviter: string, invitee: string): Promise<void> {
-  if ((await selectInvitePermission(db, invitee, inviter)) !== 'block') return
-  const errcode = 'ORG.MATRIX.MSC4155.M_INVITE_BLOCKED'
-  throw new MatrixError(403, errcode, `${invitee} does not take invites from you`)
+  const refusal = (await selectInviteRefusals(db, inviter, [invitee])).get(invitee)
+  if (refusal) throw refusal
 }
+
+const permissionBy = (config: string, inviter: string): InvitePermission =>
+  invitePermission(JSON.parse(config) as JsonObject, inviter)

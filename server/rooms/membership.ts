@@ -4,11 +4,10 @@
  *
  * Spec: Client-Server API "Room membership"
  */
-import { selectUser } from '../../db/accounts.ts'
+import { selectShown } from '../../db/accounts.ts'
 import { selectSomeoneJoined } from '../../db/memberships.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom, upsertForgotten } from '../../db/rooms.ts'
-import type { EventRow } from '../../db/schema.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
@@ -18,7 +17,7 @@ import type { AuthEvent } from '../matrix/event.ts'
 import { isUserId } from '../matrix/ids.ts'
 import { actionLevel, creatorsOf, powerLevelOf } from '../matrix/power-levels.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
-import { appendEvent } from './append-event.ts'
+import { appendAll } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
 import { resolveRoom } from './directory.ts'
 import { followUpgrade } from './follow-upgrade.ts'
@@ -29,47 +28,47 @@ import { assertJoined } from './visibility.ts'
 
 export type Membership = 'join' | 'invite' | 'leave' | 'ban' | 'knock'
 
-/** Append a membership. @param extra further content, such as `reason` */
+/** A membership that is to be. */
+export interface MembershipChange {
+  sender: string
+  target: string
+  membership: Membership
+  /** Further content, such as `reason`. */
+  extra?: JsonObject
+  joinAuthorisedVia?: string | undefined
+}
+
+/** Append a membership. */
 export async function setMembership(
   ctx: Context,
   tx: Tx,
   room: LockedRoom,
-  change: {
-    sender: string
-    target: string
-    membership: Membership
-    extra?: JsonObject
-    joinAuthorisedVia?: string | undefined
-  },
-): Promise<EventRow> {
-  const { sender, target, membership, extra, joinAuthorisedVia } = change
-  return appendEvent(ctx, tx, room, {
-    type: 'm.room.member',
-    stateKey: target,
-    sender,
-    content: { ...(await profileOf(tx, target, membership)), ...extra, membership },
-    joinAuthorisedVia,
-  })
+  change: MembershipChange,
+): Promise<void> {
+  await appendAll(ctx, tx, room, await membershipDrafts(tx, [change]))
 }
 
-/** What a user says of their own membership. */
-export async function membershipDraft(
+/** The events, in this order. A join, a knock and an invite show who it is; a departure does not. */
+export async function membershipDrafts(
   tx: Tx,
-  userId: string,
-  membership: Membership,
-): Promise<EventDraft> {
-  const content = { ...(await profileOf(tx, userId, membership)), membership }
-  return { type: 'm.room.member', stateKey: userId, sender: userId, content }
-}
-
-/** A join, a knock and an invite show who it is; a departure does not. */
-async function profileOf(tx: Tx, userId: string, membership: Membership): Promise<JsonObject> {
-  if (membership === 'leave' || membership === 'ban') return {}
-  const user = await selectUser(tx, userId)
-  return {
-    ...(user?.displayname ? { displayname: user.displayname } : {}),
-    ...(user?.avatar_url ? { avatar_url: user.avatar_url } : {}),
-  }
+  changes: readonly MembershipChange[],
+): Promise<EventDraft[]> {
+  const showsWho = ({ membership }: MembershipChange) =>
+    membership !== 'leave' && membership !== 'ban'
+  const shown = changes.filter(showsWho).map(({ target }) => target)
+  const users = await selectShown(tx, shown)
+  const profiles = new Map(
+    users.map(({ user_id, displayname, avatar_url }) => [
+      user_id,
+      { ...(displayname ? { displayname } : {}), ...(avatar_url ? { avatar_url } : {}) },
+    ]),
+  )
+  return changes.map(change => {
+    const { sender, target, membership, extra, joinAuthorisedVia } = change
+    const profile = showsWho(change) ? profiles.get(target) : {}
+    const content = { ...profile, ...extra, membership }
+    return { type: 'm.room.member', stateKey: target, sender, content, joinAuthorisedVia }
+  })
 }
 
 async function membershipIn(tx: Db, roomId: string, userId: string): Promise<string | undefined> {

@@ -1,4 +1,4 @@
-/** The first thing of every room, new or the successor of another: its row and its create event. */
+/** The first thing of every room, new or the successor of another: its row, and its first events. */
 import { insertRoom, type LockedRoom } from '../../db/rooms.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
@@ -7,8 +7,8 @@ import { randomLetters } from '../lib/random.ts'
 import { badJson, invalidParam } from '../matrix/errors.ts'
 import { isUserId } from '../matrix/ids.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
-import { appendEvent } from './append-event.ts'
-import { buildEvent } from './build-event.ts'
+import { buildEvent, type EventDraft } from './build-event.ts'
+import { membershipDrafts } from './membership.ts'
 
 /**
  * What a create event says of those who created the room beside its sender; nothing if nobody did.
@@ -26,8 +26,11 @@ export function additionalCreators(creator: string, others: readonly JsonValue[]
 }
 
 /**
- * The room's row and its first event. From version 12 on the room's id is the hash of that event;
- * two rooms made alike in one millisecond would be one, so the second is a millisecond younger.
+ * The room's row. From version 12 on the room's id is the hash of its first event; two rooms made
+ * alike in one millisecond would be one, so the second is a millisecond younger.
+ *
+ * @returns with what has to be appended before anything else: the room's creation, and the creator's
+ *   join
  */
 export async function insertNewRoom(
   ctx: Context,
@@ -35,8 +38,9 @@ export async function insertNewRoom(
   creator: string,
   content: JsonObject,
   given: { version: RoomVersion; isPublic: boolean },
-): Promise<LockedRoom> {
+): Promise<{ room: LockedRoom; first: EventDraft[] }> {
   const { version, isPublic } = given
+  const join = { sender: creator, target: creator, membership: 'join' } as const
   for (let originServerTs = ctx.clock.now(); ; originServerTs++) {
     const draft = { type: 'm.room.create', stateKey: '', sender: creator, content, originServerTs }
     const roomId = version.roomIdIsCreateHash
@@ -44,8 +48,7 @@ export async function insertNewRoom(
       : `!${randomLetters(18)}:${ctx.config.server_name}`
     const room = await insertRoom(tx, { roomId, version: version.id, isPublic })
     if (!room) continue
-    await appendEvent(ctx, tx, room, draft)
-    return room
+    return { room, first: [draft, ...(await membershipDrafts(tx, [join]))] }
   }
 }
 

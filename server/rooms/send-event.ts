@@ -11,10 +11,12 @@ import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { canonicalEventJson } from '../matrix/canonical-json.ts'
 import { badJson, MatrixError, notFound } from '../matrix/errors.ts'
+import type { AuthEvent } from '../matrix/event.ts'
 import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
+import type { RoomVersion } from '../matrix/room-versions.ts'
 import { appendEvent, appendEvents } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
-import { checkAliasEvent } from './directory.ts'
+import { assertOwnAliases, selectOwnAliases } from './directory.ts'
 import { followEvent } from './follow-upgrade.ts'
 import { assertMayInvite } from './invite-filter.ts'
 import { assertStateForm } from './sendable.ts'
@@ -281,7 +283,30 @@ export async function assertStateContent(tx: Tx, room: RoomRow, draft: StateDraf
     await assertMayRejectInvite(tx, room, draft.stateKey)
   }
   await assertPowerLevels(tx, room, draft)
-  if (draft.type === 'm.room.canonical_alias') await checkAliasEvent(tx, room.room_id, draft)
+  if (draft.type === 'm.room.canonical_alias') {
+    assertOwnAliases(draft.content, await selectOwnAliases(tx, room.room_id, draft.content))
+  }
+}
+
+/**
+ * As {@link assertStateContent}, in a room that is just being made, of which all is known.
+ *
+ * @param create its first event, which is not stored yet
+ * @param alias the one that leads there
+ */
+export function assertFirstState(
+  room: RoomRow,
+  create: AuthEvent,
+  alias: string | undefined,
+  draft: Pick<StateDraft, 'type' | 'stateKey' | 'content'>,
+): void {
+  assertStateForm(room, draft)
+  if (draft.type === 'm.room.power_levels') {
+    assertNoCreatorIn(draft.content, create, versionOf(room))
+  }
+  if (draft.type === 'm.room.canonical_alias') {
+    assertOwnAliases(draft.content, new Set(alias === undefined ? [] : [alias]))
+  }
 }
 
 /**
@@ -311,13 +336,15 @@ export async function assertPowerLevels(
   room: RoomRow,
   { type, content }: { type: string; content: JsonObject },
 ): Promise<void> {
-  if (type !== 'm.room.power_levels') return
   const version = versionOf(room)
-  const { users } = content
-  if (!version.privilegedCreators || !isJsonObject(users)) return
+  if (type !== 'm.room.power_levels' || !version.privilegedCreators) return
   const [create] = await selectStateByKeys(tx, room.room_id, [['m.room.create', '']])
-  if (!create) return
-  for (const creator of creatorsOf(parsePdu(create), version)) {
+  if (create) assertNoCreatorIn(content, parsePdu(create), version)
+}
+
+function assertNoCreatorIn({ users }: JsonObject, create: AuthEvent, version: RoomVersion): void {
+  if (!version.privilegedCreators || !isJsonObject(users)) return
+  for (const creator of creatorsOf(create, version)) {
     if (Object.hasOwn(users, creator)) {
       throw badJson(`${creator} created the room and may not stand in its power levels`)
     }

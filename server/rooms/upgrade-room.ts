@@ -13,16 +13,15 @@ import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { forbidden, MatrixError, unsupportedRoomVersion } from '../matrix/errors.ts'
+import { forbidden, unsupportedRoomVersion } from '../matrix/errors.ts'
 import type { Pdu } from '../matrix/event.ts'
 import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { type RoomVersion, roomVersions } from '../matrix/room-versions.ts'
 import { levelsOfReplacedRoom, levelsOfSuccessor } from '../matrix/upgraded-power-levels.ts'
-import { appendEvent, appendEvents } from './append-event.ts'
+import { appendAll, appendEvent, appendEvents } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
 import { defaultPowerLevels } from './create-room.ts'
 import { followUpgrade } from './follow-upgrade.ts'
-import { setMembership } from './membership.ts'
 import { additionalCreators, insertNewRoom } from './new-room.ts'
 import { lockKnownRoom } from './send-event.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
@@ -133,20 +132,16 @@ async function makeSuccessor(
     predecessor: version.privilegedCreators ? { room_id } : { room_id, event_id: last_event_id },
   }
   const isPublic = old.room.is_public
-  const room = await insertNewRoom(ctx, tx, creator, content, { version, isPublic })
-  await setMembership(ctx, tx, room, { sender: creator, target: creator, membership: 'join' })
+  const { room, first } = await insertNewRoom(ctx, tx, creator, content, { version, isPublic })
 
   // The levels come last: before there are any, the creator may do everything that is copied.
   const creators = creatorsOf({ type: 'm.room.create', sender: creator, content }, version)
-  const drafts = [
+  await appendAll(ctx, tx, room, [
+    ...first,
     ...copiedState(old, creator),
     ...(await copiedBans(tx, old, creator, creators)),
     powerLevelsDraft(old, creator, { creators, version }),
-  ]
-  const entries = drafts.map(draft => ({ room, draft }))
-  for (const outcome of await appendEvents(ctx, tx, entries)) {
-    if (outcome instanceof MatrixError) throw outcome
-  }
+  ])
   return room
 }
 

@@ -141,6 +141,34 @@ describe('POST /createRoom: what cannot be', () => {
     expect(await refusedRoom(body)).toMatchObject({ status: 400, errcode })
   })
 
+  const malformed = { type: 'm.room.member', state_key: 'bob', content: { membership: 'ban' } }
+  const noAlias = { type: 'm.room.canonical_alias', state_key: '', content: { alias: '#no:hs1' } }
+  const refused = { type: 'm.room.member', state_key: '@bob:hs1', content: { membership: 'join' } }
+  const large = { creation_content: { large: 'x'.repeat(70_000) } }
+  test.each<[string, JsonObject, string]>([
+    ['the rules before a form', { initial_state: [refused, malformed] }, 'M_INVALID_ROOM_STATE'],
+    ['a form before the rules', { initial_state: [malformed, refused] }, 'M_INVALID_PARAM'],
+    ['one form before another', { initial_state: [noAlias, malformed] }, 'M_BAD_ALIAS'],
+    [
+      'initial_state before an invite',
+      { initial_state: [noAlias], invite: [''] },
+      'M_INVALID_PARAM',
+    ],
+    [
+      'initial_state before the invite of the creator',
+      { initial_state: [noAlias], invite: ['@alice-1:hs1'] },
+      'M_BAD_ALIAS',
+    ],
+    [
+      'an alias before initial_state',
+      { room_alias_name: ':', initial_state: [noAlias] },
+      'M_INVALID_PARAM',
+    ],
+    ['the create event before the alias', { ...large, room_alias_name: ':' }, 'M_TOO_LARGE'],
+  ])('of two things at once the first is told: %s', async (_what, body, errcode) => {
+    expect(await refusedRoom(body)).toMatchObject({ errcode })
+  })
+
   test('an invite for the creator, who is in the room already', async () => {
     const { next_batch } = await bob.sync()
     const error = await refusedRoom({ invite: [bob.userId, alice.userId] })
