@@ -13,7 +13,7 @@ import {
   userInUse,
 } from '../matrix/errors.ts'
 import { findRequester } from './requester.ts'
-import { type Device, openSession } from './sessions.ts'
+import { type Device, openFirstSession, openSession } from './sessions.ts'
 import { type AuthData, demand } from './uia.ts'
 import {
   createUser,
@@ -73,7 +73,8 @@ export async function register(
     if (guest === undefined) await createUser(ctx, tx, { userId, passwordHash })
     else if (!(await upgradeGuest(tx, guest, passwordHash))) throw userInUse()
     if (wanted.inhibitLogin) return { user_id: userId, home_server: ctx.config.server_name }
-    return openSession(ctx, tx, { ...wanted, userId })
+    const open = guest === undefined ? openFirstSession : openSession
+    return open(ctx, tx, { ...wanted, userId })
   })
 }
 
@@ -113,6 +114,6 @@ export async function registerGuest(
   const userId = await freeUserId(ctx, randomUsername())
   return transaction(ctx.db, async tx => {
     await createUser(ctx, tx, { userId, passwordHash: null, isGuest: true })
-    return openSession(ctx, tx, { userId, displayName })
+    return openFirstSession(ctx, tx, { userId, displayName })
   })
 }

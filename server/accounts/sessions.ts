@@ -1,9 +1,11 @@
 /** Sessions: a device, its access token and, if it asked for one, its refresh token. */
 import { selectCrossSigningKeys } from '../../db/cross-signing.ts'
+import type { DeviceRow } from '../../db/schema.ts'
 import {
   deleteReplacementsOf,
   deleteSessionsOfDevice,
   endReplacedSession,
+  insertDevice,
   insertSession,
   lockSessionByRefreshToken,
   upsertDevice,
@@ -49,25 +51,29 @@ export interface Device {
  * @throws 403 M_FORBIDDEN it would have the id of one of the user's cross-signing keys: devices and
  *   keys are named in one namespace
  */
-export async function makeDevice(
-  ctx: Context,
-  tx: Tx,
-  device: { userId: string; deviceId: string; displayName?: string | undefined },
-): Promise<void> {
+export async function makeDevice(ctx: Context, tx: Tx, device: NewDevice): Promise<void> {
   const keys = await selectCrossSigningKeys(tx, [device.userId])
   if (keys.some(key => key.public_key === device.deviceId)) {
     throw forbidden('That device ID is in use')
   }
-  await upsertDevice(tx, {
-    user_id: device.userId,
-    device_id: device.deviceId,
-    display_name: device.displayName ?? null,
-    created_ts: ctx.clock.now(),
-    last_seen_ts: null,
-    last_seen_ip: null,
-    last_seen_user_agent: null,
-  })
+  await upsertDevice(tx, deviceRow(ctx, device))
 }
+
+interface NewDevice {
+  userId: string
+  deviceId: string
+  displayName?: string | undefined
+}
+
+const deviceRow = (ctx: Context, { userId, deviceId, displayName }: NewDevice): DeviceRow => ({
+  user_id: userId,
+  device_id: deviceId,
+  display_name: displayName ?? null,
+  created_ts: ctx.clock.now(),
+  last_seen_ts: null,
+  last_seen_ip: null,
+  last_seen_user_agent: null,
+})
 
 /**
  * Log a device in. Its earlier sessions end; what it knows of its transaction ids and its messages
@@ -77,15 +83,31 @@ export async function makeDevice(
  * @throws as `makeDevice`
  * Spec: POST /login
  */
-export async function openSession(
+export async function openSession(ctx: Context, tx: Tx, login: Login): Promise<JsonObject> {
+  const deviceId = deviceIdOf(login)
+  await makeDevice(ctx, tx, { ...login, deviceId })
+  await deleteSessionsOfDevice(tx, login.userId, deviceId)
+  return insertTokens(ctx, tx, login, deviceId)
+}
+
+/** As {@link openSession}, of a user whom this transaction makes: there is nothing else of theirs. */
+export async function openFirstSession(ctx: Context, tx: Tx, login: Login): Promise<JsonObject> {
+  const deviceId = deviceIdOf(login)
+  await insertDevice(tx, deviceRow(ctx, { ...login, deviceId }))
+  return insertTokens(ctx, tx, login, deviceId)
+}
+
+type Login = { userId: string } & Partial<Device>
+
+const deviceIdOf = ({ deviceId }: Login) => deviceId ?? randomLetters(10).toUpperCase()
+
+async function insertTokens(
   ctx: Context,
   tx: Tx,
-  login: { userId: string } & Partial<Device>,
+  login: Login,
+  deviceId: string,
 ): Promise<JsonObject> {
   const { userId } = login
-  const deviceId = login.deviceId ?? randomLetters(10).toUpperCase()
-  await makeDevice(ctx, tx, { ...login, deviceId })
-  await deleteSessionsOfDevice(tx, userId, deviceId)
   const tokens = makeTokens(ctx, login.wantsRefreshToken ?? false)
   await insertSession(tx, { ...tokens.row, user_id: userId, device_id: deviceId, replaces: null })
   return {
