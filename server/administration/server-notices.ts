@@ -16,7 +16,7 @@ import { domainOf } from '../matrix/ids.ts'
 import { appendEvent } from '../rooms/append-event.ts'
 import { createRoomWithin, newRoomRequest } from '../rooms/create-room.ts'
 import { setMembership } from '../rooms/membership.ts'
-import { assertStateContent } from '../rooms/send-event.ts'
+import { assertStateContent } from '../rooms/state-content.ts'
 import { setTagWithin } from '../user-data/tags.ts'
 
 export interface Notice {
@@ -48,7 +48,7 @@ export async function sendServerNotice(ctx: Context, tx: Tx, notice: Notice): Pr
     await setMembership(ctx, tx, room, { sender, target: userId, membership: 'invite' })
   }
   if (stateKey !== undefined) {
-    await assertStateContent(tx, room, { roomId: room.room_id, type, stateKey, content })
+    await assertStateContent(tx, room, { type, stateKey, content })
   }
   const event = await appendEvent(ctx, tx, room, { type, stateKey, sender, content })
   return event.event_id

@@ -13,8 +13,9 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomToken } from '../lib/random.ts'
 import { forbidden, MatrixError, notFound, unknownToken } from '../matrix/errors.ts'
-import { assertPowerLevels, redactsOf } from '../rooms/send-event.ts'
+import { redactsOf } from '../rooms/send-event.ts'
 import { assertSendable } from '../rooms/sendable.ts'
+import { assertPowerLevels } from '../rooms/state-content.ts'
 import { secretOf } from './secrets.ts'
 
 /** The delay is longer than this server allows; each dialect says so in its own words. */

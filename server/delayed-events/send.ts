@@ -13,7 +13,8 @@ import type { JsonObject } from '../lib/json.ts'
 import { appendEvent } from '../rooms/append-event.ts'
 import type { EventDraft } from '../rooms/build-event.ts'
 import { lifetimeKey } from '../rooms/lifetime.ts'
-import { assertState, redactsOf } from '../rooms/send-event.ts'
+import { redactsOf } from '../rooms/send-event.ts'
+import { assertState } from '../rooms/state-content.ts'
 
 /**
  * Send one in the caller's transaction; `action` does not ask if it is due.
@@ -59,7 +60,6 @@ export async function assertSendableNow(
 ): Promise<void> {
   if (row.state_key === null) return
   await assertState(tx, room, row.user_id, {
-    roomId: row.room_id,
     type: row.type,
     stateKey: row.state_key,
     content: contentToSend(row),

@@ -24,7 +24,7 @@ import type { EventDraft } from './build-event.ts'
 import { selectInviteRefusals } from './invite-filter.ts'
 import { membershipDrafts } from './membership.ts'
 import { additionalCreators, insertNewRoom } from './new-room.ts'
-import { assertFirstState } from './send-event.ts'
+import { assertFirstState } from './state-content.ts'
 
 export type Preset = 'private_chat' | 'public_chat' | 'trusted_private_chat'
 

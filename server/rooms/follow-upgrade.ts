@@ -31,10 +31,17 @@ interface Move {
  * A transaction of its own, after the join: users are never locked while a room is.
  */
 export async function followUpgrade(ctx: Context, userId: string, roomId: string): Promise<void> {
-  const predecessor = await predecessorOf(ctx.db, roomId)
-  if (predecessor === undefined) return
-  if ((await replacementOf(ctx.db, predecessor)) !== roomId) return
-  await carryOver(ctx, { userId, from: predecessor, to: roomId })
+  await followFrom(ctx, userId, { from: await predecessorOf(ctx.db, roomId), to: roomId })
+}
+
+/** As {@link followUpgrade}, for who knows already which room, if any, is said to be before it. */
+export async function followFrom(
+  ctx: Context,
+  userId: string,
+  { from, to }: { from: string | undefined; to: string },
+): Promise<void> {
+  if (from === undefined || (await replacementOf(ctx.db, from)) !== to) return
+  await carryOver(ctx, { userId, from, to })
 }
 
 /** What is to be done after this event is stored, however it came: for its sender's settings. */
@@ -78,7 +85,11 @@ async function followTombstone(ctx: Context, userId: string, roomId: string): Pr
 
 async function predecessorOf(db: Db, roomId: string): Promise<string | undefined> {
   const [create] = await selectStateByKeys(db, roomId, [['m.room.create', '']])
-  const predecessor = create && parsePdu(create).content.predecessor
+  return create && predecessorIn(parsePdu(create).content)
+}
+
+/** Which room a create event says is before its own. */
+export function predecessorIn({ predecessor }: JsonObject): string | undefined {
   if (!isJsonObject(predecessor)) return undefined
   return typeof predecessor.room_id === 'string' ? asKey(predecessor.room_id) : undefined
 }

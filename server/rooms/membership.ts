@@ -5,7 +5,7 @@
  * Spec: Client-Server API "Room membership"
  */
 import { selectShown } from '../../db/accounts.ts'
-import { selectSomeoneJoined } from '../../db/memberships.ts'
+import { selectMemberships, selectSomeoneJoined } from '../../db/memberships.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom, upsertForgotten } from '../../db/rooms.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
@@ -13,18 +13,19 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { forbidden, notFound, unknown } from '../matrix/errors.ts'
-import type { AuthEvent } from '../matrix/event.ts'
+import type { AuthEvent, StateLookup } from '../matrix/event.ts'
 import { isUserId } from '../matrix/ids.ts'
 import { actionLevel, creatorsOf, powerLevelOf } from '../matrix/power-levels.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
 import { appendAll } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
 import { resolveRoom } from './directory.ts'
-import { followUpgrade } from './follow-upgrade.ts'
+import { followFrom, predecessorIn } from './follow-upgrade.ts'
 import { assertMayInvite } from './invite-filter.ts'
-import { assertMayRejectInvite, lockKnownRoom } from './send-event.ts'
+import { lockKnownRoom } from './send-event.ts'
+import { assertMayRejectInvite } from './state-content.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
-import { assertJoined } from './visibility.ts'
+import { notInRoom } from './visibility.ts'
 
 export type Membership = 'join' | 'invite' | 'leave' | 'ban' | 'knock'
 
@@ -71,11 +72,8 @@ export async function membershipDrafts(
   })
 }
 
-async function membershipIn(tx: Db, roomId: string, userId: string): Promise<string | undefined> {
-  const [row] = await selectStateByKeys(tx, roomId, [['m.room.member', userId]])
-  const membership = row && parsePdu(row).content.membership
-  return typeof membership === 'string' ? membership : undefined
-}
+const membershipIn = (state: StateLookup, userId: string) =>
+  state('m.room.member', userId)?.content.membership
 
 /**
  * Join a room by id or alias. Who is in it already stays in it, and nothing happens.
@@ -96,10 +94,16 @@ export async function joinRoom(
     const room = await lockRoom(tx, roomId)
     if (!room) throw notFound('There is no such room')
     const { userId } = requester
-    const membership = await membershipIn(tx, roomId, userId)
-    if (membership === 'join') return roomId
+    const state = await ctx.roomStates.lookUp(tx, room, [
+      ['m.room.member', userId],
+      ['m.room.guest_access', ''],
+    ])
+    const create = state('m.room.create', '')
+    const joins = { from: create && predecessorIn(create.content), to: roomId }
+    const membership = membershipIn(state, userId)
+    if (membership === 'join') return joins
     const { third_party_signed: _, ...content } = extra
-    const voucher = membership === 'invite' ? undefined : await findVoucher(tx, room, userId)
+    const voucher = membership === 'invite' ? undefined : await findVoucher(tx, room, state, userId)
     await setMembership(ctx, tx, room, {
       sender: userId,
       target: userId,
@@ -107,10 +111,10 @@ export async function joinRoom(
       extra: content,
       joinAuthorisedVia: voucher,
     })
-    return roomId
+    return joins
   })
-  await followUpgrade(ctx, requester.userId, joined)
-  return joined
+  await followFrom(ctx, requester.userId, joined)
+  return joined.to
 }
 
 /**
@@ -121,19 +125,15 @@ export async function joinRoom(
  * @throws 403 M_FORBIDDEN if the user is in none of those rooms, or nobody here may vouch
  * Spec: "Restricted rooms"; room version 8
  */
-async function findVoucher(tx: Tx, room: LockedRoom, userId: string): Promise<string | undefined> {
+async function findVoucher(
+  tx: Tx,
+  room: LockedRoom,
+  state: StateLookup,
+  userId: string,
+): Promise<string | undefined> {
   const version = versionOf(room)
   if (!version.allowsRestrictedJoin) return undefined
-  const rows = await selectStateByKeys(tx, room.room_id, [
-    ['m.room.join_rules', ''],
-    ['m.room.create', ''],
-    ['m.room.power_levels', ''],
-  ])
-  const event = (type: string) => {
-    const row = rows.find(candidate => candidate.type === type)
-    return row && { ...parsePdu(row), event_id: row.event_id }
-  }
-  const { join_rule: joinRule, allow } = event('m.room.join_rules')?.content ?? {}
+  const { join_rule: joinRule, allow } = state('m.room.join_rules', '')?.content ?? {}
   const isRestricted =
     joinRule === 'restricted' || (joinRule === 'knock_restricted' && version.allowsKnockRestricted)
   if (!isRestricted) return undefined
@@ -141,9 +141,9 @@ async function findVoucher(tx: Tx, room: LockedRoom, userId: string): Promise<st
   const isPermitted = await isInOneOf(tx, Array.isArray(allow) ? allow : [], userId)
   if (!isPermitted) throw forbidden('You are in none of the rooms that let you join this one')
 
-  const create = event('m.room.create')
+  const create = state('m.room.create', '')
   if (!create) throw new Error('a room without a create event')
-  const powerLevels = event('m.room.power_levels')
+  const powerLevels = state('m.room.power_levels', '')
   const required = actionLevel('invite', powerLevels, version)
   const mayInvite = (candidate: string) =>
     powerLevelOf(candidate, create, powerLevels, version) >= required
@@ -176,12 +176,12 @@ function namedIn(create: AuthEvent, powerLevels: AuthEvent | undefined, version:
 
 /** Whether the user is in one of the rooms that an `allow` of restricted join rules names. */
 export async function isInOneOf(tx: Db, allow: unknown[], userId: string): Promise<boolean> {
-  for (const condition of allow) {
-    if (!isJsonObject(condition) || condition.type !== 'm.room_membership') continue
-    if (typeof condition.room_id !== 'string' || condition.room_id.includes('\0')) continue
-    if ((await membershipIn(tx, condition.room_id, userId)) === 'join') return true
-  }
-  return false
+  const roomIds = allow.flatMap(condition => {
+    if (!isJsonObject(condition) || condition.type !== 'm.room_membership') return []
+    const { room_id: roomId } = condition
+    return typeof roomId === 'string' && !roomId.includes('\0') ? [roomId] : []
+  })
+  return [...(await selectMemberships(tx, userId, roomIds)).values()].includes('join')
 }
 
 /**
@@ -244,7 +244,8 @@ async function depart(
   userId: string,
   reason?: string,
 ): Promise<void> {
-  if ((await membershipIn(tx, room.room_id, userId)) === 'leave') return
+  const state = await ctx.roomStates.lookUp(tx, room, [['m.room.member', userId]])
+  if (membershipIn(state, userId) === 'leave') return
   await setMembership(ctx, tx, room, {
     sender: userId,
     target: userId,
@@ -283,9 +284,13 @@ export function moderate(
   const { membership, from } = moderations[moderation]
   return transaction(ctx.db, async tx => {
     const room = await lockKnownRoom(tx, roomId)
-    await assertJoined(tx, roomId, requester.userId)
-    const current = (await membershipIn(tx, roomId, target)) ?? 'none'
-    if (from && !from.includes(current)) {
+    const state = await ctx.roomStates.lookUp(tx, room, [
+      ['m.room.member', requester.userId],
+      ['m.room.member', target],
+    ])
+    if (membershipIn(state, requester.userId) !== 'join') throw notInRoom(roomId)
+    const current = membershipIn(state, target) ?? 'none'
+    if (from && !from.includes(String(current))) {
       throw forbidden(`The membership of ${target} is ${current}`)
     }
     if (membership === 'invite') await assertMayInvite(tx, requester.userId, target)

@@ -1,27 +1,22 @@
 /** Sending: message events, state events and redactions, by somebody who is in the room. */
 
 import { selectEvent } from '../../db/events.ts'
-import { selectMembership } from '../../db/memberships.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom, lockRooms } from '../../db/rooms.ts'
-import type { EventRow, RoomRow } from '../../db/schema.ts'
+import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
-import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import type { JsonObject } from '../lib/json.ts'
 import { canonicalEventJson } from '../matrix/canonical-json.ts'
-import { badJson, MatrixError, notFound } from '../matrix/errors.ts'
-import type { AuthEvent } from '../matrix/event.ts'
-import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
-import type { RoomVersion } from '../matrix/room-versions.ts'
+import { MatrixError, notFound } from '../matrix/errors.ts'
+import { powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { appendEvent, appendEvents } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
-import { assertOwnAliases, selectOwnAliases } from './directory.ts'
 import { followEvent } from './follow-upgrade.ts'
-import { assertMayInvite } from './invite-filter.ts'
-import { assertStateForm } from './sendable.ts'
+import { assertState } from './state-content.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
-import { assertJoined, notInRoom } from './visibility.ts'
+import { notInRoom } from './visibility.ts'
 
 /**
  * Hold a room for appending.
@@ -164,11 +159,11 @@ export async function sendState(
 ): Promise<EventRow> {
   const sent = await transaction(ctx.db, async tx => {
     const room = await lockKnownRoom(tx, draft.roomId)
-    await assertMaySetState(tx, requester, draft)
+    await assertMaySetState(ctx, tx, room, requester, draft)
     // One that is to be sticky is sent again, so that it is sticky for longer; a create event is
     // refused, even if it would repeat the one there is.
     const isNew = draft.stickyDurationMs !== undefined || draft.type === 'm.room.create'
-    const same = isNew ? undefined : await findSame(tx, room, requester.userId, draft)
+    const same = isNew ? undefined : await findSame(ctx, tx, room, requester.userId, draft)
     return same ?? appendState(ctx, tx, room, requester, draft)
   })
   await followEvent(ctx, sent)
@@ -183,13 +178,22 @@ export async function sendNewState(
   draft: StateDraft,
 ): Promise<EventRow> {
   const room = await lockKnownRoom(tx, draft.roomId)
-  await assertMaySetState(tx, requester, draft)
+  await assertMaySetState(ctx, tx, room, requester, draft)
   return appendState(ctx, tx, room, requester, draft)
 }
 
 /** By a membership one may come in; all else is for those who are in. */
-async function assertMaySetState(tx: Tx, requester: Requester, draft: StateDraft): Promise<void> {
-  if (draft.type !== 'm.room.member') await assertJoined(tx, draft.roomId, requester.userId)
+async function assertMaySetState(
+  ctx: Context,
+  tx: Tx,
+  room: LockedRoom,
+  { userId }: Requester,
+  draft: StateDraft,
+): Promise<void> {
+  if (draft.type === 'm.room.member') return
+  const state = await ctx.roomStates.lookUp(tx, room, [['m.room.member', userId]])
+  const { membership } = state('m.room.member', userId)?.content ?? {}
+  if (membership !== 'join') throw notInRoom(draft.roomId)
 }
 
 async function appendState(
@@ -213,20 +217,13 @@ async function appendState(
 
 /** The event that the draft would only repeat, if its sender may still send it. */
 async function findSame(
+  ctx: Context,
   tx: Tx,
   room: LockedRoom,
   sender: string,
   draft: StateDraft,
 ): Promise<EventRow | undefined> {
-  const rows = await selectStateByKeys(tx, draft.roomId, [
-    [draft.type, draft.stateKey],
-    ['m.room.create', ''],
-    ['m.room.power_levels', ''],
-    ['m.room.member', sender],
-  ])
-  const find = (type: string, stateKey: string) =>
-    rows.find(row => row.type === type && row.state_key === stateKey)
-  const current = find(draft.type, draft.stateKey)
+  const [current] = await selectStateByKeys(tx, draft.roomId, [[draft.type, draft.stateKey]])
   if (current?.sender !== sender || current.redacted_by !== null) return undefined
   const version = versionOf(room)
   // Whether one may overrule the owner is for the rules to say.
@@ -236,117 +233,16 @@ async function findSame(
   const [before, after] = [parsePdu(current).content, draft.content]
   if (canonicalEventJson(before, version) !== canonicalEventJson(after, version)) return undefined
 
-  const [create, member, levels] = [
-    find('m.room.create', ''),
-    find('m.room.member', sender),
-    find('m.room.power_levels', ''),
-  ]
-  if (!create || !member || parsePdu(member).content.membership !== 'join') return undefined
+  const state = await ctx.roomStates.lookUp(tx, room, [['m.room.member', sender]])
+  const [create, member] = [state('m.room.create', ''), state('m.room.member', sender)]
+  if (!create || member?.content.membership !== 'join') return undefined
   // Memberships have rules of their own, and no level: in the room, their own says nothing new.
   if (draft.type === 'm.room.member') return draft.stateKey === sender ? current : undefined
-  const powerLevels = levels && parsePdu(levels)
+  const powerLevels = state('m.room.power_levels', '')
   const required = requiredLevel(
     { type: draft.type, state_key: draft.stateKey },
     powerLevels,
     version,
   )
-  const createPdu = { ...parsePdu(create), event_id: create.event_id }
-  return powerLevelOf(sender, createPdu, powerLevels, version) >= required ? current : undefined
-}
-
-/**
- * What is asked before the room's rules: the form of the content, and whether whom it invites wants
- * that.
- *
- * @throws as {@link assertStateContent} · 403 ORG.MATRIX.MSC4155.M_INVITE_BLOCKED
- */
-export async function assertState(
-  tx: Tx,
-  room: RoomRow,
-  sender: string,
-  draft: StateDraft,
-): Promise<void> {
-  await assertStateContent(tx, room, draft)
-  const isInvite = draft.type === 'm.room.member' && draft.content.membership === 'invite'
-  if (isInvite) await assertMayInvite(tx, sender, draft.stateKey)
-}
-
-/**
- * What the API refuses as a malformed request, before the room's rules are asked.
- *
- * @throws as {@link assertStateForm} · 400 M_BAD_JSON power levels that name a creator of a version
- *   12 room · 400 M_BAD_ALIAS, M_INVALID_PARAM aliases that do not lead here
- */
-export async function assertStateContent(tx: Tx, room: RoomRow, draft: StateDraft): Promise<void> {
-  assertStateForm(room, draft)
-  if (draft.type === 'm.room.member' && draft.content.membership === 'leave') {
-    await assertMayRejectInvite(tx, room, draft.stateKey)
-  }
-  await assertPowerLevels(tx, room, draft)
-  if (draft.type === 'm.room.canonical_alias') {
-    assertOwnAliases(draft.content, await selectOwnAliases(tx, room.room_id, draft.content))
-  }
-}
-
-/**
- * As {@link assertStateContent}, in a room that is just being made, of which all is known.
- *
- * @param create its first event, which is not stored yet
- * @param alias the one that leads there
- */
-export function assertFirstState(
-  room: RoomRow,
-  create: AuthEvent,
-  alias: string | undefined,
-  draft: Pick<StateDraft, 'type' | 'stateKey' | 'content'>,
-): void {
-  assertStateForm(room, draft)
-  if (draft.type === 'm.room.power_levels') {
-    assertNoCreatorIn(draft.content, create, versionOf(room))
-  }
-  if (draft.type === 'm.room.canonical_alias') {
-    assertOwnAliases(draft.content, new Set(alias === undefined ? [] : [alias]))
-  }
-}
-
-/**
- * What the server itself has to say to a user they have to hear; having been there, they may leave.
- *
- * @throws 403 M_CANNOT_LEAVE_SERVER_NOTICE_ROOM
- * Spec: "Server Notices"
- */
-export async function assertMayRejectInvite(tx: Tx, room: RoomRow, userId: string): Promise<void> {
-  if (room.notices_for !== userId) return
-  const current = await selectMembership(tx, room.room_id, userId)
-  if (current?.membership !== 'invite') return
-  throw new MatrixError(
-    403,
-    'M_CANNOT_LEAVE_SERVER_NOTICE_ROOM',
-    'You cannot reject an invite of the server itself',
-  )
-}
-
-/**
- * v12: creators outrank everybody and may not stand in `users`. The rules would answer 403.
- *
- * @throws 400 M_BAD_JSON
- */
-export async function assertPowerLevels(
-  tx: Tx,
-  room: RoomRow,
-  { type, content }: { type: string; content: JsonObject },
-): Promise<void> {
-  const version = versionOf(room)
-  if (type !== 'm.room.power_levels' || !version.privilegedCreators) return
-  const [create] = await selectStateByKeys(tx, room.room_id, [['m.room.create', '']])
-  if (create) assertNoCreatorIn(content, parsePdu(create), version)
-}
-
-function assertNoCreatorIn({ users }: JsonObject, create: AuthEvent, version: RoomVersion): void {
-  if (!version.privilegedCreators || !isJsonObject(users)) return
-  for (const creator of creatorsOf(create, version)) {
-    if (Object.hasOwn(users, creator)) {
-      throw badJson(`${creator} created the room and may not stand in its power levels`)
-    }
-  }
+  return powerLevelOf(sender, create, powerLevels, version) >= required ? current : undefined
 }

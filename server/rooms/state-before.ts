@@ -30,6 +30,12 @@ interface StateEvent {
 /** By key; undefined: nothing stands there. */
 type State = Map<string, StateEvent | undefined>
 
+const ruling: readonly StateKey[] = [
+  ['m.room.create', ''],
+  ['m.room.power_levels', ''],
+  ['m.room.join_rules', ''],
+]
+
 const keyOf = (type: string, stateKey: string | null) => `${type}\0${stateKey}`
 
 /** What is known of a room's state. */
@@ -80,6 +86,12 @@ export class RoomStates {
       stateOf(row.room_id).set(keyOf(row.type, row.state_key), stateEvent(row, parsePdu(row)))
     }
     return new StateBefore(known)
+  }
+
+  /** What stands in a room that is held, under these keys and those that rule nearly every event. */
+  async lookUp(tx: Tx, room: LockedRoom, keys: readonly StateKey[]): Promise<StateLookup> {
+    const places = [...keys, ...ruling].map(([type, stateKey]) => ({ room, type, stateKey }))
+    return (await this.before(tx, places)).lookupIn(room.room_id)
   }
 
   /** What is remembered of a room's state as it is now; to be added to. */

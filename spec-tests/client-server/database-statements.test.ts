@@ -155,7 +155,7 @@ const sending: [string, number, Prepare][] = [
   ],
   [
     'PUT …/state',
-    8,
+    7,
     async ({ owner, room }) => {
       await owner.say(room, 'one')
       const topic = owner.nextTransactionId()
@@ -164,7 +164,7 @@ const sending: [string, number, Prepare][] = [
   ],
   [
     'PUT …/state that is there already',
-    5,
+    4,
     async ({ owner, room }) => {
       await owner.setState(room, 'm.room.topic', '', { topic: 'the same' })
       return () => owner.setState(room, 'm.room.topic', '', { topic: 'the same' })
@@ -206,7 +206,7 @@ const sending: [string, number, Prepare][] = [
   ],
   [
     'POST /join',
-    13,
+    10,
     async ({ room }) => {
       const charlie = await newcomer()
       return () => charlie.join(room)
@@ -214,13 +214,22 @@ const sending: [string, number, Prepare][] = [
   ],
   [
     'POST …/leave',
-    7,
+    6,
     async ({ room }) => {
       const charlie = await newcomer()
       await charlie.join(room)
       return () => charlie.leave(room)
     },
   ],
+  [
+    'POST …/invite',
+    10,
+    async ({ owner, room }) => {
+      const charlie = await newcomer()
+      return () => owner.invite(room, charlie.userId)
+    },
+  ],
+  ['POST /register', 6, () => () => server.user('charlie')],
   [
     'PUT …/displayname, which all rooms show',
     15,
