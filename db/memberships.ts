@@ -5,19 +5,26 @@ import { stillHeldAfter } from './room-state.ts'
 import type { EventRow, RoomStateRow } from './schema.ts'
 import type { Db } from './transaction.ts'
 
-/** The membership events of these users, each as it stood in a room at `at` (inclusive). */
+/** A member of a room as they were just after the event at `at` (inclusive). */
+export interface MemberWish {
+  roomId: string
+  userId: string
+  at: number
+}
+
+/** The membership event that each wish finds, under its place (`n`, from 1); some find none. */
 export async function selectMembersAt(
   db: Db,
-  wanted: readonly { roomId: string; userId: string; at: number }[],
-): Promise<(Pick<EventRow, 'room_id' | 'state_key' | 'pdu'> & { at: number })[]> {
-  if (wanted.length === 0) return []
-  const { rows } = await sql<Pick<EventRow, 'room_id' | 'state_key' | 'pdu'> & { at: number }>`
-    SELECT DISTINCT wanted.at, room_state.room_id, room_state.state_key, events.pdu
+  wishes: readonly MemberWish[],
+): Promise<(EventRow & { n: number })[]> {
+  if (wishes.length === 0) return []
+  const { rows } = await fixed<EventRow & { n: number }>`
+    SELECT wanted.n, events.*
     FROM unnest(
-      ${wanted.map(one => one.roomId)}::text[],
-      ${wanted.map(one => one.userId)}::text[],
-      ${wanted.map(one => one.at)}::bigint[]
-    ) AS wanted (room_id, user_id, at)
+      ${wishes.map(wish => wish.roomId)}::text[],
+      ${wishes.map(wish => wish.userId)}::text[],
+      ${wishes.map(wish => wish.at)}::bigint[]
+    ) WITH ORDINALITY AS wanted (room_id, user_id, at, n)
     JOIN room_state ON room_state.room_id = wanted.room_id
       AND room_state.type = 'm.room.member' AND room_state.state_key = wanted.user_id
       AND room_state.position <= wanted.at

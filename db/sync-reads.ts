@@ -97,34 +97,6 @@ export async function selectStates(
   return rows
 }
 
-/** A member of a room as they were just after the event at `at` (inclusive). */
-export interface MemberWish {
-  roomId: string
-  userId: string
-  at: number
-}
-
-/** The membership event that each wish finds. */
-export async function selectMemberEvents(
-  db: Db,
-  wishes: readonly MemberWish[],
-): Promise<Answering<EventRow>[]> {
-  if (wishes.length === 0) return []
-  const { rows } = await fixed<Answering<EventRow>>`
-    SELECT wanted.n, events.*
-    FROM unnest(
-      ${wishes.map(wish => wish.roomId)}::text[],
-      ${wishes.map(wish => wish.userId)}::text[],
-      ${wishes.map(wish => wish.at)}::bigint[]
-    ) WITH ORDINALITY AS wanted (room_id, user_id, at, n)
-    JOIN room_state ON room_state.room_id = wanted.room_id
-      AND room_state.type = 'm.room.member' AND room_state.state_key = wanted.user_id
-      AND room_state.position <= wanted.at
-      AND (room_state.until_position IS NULL OR room_state.until_position > wanted.at)
-    JOIN events ON events.event_id = room_state.event_id`.execute(db.q)
-  return rows
-}
-
 /** Every membership that each of these users has ever had in that room, oldest first. */
 export async function selectMembershipHistories(
   db: Db,

@@ -221,7 +221,9 @@ async function profilesOf(
     for (const { sender } of shown) {
       const member = members.find(
         row =>
-          row.at === result.position && row.room_id === result.room_id && row.state_key === sender,
+          wanted[row.n - 1]?.at === result.position &&
+          row.room_id === result.room_id &&
+          row.state_key === sender,
       )
       const { displayname, avatar_url } = member ? parsePdu(member).content : {}
       profiles[sender] = {

@@ -2,16 +2,15 @@
  * What many `/sync` ask at the same moment, for they were woken by the same event: asked once for
  * all of them, and for all rooms of each.
  */
+import { type MemberWish, selectMembersAt } from '../../db/memberships.ts'
 import { selectStateHistory } from '../../db/room-state.ts'
 import type { EventRow } from '../../db/schema.ts'
 import {
   type Answering,
   type EndsQuery,
   type KeyCountRow,
-  type MemberWish,
   type StateWish,
   selectKeyCounts,
-  selectMemberEvents,
   selectMembershipHistories,
   selectStates,
   selectTimelineEnds,
@@ -51,7 +50,7 @@ export class SyncReads {
     )
     this.#members = new Gather(
       wish => keyed(wish.roomId, wish.at, wish.userId),
-      async wishes => inPlace(wishes, await selectMemberEvents(db, wishes)),
+      async wishes => inPlace(wishes, await selectMembersAt(db, wishes)),
     )
     this.#histories = new Gather(
       ({ roomId, userId }) => keyed(roomId, userId),

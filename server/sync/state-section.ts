@@ -3,8 +3,10 @@
  *
  * Spec: GET /sync "Lazy-loading room members"; MSC4222
  */
+
+import type { MemberWish } from '../../db/memberships.ts'
 import type { EventRow } from '../../db/schema.ts'
-import type { MemberWish, StateWish } from '../../db/sync-reads.ts'
+import type { StateWish } from '../../db/sync-reads.ts'
 import type { Context } from '../context.ts'
 import { isUnfiltered, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { parsePdu } from '../rooms/stored-event.ts'
