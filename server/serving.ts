@@ -198,7 +198,7 @@ async function run(config: Config, given: Given, db: Database, fill?: Fill): Pro
     await fill?.(db)
     const context = await createContext(config, { ...given, db })
     const { lab } = given
-    if (lab) db.beforeCommit = tx => lab.faults.beforeCommit(tx)
+    if (lab) db.beforeCommit = tx => lab.beforeCommit(tx)
     const app = makeApp(context, [...endpoints, ...labEndpoints], lab?.faults.around(context))
     return { db, context, app }
   } catch (error) {

@@ -1,6 +1,6 @@
 /** What time has brought about, read from the table and not from what we believe to have done. */
 import { type FiredRow, selectFinalisedSince } from '../../db/delayed-events-fired.ts'
-import type { Context } from '../context.ts'
+import type { Lab } from './lab.ts'
 
 /** What became of a delayed event while the clock moved. */
 export interface Fired {
@@ -23,34 +23,44 @@ export interface Fired {
   error?: { errcode: string; error: string }
 }
 
-/** Collects them from one look to the next; they are forgotten in time, so look often. */
+/**
+ * Collects them from one look to the next; they are forgotten in time, so look often. Where nothing has
+ * been committed since the last look, there is nothing to see.
+ */
 export class FiredSoFar {
-  readonly #ctx: Context
+  readonly #lab: Lab
   readonly #seen = new Set<string>()
   readonly fired: Fired[] = []
   #since: number
+  /** As `lab.transactions` was before the last look. */
+  #lookedAfter: number
 
   /** From this moment on. */
-  static async from(ctx: Context): Promise<FiredSoFar> {
-    const soFar = new FiredSoFar(ctx)
-    for (const row of await selectFinalisedSince(ctx.db, soFar.#since))
+  static async from(lab: Lab): Promise<FiredSoFar> {
+    const soFar = new FiredSoFar(lab)
+    for (const row of await selectFinalisedSince(lab.context.db, soFar.#since)) {
       soFar.#seen.add(row.delay_id)
+    }
     return soFar
   }
 
-  private constructor(ctx: Context) {
-    this.#ctx = ctx
-    this.#since = ctx.clock.now()
+  private constructor(lab: Lab) {
+    this.#lab = lab
+    this.#since = lab.clock.now()
+    this.#lookedAfter = lab.transactions
   }
 
   async look(): Promise<void> {
-    const now = this.#ctx.clock.now()
-    for (const row of await selectFinalisedSince(this.#ctx.db, this.#since)) {
+    const { context, clock, transactions } = this.#lab
+    if (transactions === this.#lookedAfter) return
+    const now = clock.now()
+    for (const row of await selectFinalisedSince(context.db, this.#since)) {
       if (this.#seen.has(row.delay_id)) continue
       this.#seen.add(row.delay_id)
       this.fired.push(firedOf(row))
     }
     this.#since = now
+    this.#lookedAfter = transactions
   }
 }
 

@@ -1,6 +1,7 @@
 /** The laboratory: who holds the clock of a server, and does one thing after the other. */
 import { dropCopies, dropCopy } from '../../db/copying.ts'
 import type { Database } from '../../db/open.ts'
+import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { LabClock } from '../lib/lab-clock.ts'
 import { Faults } from './faults.ts'
@@ -27,6 +28,7 @@ export class Lab {
   /** Whom time waits for, too, before it moves on. */
   readonly company = new Set<Company>()
   #held: Held | undefined
+  #transactions = 0
   #last: Promise<unknown> = Promise.resolve()
 
   constructor(clock: LabClock) {
@@ -54,6 +56,19 @@ export class Lab {
 
   get context(): Context {
     return this.held.context
+  }
+
+  /** How many transactions have ended. */
+  get transactions(): number {
+    return this.#transactions
+  }
+
+  /** The last thing before every COMMIT. */
+  async beforeCommit(tx: Tx): Promise<void> {
+    tx.onEnd(() => {
+      this.#transactions += 1
+    })
+    await this.faults.beforeCommit(tx)
   }
 
   /** Run when all that was asked for before is done. */

@@ -79,7 +79,7 @@ export function advanceUntilIdle(lab: Lab, maxMs: number): Promise<Moved & { is_
 async function moveTo(lab: Lab, target: number): Promise<Moved> {
   const { context, clock } = lab
   await untilQuiet(context)
-  const soFar = await FiredSoFar.from(context)
+  const soFar = await FiredSoFar.from(lab)
   await clock.advanceTo(target, async () => {
     await untilQuiet(context)
     await soFar.look()
