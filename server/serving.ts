@@ -179,12 +179,14 @@ export class Serving {
     this.#running.app(request, response)
   }
 
+  /** On the plain port last: who looks there whether we have started, finds all of us. */
   async #listen(): Promise<void> {
     const { host, port, tls } = this.#config
-    this.#listening.push(await listen(this.#handle, host, port))
-    if (tls.port === undefined) return
-    const certificate = await loadCertificate(this.#config, this.#given.clock ?? systemClock)
-    this.#listening.push(await listen(this.#handle, host, tls.port, certificate))
+    if (tls.port !== undefined) {
+      const certificate = await loadCertificate(this.#config, this.#given.clock ?? systemClock)
+      this.#listening.push(await listen(this.#handle, host, tls.port, certificate))
+    }
+    this.#listening.unshift(await listen(this.#handle, host, port))
   }
 }
 

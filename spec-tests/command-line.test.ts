@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { open, writeFile } from 'node:fs/promises'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { hasVersion, refusesPasswords, wireTo } from './support/postgres-stand-in.ts'
@@ -83,6 +83,23 @@ describe('starting', () => {
     expect(ended.stdout).toMatch('Server name  localhost')
     expect(ended.stdout).toMatch(databaseUrl ? /Data {9}postgres/ : /Data {9}.*pglite/)
     if (databaseUrl) expect(ended.stdout).not.toContain(new URL(databaseUrl).password || '\0')
+  })
+
+  test('answers nobody before it can speak TLS, too', async () => {
+    // Who starts us asks the plain port whether we are there.
+    const free = await listenOnFreePort()
+    const port = portOf(free)
+    await new Promise(resolve => free.close(resolve))
+    const pipe = join(storage.folder, 'certificate.pem')
+    await runInShell([`mkfifo ${pipe}`])
+    const options = { port: 0, certificate_file: pipe, key_file: pipe }
+    const other = await makeStorageOn(databaseUrl, [`tls: ${JSON.stringify(options)}`])
+    startProgram([...other.flags, '--port', String(port)])
+    const writing = await open(pipe, 'w')
+    await expect(statusOf(`http://127.0.0.1:${port}`)).rejects.toThrow()
+    await writing.close()
+    killPrograms()
+    await other.remove()
   })
 
   test('the requests in the banner show a delayed event that fires', async () => {
