@@ -1,35 +1,19 @@
 /** What Complement asks of an image, asked of its entry point without Docker. */
-import { createHmac, createPrivateKey } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import { mkdir, mkdtemp, rm, watch, writeFile } from 'node:fs/promises'
 import { get } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { generate } from 'selfsigned'
 import { killPrograms, type Program, startBuilt } from '../../spec-tests/support/program.ts'
 import type { JsonObject } from '../../spec-tests/support/wire.ts'
+import { makeAuthority } from './authority.ts'
 
 let folder: string
 let authority: string
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'hourglass-complement-'))
-  // As Complement makes it: the names with several words, and the key in PKCS #1.
-  const names = { C: 'GB', ST: 'London', L: 'London', O: 'matrix.org', CN: 'Complement Test CA' }
-  const made = await generate(
-    Object.entries(names).map(([shortName, value]) => ({ shortName, value })),
-    {
-      algorithm: 'sha256',
-      extensions: [
-        { name: 'basicConstraints', cA: true, critical: true },
-        { name: 'keyUsage', keyCertSign: true, digitalSignature: true, cRLSign: true },
-      ],
-    },
-  )
-  authority = made.cert
-  await mkdir(join(folder, 'complement/ca'), { recursive: true })
+  authority = await makeAuthority(join(folder, 'complement/ca'))
   await mkdir(join(folder, 'complement/appservice'))
-  await writeFile(join(folder, 'complement/ca/ca.crt'), made.cert)
-  const key = createPrivateKey(made.private).export({ type: 'pkcs1', format: 'pem' })
-  await writeFile(join(folder, 'complement/ca/ca.key'), key)
   const registration = [
     'id: my_as_id',
     'hs_token: hs-token',
