@@ -267,7 +267,7 @@ describe('the limits that are shipped', () => {
   test('let as many be due at once as a user may have scheduled', async () => {
     const alice = await server.user('alice')
     const room = await alice.createRoom()
-    for (let n = 0; n < 100; n++) await alice.delay(room, hour, 'm.test', { n })
+    await Promise.all(Array.from({ length: 100 }, () => alice.delay(room, hour, 'm.test', {})))
     await server.advance(hour)
     expect(await alice.scheduled()).toEqual([])
     for (const item of await alice.finalised()) expect(item.outcome).toBe('send')
