@@ -3,6 +3,7 @@
  * nothing but read the body and answer. What a request costs beyond this is ours.
  */
 import { EventEmitter } from 'node:events'
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
 
@@ -44,7 +45,9 @@ app.post('/emit', (_request, response) => {
 })
 filler(routesBefore, routesAfter)
 
-const server = app.listen(0, '127.0.0.1', () => {
+// As long as the homeserver keeps a connection: at a fixed rate some are not needed for seconds.
+const options = { keepAliveTimeout: 65_000 }
+const server = createServer(options, app).listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo
   console.log(`listening on http://127.0.0.1:${port}`)
 })

@@ -48,6 +48,7 @@ export class Connection {
       `Content-Length: ${Buffer.byteLength(body)}`,
     ]
     return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) throw new Error('the server had hung up')
       this.#resolve = resolve
       this.#reject = reject
       this.#socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
