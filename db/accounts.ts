@@ -7,21 +7,8 @@ export async function selectUser(db: Db, userId: string): Promise<UserRow | unde
   return db.q.selectFrom('users').selectAll().where('user_id', '=', userId).executeTakeFirst()
 }
 
-/** Those of these users that exist. */
+/** Those of these users that exist, and what they show of themselves. */
 export async function selectUsers(
-  db: Db,
-  userIds: readonly string[],
-): Promise<Pick<UserRow, 'user_id'>[]> {
-  if (userIds.length === 0) return []
-  return db.q
-    .selectFrom('users')
-    .select('user_id')
-    .where('user_id', '=', sql<string>`ANY(${[...userIds]}::text[])`)
-    .execute()
-}
-
-/** What these users show of themselves. */
-export async function selectShown(
   db: Db,
   userIds: readonly string[],
 ): Promise<Pick<UserRow, 'user_id' | 'displayname' | 'avatar_url'>[]> {

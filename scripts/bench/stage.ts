@@ -79,7 +79,7 @@ export class Stage {
    * and quicker from one second to the next; what is compared is what lies side by side.
    */
   get turns(): number {
-    return this.isQuick ? 2 : 8
+    return this.isQuick ? 3 : 9
   }
 
   /**
@@ -157,7 +157,7 @@ export const millis = (ms: number) => `${ms.toFixed(ms < 10 ? 1 : 0)} ms`
 export const percentiles = ({ p50Ms, p99Ms }: { p50Ms: number; p99Ms: number }) =>
   `p50 ${millis(p50Ms)}, p99 ${millis(p99Ms)}`
 
-/** The middle one, sorted. */
+/** The middle one of an odd number. */
 export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 }

@@ -4,7 +4,7 @@
  *
  * Spec: Client-Server API "Room membership"
  */
-import { selectShown } from '../../db/accounts.ts'
+import { selectUsers } from '../../db/accounts.ts'
 import { selectMemberships, selectSomeoneJoined } from '../../db/memberships.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom, upsertForgotten } from '../../db/rooms.ts'
@@ -57,7 +57,7 @@ export async function membershipDrafts(
   const showsWho = ({ membership }: MembershipChange) =>
     membership !== 'leave' && membership !== 'ban'
   const shown = changes.filter(showsWho).map(({ target }) => target)
-  const users = await selectShown(tx, shown)
+  const users = await selectUsers(tx, shown)
   const profiles = new Map(
     users.map(({ user_id, displayname, avatar_url }) => [
       user_id,
