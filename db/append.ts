@@ -4,7 +4,7 @@
  */
 import { sql } from 'kysely'
 import { unawaited } from './connection.ts'
-import type { LockedRoom } from './rooms.ts'
+import type { HeldRoom } from './rooms.ts'
 import type { EventRow } from './schema.ts'
 import { insertTexts, type SearchableText } from './search.ts'
 import type { Tx } from './transaction.ts'
@@ -15,7 +15,7 @@ export async function insertEvents(
   given: {
     events: readonly EventRow[]
     texts: readonly SearchableText[]
-    rooms: readonly LockedRoom[]
+    rooms: readonly HeldRoom[]
   },
 ): Promise<void> {
   const { events, texts, rooms } = given

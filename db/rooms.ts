@@ -1,6 +1,7 @@
 /** Rooms: the row that every append locks, the directory, and who does not want to hear of it. */
 import { sql } from 'kysely'
 import { fixed } from './fixed.ts'
+import { presume } from './presume.ts'
 import type { RoomAliasRow, RoomRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -8,9 +9,13 @@ declare const locked: unique symbol
 
 /**
  * Proof that this transaction holds the room's row, so appends to one room queue up. Only
- * `lockRoom` and `insertRoom` make one. Lock order: the room first, then delayed events.
+ * what is in this file makes one. Lock order: the room first, then delayed events.
  */
-export type LockedRoom = RoomRow & { readonly [locked]: true }
+export type LockedRoom = RoomRow & HeldRoom
+
+/** The same of a room of which that is known which changes with its events alone. */
+export type HeldRoom = RoomHead & { readonly [locked]: true }
+export type RoomHead = Omit<RoomRow, 'is_public'>
 
 /** Undefined if there is no such room. */
 export async function lockRoom(tx: Tx, roomId: string): Promise<LockedRoom | undefined> {
@@ -32,6 +37,30 @@ export async function lockRooms(
     SELECT * FROM rooms WHERE room_id = ANY(${[...new Set(roomIds)]}::text[])
     ORDER BY room_id FOR UPDATE`.execute(tx.q)
   return new Map(rows.map(room => [room.room_id, room]))
+}
+
+/**
+ * As {@link lockRooms}, of rooms that are remembered, without reading them: presumes that nothing was
+ * appended to them since. By id.
+ */
+export async function holdUnmoved(
+  tx: Tx,
+  rooms: readonly RoomHead[],
+): Promise<Map<string, HeldRoom>> {
+  await presume(
+    tx,
+    sql`(
+      SELECT count(*) FROM (
+        SELECT FROM rooms JOIN unnest(
+          ${rooms.map(room => room.room_id)}::text[],
+          ${rooms.map(room => room.last_event_id)}::text[]
+        ) AS remembered (room_id, last_event_id) USING (room_id)
+        WHERE rooms.last_event_id = remembered.last_event_id
+        ORDER BY room_id FOR UPDATE OF rooms
+      ) AS unmoved
+    ) = ${rooms.length}`,
+  )
+  return new Map(rooms.map(room => [room.room_id, { ...room } as HeldRoom]))
 }
 
 /** A new room, which nobody else can see yet and so is locked. Undefined if the id is taken. */

@@ -3,7 +3,7 @@
  * transaction, and only `transaction` makes one, so a function that asks for it cannot run outside.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Kysely } from 'kysely'
+import { type Kysely, sql } from 'kysely'
 import type { Schema } from './schema.ts'
 
 /** Read access: the pool or an open transaction. */
@@ -24,6 +24,8 @@ declare const inTransaction: unique symbol
 /** Read and write access inside an open transaction. */
 export interface Tx extends Db {
   readonly [inTransaction]: true
+  /** Whether it may rest on what is remembered, as `presume.ts` says. */
+  readonly mayPresume: boolean
   /** Run after a commit, not after a rollback. For waking only; it must not fail. */
   afterCommit(run: () => void): void
   /** Run when the transaction has ended, told whether it committed. Not run if nobody knows. */
@@ -56,7 +58,24 @@ const givenUp = new WeakSet<Pool>()
  * so that nobody reads past them, and the pool is given up. The next start finds the truth; until
  * then nothing is begun here any more, or who tries again might do for the second time what was done.
  */
-export async function transaction<T>(pool: Pool, fn: (tx: Tx) => Promise<T>): Promise<T> {
+export function transaction<T>(pool: Pool, fn: (tx: Tx) => Promise<T>): Promise<T> {
+  return attempt(pool, fn, false)
+}
+
+/**
+ * As {@link transaction}, and `fn` may rest on what is remembered. If that was wrong, all is undone, and
+ * `fn` runs a second time, when it may not.
+ */
+export async function presumingTransaction<T>(pool: Pool, fn: (tx: Tx) => Promise<T>): Promise<T> {
+  try {
+    return await attempt(pool, fn, true)
+  } catch (error) {
+    if (!isPresumedWrongly(error)) throw error
+    return attempt(pool, fn, false)
+  }
+}
+
+async function attempt<T>(pool: Pool, fn: (tx: Tx) => Promise<T>, mayPresume: boolean): Promise<T> {
   if (givenUp.has(pool)) throw new Error('the database is lost')
   const endings: ((committed: boolean) => void)[] = []
   const state = { open: true }
@@ -69,6 +88,7 @@ export async function transaction<T>(pool: Pool, fn: (tx: Tx) => Promise<T>): Pr
     const result = await pool.q.transaction().execute(async q => {
       const tx = {
         q,
+        mayPresume,
         afterCommit: (run: () => void) => {
           endings.push(committed => {
             if (committed) run()
@@ -78,7 +98,8 @@ export async function transaction<T>(pool: Pool, fn: (tx: Tx) => Promise<T>): Pr
           endings.push(run)
         },
       } as Omit<Tx, typeof inTransaction> as Tx
-      const done = await (isWatched ? scope.run(state, () => fn(tx)) : fn(tx))
+      const run = () => (mayPresume ? confirmed(tx, fn) : fn(tx))
+      const done = await (isWatched ? scope.run(state, run) : run())
       if (pool.beforeCommit) await pool.beforeCommit(tx)
       isCommitting = true
       return done
@@ -92,6 +113,19 @@ export async function transaction<T>(pool: Pool, fn: (tx: Tx) => Promise<T>): Pr
       pool.lose(error as Error)
     } else if (state.open) end(false)
     throw error
+  }
+}
+
+/** SQLSTATE of a division by zero. */
+const isPresumedWrongly = (error: unknown) => (error as { code?: unknown }).code === '22012'
+
+/** What `fn` throws may come of something presumed wrongly; then that is thrown. */
+async function confirmed<T>(tx: Tx, fn: (tx: Tx) => Promise<T>): Promise<T> {
+  try {
+    return await fn(tx)
+  } catch (error) {
+    const told = await sql`SELECT 1`.execute(tx.q).catch((failure: unknown) => failure)
+    throw isPresumedWrongly(told) ? told : error
   }
 }
 

@@ -36,6 +36,7 @@ import { Images } from './media/images.ts'
 import { Metrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
 import { LatestEvents } from './rooms/latest-events.ts'
+import { RoomHeads } from './rooms/room-heads.ts'
 import { RuledRooms } from './rooms/ruled-rooms.ts'
 import { type Message, sendMessages } from './rooms/send-event.ts'
 import { RoomStates } from './rooms/state-before.ts'
@@ -68,6 +69,7 @@ export interface Context {
   /** Messages that are to be sent. */
   readonly sends: OnceTogether<Message & { requester: Requester }, { event_id: string }>
   readonly roomStates: RoomStates
+  readonly roomHeads: RoomHeads
   readonly latestEvents: LatestEvents
   readonly rateLimits: RateLimits
   readonly metrics: Metrics
@@ -167,6 +169,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
         keyOf: ({ roomId }) => roomId,
       }),
       roomStates: new RoomStates(),
+      roomHeads: new RoomHeads(),
       latestEvents,
       rateLimits: new RateLimits(clock, config.rate_limits, limit => metrics.refused(limit)),
       metrics,

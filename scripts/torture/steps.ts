@@ -49,7 +49,7 @@ export function nameOf(sql: string): string {
   }
   const table = /(?:\bfrom|\binto|^update) (\w+)/.exec(text)?.[1]
   if (table === undefined) return verb
-  return `${text.endsWith('for update') ? 'lock' : verb} ${table}`
+  return `${/\bfor update\b/.test(text) ? 'lock' : verb} ${table}`
 }
 
 /** What a request asks for; undefined: something that has to do with no delayed event. */

@@ -5,7 +5,7 @@
  * Spec: Client-Server API "Transaction identifiers": by device and path.
  */
 
-import { type Tx, transaction } from '../../db/transaction.ts'
+import { presumingTransaction, type Tx, transaction } from '../../db/transaction.ts'
 import {
   type AnswerKey,
   deleteAnswersBefore,
@@ -67,7 +67,7 @@ export class OnceTogether<In, T extends JsonObject> {
 
   #handle(act: Act<In, T>, requests: readonly { key: AnswerKey | undefined; input: In }[]) {
     const ctx = this.#ctx()
-    return transaction(ctx.db, async tx => {
+    return presumingTransaction(ctx.db, async tx => {
       const inputs = requests.map(({ input }) => input)
       const outcomes = await act(ctx, tx, inputs)
       const answers = requests.flatMap(({ key }, i) => {

@@ -10,9 +10,9 @@ import {
   recordRefused,
   recordSent,
 } from '../../db/delayed-events-due.ts'
-import { lockRoom, lockRooms } from '../../db/rooms.ts'
+import { lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
-import { type Tx, transaction } from '../../db/transaction.ts'
+import { presumingTransaction, type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { MatrixError } from '../matrix/errors.ts'
 import { appendEvents } from '../rooms/append-event.ts'
@@ -64,8 +64,8 @@ export interface Fired {
  * @returns what became of each, without those that somebody else decided first
  */
 export function sendDueTogether(ctx: Context, run: readonly DueRow[]): Promise<Fired[]> {
-  return transaction(ctx.db, async tx => {
-    const rooms = await lockRooms(
+  return presumingTransaction(ctx.db, async tx => {
+    const rooms = await ctx.roomHeads.hold(
       tx,
       run.map(({ room_id }) => room_id),
     )

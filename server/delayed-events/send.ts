@@ -5,7 +5,7 @@
 import { cancelSiblings } from '../../db/delayed-event-groups.ts'
 import type { DelayedEventRow } from '../../db/delayed-events.ts'
 import { claimScheduled, recordSent } from '../../db/delayed-events-due.ts'
-import { type LockedRoom, lockRoom } from '../../db/rooms.ts'
+import { type HeldRoom, lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
@@ -55,7 +55,7 @@ export function countLateness(ctx: Context, tx: Tx, row: DelayedEventRow, sentAt
 /** What the API refuses of a state event that is sent at once, it refuses of this one too. */
 export async function assertSendableNow(
   tx: Tx,
-  room: LockedRoom,
+  room: HeldRoom,
   row: DelayedEventRow,
 ): Promise<void> {
   if (row.state_key === null) return

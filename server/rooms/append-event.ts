@@ -17,7 +17,7 @@ import { redactEvent, selectEvents } from '../../db/events.ts'
 import { selectGuestsIn } from '../../db/memberships.ts'
 import { selectBlocked } from '../../db/room-deletions.ts'
 import { replaceStates, selectStateByKeys } from '../../db/room-state.ts'
-import type { LockedRoom } from '../../db/rooms.ts'
+import type { HeldRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
@@ -47,7 +47,7 @@ import { parsePdu } from './stored-event.ts'
 export async function appendEvent(
   ctx: Context,
   tx: Tx,
-  room: LockedRoom,
+  room: HeldRoom,
   draft: EventDraft,
 ): Promise<EventRow> {
   const [event] = await appendAll(ctx, tx, room, [draft])
@@ -63,7 +63,7 @@ export async function appendEvent(
 export async function appendAll(
   ctx: Context,
   tx: Tx,
-  room: LockedRoom,
+  room: HeldRoom,
   drafts: readonly EventDraft[],
 ): Promise<EventRow[]> {
   const outcomes = await appendEvents(
@@ -79,7 +79,7 @@ export async function appendAll(
 
 /**
  * Append events in this order, each judged by the state that those before it leave. Entries of one
- * room hold the same `LockedRoom`.
+ * room hold the same `HeldRoom`.
  *
  * @returns for each the stored event, or the refusal, as {@link appendEvent} throws it
  */
@@ -147,6 +147,7 @@ async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promi
   const rooms = [...new Set(accepted.map(({ room }) => room))]
   await insertEvents(tx, { events, texts: textsOf(accepted), rooms })
   ctx.latestEvents.note(tx, events)
+  ctx.roomHeads.note(tx, rooms)
   await recordRelations(tx, events)
   const stateEvents = accepted.filter(({ row }) => row.state_key !== null)
   if (stateEvents.length > 0) await updateState(ctx, tx, stateEvents)
@@ -243,7 +244,7 @@ const changesGuestAccess = ({ row, redacted }: Accepted): boolean =>
  *
  * Spec: "Guest Access", "Server behaviour"
  */
-async function sendGuestsAway(ctx: Context, tx: Tx, room: LockedRoom): Promise<void> {
+async function sendGuestsAway(ctx: Context, tx: Tx, room: HeldRoom): Promise<void> {
   const [current] = await selectStateByKeys(tx, room.room_id, [['m.room.guest_access', '']])
   if (current && parsePdu(current).content.guest_access === 'can_join') return
   const leaves = (await selectGuestsIn(tx, room.room_id)).map(guest => ({

@@ -2,7 +2,7 @@
  * May this event enter its room? Judged in memory, by the state before it: what is refused has
  * written nothing. What is accepted is built, and becomes part of the state before the next.
  */
-import type { LockedRoom } from '../../db/rooms.ts'
+import type { HeldRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
@@ -24,7 +24,7 @@ import { notInRoom } from './visibility.ts'
 
 /** An event that is to enter a room. */
 export interface Entry {
-  room: LockedRoom
+  room: HeldRoom
   draft: EventDraft
 }
 
@@ -141,7 +141,7 @@ export function judge(
 }
 
 /** @param state before the event */
-function countMember(room: LockedRoom, draft: EventDraft, state: StateLookup): void {
+function countMember(room: HeldRoom, draft: EventDraft, state: StateLookup): void {
   if (draft.type !== 'm.room.member' || draft.stateKey === undefined) return
   const before = state('m.room.member', draft.stateKey)?.content.membership
   const after = draft.content.membership
@@ -167,7 +167,7 @@ function withOurVoucher(draft: EventDraft): EventDraft {
  * Who is not in a room is told no more of it, by the refusal, than if there were none. A membership
  * is how one comes in, and the create event has nobody before it: those are for the rules alone.
  */
-function assertNotAnOutsider(draft: EventDraft, room: LockedRoom, state: StateLookup): void {
+function assertNotAnOutsider(draft: EventDraft, room: HeldRoom, state: StateLookup): void {
   if (draft.type === 'm.room.member' && draft.stateKey === draft.sender) return
   if (draft.type === 'm.room.create' && room.last_depth === 0) return
   const { membership } = state('m.room.member', draft.sender)?.content ?? {}
@@ -175,7 +175,7 @@ function assertNotAnOutsider(draft: EventDraft, room: LockedRoom, state: StateLo
 }
 
 /** The event as the authorisation rules see it. */
-function authEventOf(draft: EventDraft, room: LockedRoom, version: RoomVersion): AuthEvent {
+function authEventOf(draft: EventDraft, room: HeldRoom, version: RoomVersion): AuthEvent {
   const hasRoomId = !(version.roomIdIsCreateHash && draft.type === 'm.room.create')
   return {
     type: draft.type,
@@ -188,7 +188,7 @@ function authEventOf(draft: EventDraft, room: LockedRoom, version: RoomVersion):
 }
 
 /** Who is to look again: the room, who follows all rooms, and whoever's membership changes. */
-function topicsOf(draft: EventDraft, room: LockedRoom, changesState: boolean): string[] {
+function topicsOf(draft: EventDraft, room: HeldRoom, changesState: boolean): string[] {
   const topics = [roomTopic(room.room_id), eventsTopic(room.room_id), allRoomsTopic]
   if (changesState) topics.push(stateTopic(room.room_id))
   if (draft.type === 'm.room.member' && draft.stateKey) topics.push(userTopic(draft.stateKey))

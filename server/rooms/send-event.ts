@@ -2,9 +2,9 @@
 
 import { selectEvent } from '../../db/events.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
-import { type LockedRoom, lockRoom, lockRooms } from '../../db/rooms.ts'
+import { type HeldRoom, type LockedRoom, lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
-import { type Tx, transaction } from '../../db/transaction.ts'
+import { presumingTransaction, type Tx } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
@@ -74,7 +74,7 @@ export async function sendMessages(
   tx: Tx,
   messages: readonly (Message & { requester: Requester })[],
 ): Promise<({ event_id: string } | MatrixError)[]> {
-  const rooms = await lockRooms(
+  const rooms = await ctx.roomHeads.hold(
     tx,
     messages.map(({ roomId }) => roomId),
   )
@@ -157,8 +157,9 @@ export async function sendState(
   requester: Requester,
   draft: StateDraft,
 ): Promise<EventRow> {
-  const sent = await transaction(ctx.db, async tx => {
-    const room = await lockKnownRoom(tx, draft.roomId)
+  const sent = await presumingTransaction(ctx.db, async tx => {
+    const room = (await ctx.roomHeads.hold(tx, [draft.roomId])).get(draft.roomId)
+    if (!room) throw notInRoom(draft.roomId)
     await assertMaySetState(ctx, tx, room, requester, draft)
     // One that is to be sticky is sent again, so that it is sticky for longer; a create event is
     // refused, even if it would repeat the one there is.
@@ -186,7 +187,7 @@ export async function sendNewState(
 async function assertMaySetState(
   ctx: Context,
   tx: Tx,
-  room: LockedRoom,
+  room: HeldRoom,
   { userId }: Requester,
   draft: StateDraft,
 ): Promise<void> {
@@ -199,7 +200,7 @@ async function assertMaySetState(
 async function appendState(
   ctx: Context,
   tx: Tx,
-  room: LockedRoom,
+  room: HeldRoom,
   requester: Requester,
   draft: StateDraft,
 ): Promise<EventRow> {
@@ -219,7 +220,7 @@ async function appendState(
 async function findSame(
   ctx: Context,
   tx: Tx,
-  room: LockedRoom,
+  room: HeldRoom,
   sender: string,
   draft: StateDraft,
 ): Promise<EventRow | undefined> {

@@ -1,5 +1,5 @@
 /** What can be said of an event before it is sent. */
-import type { RoomRow } from '../../db/schema.ts'
+import type { RoomHead } from '../../db/rooms.ts'
 import type { Context } from '../context.ts'
 import { badJson, invalidParam } from '../matrix/errors.ts'
 import { isUserId } from '../matrix/ids.ts'
@@ -15,7 +15,7 @@ import { versionOf } from './stored-event.ts'
  * @throws 400 M_BAD_JSON · 413 M_TOO_LARGE · 400 M_INVALID_PARAM as {@link assertNoLifetime} and
  *   {@link assertStateForm}
  */
-export function assertSendable(ctx: Context, room: RoomRow, draft: EventDraft): void {
+export function assertSendable(ctx: Context, room: RoomHead, draft: EventDraft): void {
   assertNoLifetime(draft.content)
   assertStateForm(room, draft)
   assertBuildable(ctx, room, draft, versionOf(room))
@@ -28,7 +28,7 @@ export function assertSendable(ctx: Context, room: RoomRow, draft: EventDraft): 
  *   a membership of another type than text, or the state of an owner who is no user (MSC3757)
  */
 export function assertStateForm(
-  room: RoomRow,
+  room: RoomHead,
   { type, stateKey, content }: Pick<EventDraft, 'type' | 'stateKey' | 'content'>,
 ): void {
   if (stateKey === undefined) return

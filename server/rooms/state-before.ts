@@ -7,7 +7,7 @@
  * comes again.
  */
 import { selectStateOfRooms } from '../../db/room-state.ts'
-import type { LockedRoom } from '../../db/rooms.ts'
+import type { HeldRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { StateKey } from '../matrix/auth-events.ts'
@@ -17,7 +17,7 @@ import { parsePdu } from './stored-event.ts'
 
 /** Where a state event stands. */
 export interface StatePlace {
-  room: LockedRoom
+  room: HeldRoom
   type: string
   stateKey: string
 }
@@ -85,17 +85,17 @@ export class RoomStates {
     for (const row of rows) {
       stateOf(row.room_id).set(keyOf(row.type, row.state_key), stateEvent(row, parsePdu(row)))
     }
-    return new StateBefore(known)
+    return new StateBefore(known, this.#rooms)
   }
 
   /** What stands in a room that is held, under these keys and those that rule nearly every event. */
-  async lookUp(tx: Tx, room: LockedRoom, keys: readonly StateKey[]): Promise<StateLookup> {
+  async lookUp(tx: Tx, room: HeldRoom, keys: readonly StateKey[]): Promise<StateLookup> {
     const places = [...keys, ...ruling].map(([type, stateKey]) => ({ room, type, stateKey }))
     return (await this.before(tx, places)).lookupIn(room.room_id)
   }
 
   /** What is remembered of a room's state as it is now; to be added to. */
-  #knownOf({ room_id: roomId, state_version: version }: LockedRoom): Known {
+  #knownOf({ room_id: roomId, state_version: version }: HeldRoom): Known {
     const known = this.#rooms.get(roomId)
     this.#rooms.delete(roomId)
     const isCurrent = known?.version === version && known.state.size < mostPlaces
@@ -111,19 +111,35 @@ export class RoomStates {
 
 /** The state of rooms while one event after the other is judged. */
 export class StateBefore {
-  readonly #known: ReadonlyMap<string, Known>
+  readonly #known: Map<string, Known>
+  readonly #remembered: Map<string, Known>
+  /** What has become of rooms here: nobody else has it before it has a version. */
+  readonly #changed = new Set<Known>()
 
-  constructor(known: ReadonlyMap<string, Known>) {
+  /** @param remembered where it is kept what the state has become */
+  constructor(known: Map<string, Known>, remembered: Map<string, Known>) {
     this.#known = known
+    this.#remembered = remembered
   }
 
   /** `row` has become the state under its key. Where nobody looks, it is not kept. */
   set(row: Omit<EventRow, 'pdu'>, pdu: Pdu): void {
-    const known = this.#known.get(row.room_id)
+    const known = this.#changing(row.room_id)
     if (!known) return
     known.version = row.position
     const key = keyOf(row.type, row.state_key)
     if (known.state.has(key)) known.state.set(key, stateEvent(row, pdu))
+  }
+
+  /** Others may be judging by what was before, and this may yet be undone: so it is another one. */
+  #changing(roomId: string): Known | undefined {
+    const known = this.#known.get(roomId)
+    if (!known || this.#changed.has(known)) return known
+    const changed = { ...known, state: new Map(known.state) }
+    this.#changed.add(changed)
+    this.#known.set(roomId, changed)
+    this.#remembered.set(roomId, changed)
+    return changed
   }
 
   lookupIn(roomId: string): StateLookup {

@@ -1,7 +1,7 @@
 /** What is asked of a piece of state before the room's rules are. */
 import { selectMembership } from '../../db/memberships.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
-import type { RoomRow } from '../../db/schema.ts'
+import type { RoomHead } from '../../db/rooms.ts'
 import type { Tx } from '../../db/transaction.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { badJson, MatrixError } from '../matrix/errors.ts'
@@ -27,7 +27,7 @@ interface StateContent {
  */
 export async function assertState(
   tx: Tx,
-  room: RoomRow,
+  room: RoomHead,
   sender: string,
   draft: StateContent,
 ): Promise<void> {
@@ -44,7 +44,7 @@ export async function assertState(
  */
 export async function assertStateContent(
   tx: Tx,
-  room: RoomRow,
+  room: RoomHead,
   draft: StateContent,
 ): Promise<void> {
   assertStateForm(room, draft)
@@ -64,7 +64,7 @@ export async function assertStateContent(
  * @param alias the one that leads there
  */
 export function assertFirstState(
-  room: RoomRow,
+  room: RoomHead,
   create: AuthEvent,
   alias: string | undefined,
   draft: StateContent,
@@ -84,7 +84,7 @@ export function assertFirstState(
  * @throws 403 M_CANNOT_LEAVE_SERVER_NOTICE_ROOM
  * Spec: "Server Notices"
  */
-export async function assertMayRejectInvite(tx: Tx, room: RoomRow, userId: string): Promise<void> {
+export async function assertMayRejectInvite(tx: Tx, room: RoomHead, userId: string): Promise<void> {
   if (room.notices_for !== userId) return
   const current = await selectMembership(tx, room.room_id, userId)
   if (current?.membership !== 'invite') return
@@ -102,7 +102,7 @@ export async function assertMayRejectInvite(tx: Tx, room: RoomRow, userId: strin
  */
 export async function assertPowerLevels(
   tx: Tx,
-  room: RoomRow,
+  room: RoomHead,
   { type, content }: { type: string; content: JsonObject },
 ): Promise<void> {
   const version = versionOf(room)

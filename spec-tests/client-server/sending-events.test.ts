@@ -1,5 +1,6 @@
 import type { Client } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
+import type { JsonObject } from '../support/wire.ts'
 
 let server: TestServer
 let alice: Client
@@ -102,5 +103,28 @@ describe('PUT /rooms/{roomId}/send/{eventType}/{txnId}: many at the same moment'
     expect(eventIds.slice(4, 7)).toEqual([eventIds[2], eventIds[1], eventIds[0]])
     const { chunk } = await alice.messages(room, { dir: 'f', from: next_batch })
     expect(chunk.map(event => event.event_id).sort()).toEqual([...new Set(eventIds)].sort())
+  })
+
+  test('messages and state from many make one line: each follows the one before it', async () => {
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    const users = [alice, ...(await Promise.all(['b', 'c', 'd'].map(name => server.user(name))))]
+    for (const user of users.slice(1)) await user.join(room)
+    const write = async (user: Client, device: number) => {
+      for (let i = 0; i < 10; i++) {
+        const content = { membership: 'join', displayname: `${device} ${i}` }
+        if (i % 3 === 0) await user.setState(room, 'm.room.member', user.userId, content)
+        else await user.say(room, `${i}`)
+      }
+    }
+    await Promise.all(users.flatMap(user => [write(user, 1), write(user, 2)]))
+    const timeline = { limit: 100 }
+    const asStored = { event_format: 'federation', room: { rooms: [room], timeline } }
+    const sync = (filter: JsonObject) => alice.sync({ filter: JSON.stringify(filter) })
+    const seen = (await sync({ ...asStored, event_format: 'client' })).rooms.join?.[room]
+    const stored = (await sync(asStored)).rooms.join?.[room]
+    const ids = seen?.timeline.events.map(event => event.event_id) ?? []
+    const pdus = (stored?.timeline.events ?? []) as unknown as { prev_events: string[] }[]
+    expect(ids.length).toBeGreaterThan(80)
+    expect(pdus.slice(1).map(pdu => pdu.prev_events)).toEqual(ids.slice(0, -1).map(id => [id]))
   })
 })

@@ -1,0 +1,136 @@
+/** What is remembered of rooms is presumed; what is wrong of it harms nobody. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { selectEvent } from '../../db/events.ts'
+import { lockRoom } from '../../db/rooms.ts'
+import { statementsOf } from '../../db/statements.ts'
+import { transaction } from '../../db/transaction.ts'
+import type { Requester } from '../accounts/requester.ts'
+import { parseConfig } from '../config.ts'
+import { type Context, createContext, type RunningContext } from '../context.ts'
+import { labClock } from '../lib/lab-clock.ts'
+import { appendEvent } from './append-event.ts'
+import { createRoom, newRoomRequest } from './create-room.ts'
+import { joinRoom, leaveRoom } from './membership.ts'
+import { RoomHeads } from './room-heads.ts'
+import { sendState } from './send-event.ts'
+import { RoomStates } from './state-before.ts'
+import { parsePdu } from './stored-event.ts'
+
+let ctx: RunningContext
+/** Somebody who appends to the same rooms, and of whom `ctx` does not hear. */
+let stranger: Context
+let dataDir: string
+let roomId: string
+beforeAll(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'hourglass-'))
+  const config = parseConfig({ server_name: 'hs1', data_dir: dataDir, log_level: 'error' }, 'test')
+  ctx = await createContext(config, { clock: labClock(Date.UTC(2030, 0, 1)) })
+  stranger = { ...ctx, roomHeads: new RoomHeads(), roomStates: new RoomStates() }
+})
+afterAll(async () => {
+  await ctx.stop()
+  await rm(dataDir, { recursive: true, force: true })
+})
+beforeEach(async () => {
+  roomId = await createRoom(ctx, alice, {
+    ...newRoomRequest,
+    preset: 'public_chat',
+    powerLevelContentOverride: { state_default: 0 },
+  })
+})
+
+const user = (name: string): Requester => ({
+  userId: `@${name}:hs1`,
+  deviceId: 'DEVICE',
+  isGuest: false,
+  isAdmin: false,
+  isRateLimited: true,
+})
+const alice = user('alice')
+const bob = user('bob')
+
+const hello = { type: 'm.room.message', content: { body: 'hello' } }
+
+const say = (requester: Requester): Promise<{ event_id: string }> =>
+  ctx.sends.do(undefined, { roomId, ...hello, transactionId: undefined, requester })
+
+const setTopic = (requester: Requester) =>
+  sendState(ctx, requester, { roomId, type: 'm.room.topic', stateKey: '', content: {} })
+
+const appendUnheard = () =>
+  transaction(stranger.db, async tx => {
+    const room = await lockRoom(tx, roomId)
+    if (!room) throw new Error('no such room')
+    return appendEvent(stranger, tx, room, { ...hello, sender: alice.userId })
+  })
+
+async function attemptsAt(request: () => Promise<unknown>): Promise<number> {
+  const statements = await statementsOf(request)
+  return statements.filter(({ text }) => text === 'begin').length
+}
+
+test('the next message need not read where the room stands', async () => {
+  await say(alice)
+  const statements = await statementsOf(() => say(alice))
+  expect(statements.filter(({ text }) => text.startsWith('SELECT * FROM rooms'))).toEqual([])
+})
+
+test('a message follows one of which nobody has told us', async () => {
+  await say(alice)
+  const unheard = await appendUnheard()
+  let said = { event_id: '' }
+  const attempts = await attemptsAt(async () => {
+    said = await say(alice)
+  })
+  expect(attempts).toBe(2)
+  const row = await selectEvent(ctx.db, said.event_id)
+  if (!row) throw new Error('it was not stored')
+  const { prev_events, depth } = parsePdu(row)
+  expect(prev_events).toEqual([unheard.event_id])
+  expect(depth).toBe(parsePdu(unheard).depth + 1)
+  expect(await attemptsAt(() => say(alice))).toBe(1)
+})
+
+test('who has come in meanwhile may speak, and set state', async () => {
+  await expect(say(bob)).rejects.toThrow('You are not in')
+  await joinRoom(stranger, bob, roomId, {})
+  await say(bob)
+  await leaveRoom(ctx, bob, roomId)
+  await joinRoom(stranger, bob, roomId, {})
+  expect(await setTopic(bob)).toMatchObject({ sender: bob.userId, type: 'm.room.topic' })
+})
+
+test('who has left meanwhile may not', async () => {
+  await joinRoom(ctx, bob, roomId, {})
+  await say(bob)
+  await leaveRoom(stranger, bob, roomId)
+  await expect(say(bob)).rejects.toThrow('You are not in')
+  await joinRoom(ctx, bob, roomId, {})
+  await say(bob)
+  await leaveRoom(stranger, bob, roomId)
+  await expect(setTopic(bob)).rejects.toThrow('You are not in')
+})
+
+test('who is judging does not see state that may yet be undone', async () => {
+  const states = new RoomStates()
+  await transaction(ctx.db, async tx => {
+    const room = await lockRoom(tx, roomId)
+    if (!room) throw new Error('no such room')
+    const place = { room, type: 'm.room.power_levels', stateKey: '' }
+    const judging = await states.before(tx, [place])
+    const changing = await states.before(tx, [place])
+    const row = await appendEvent(ctx, tx, room, {
+      type: 'm.room.power_levels',
+      stateKey: '',
+      sender: alice.userId,
+      content: { events_default: 100 },
+    })
+    changing.set(row, parsePdu(row))
+    const eventsDefault = (state: typeof judging) =>
+      state.lookupIn(roomId)('m.room.power_levels', '')?.content.events_default
+    expect(eventsDefault(changing)).toBe(100)
+    expect(eventsDefault(judging)).not.toBe(100)
+  })
+})
