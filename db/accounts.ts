@@ -1,5 +1,6 @@
 /** Users. */
 import { sql } from 'kysely'
+import { presume } from './presume.ts'
 import type { UserRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -122,6 +123,20 @@ export async function lockUsers(tx: Tx, userIds: readonly string[]): Promise<Set
     .forUpdate()
     .execute()
   return new Set(rows.filter(row => row.deactivated_ts === null).map(row => row.user_id))
+}
+
+/** As {@link lockUsers}, presuming that it would give them all. */
+export async function holdUsers(tx: Tx, userIds: readonly string[]): Promise<void> {
+  const ids = [...new Set(userIds)]
+  await presume(
+    tx,
+    sql`(
+      SELECT count(*) FROM (
+        SELECT FROM users WHERE user_id = ANY(${ids}::text[]) AND deactivated_ts IS NULL
+        ORDER BY user_id FOR UPDATE
+      ) AS active
+    ) = ${ids.length}`,
+  )
 }
 
 /** Those of these users who are guests. */

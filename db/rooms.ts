@@ -102,6 +102,19 @@ export async function selectRoomsToStay(
   return new Map(rows.map(room => [room.room_id, room]))
 }
 
+/** As {@link selectRoomsToStay}, without reading them: presumes that they are there. */
+export async function holdRoomsToStay(tx: Tx, roomIds: readonly string[]): Promise<void> {
+  await presume(
+    tx,
+    sql`(
+      SELECT count(*) FROM (
+        SELECT FROM rooms WHERE room_id = ANY(${[...roomIds]}::text[])
+        ORDER BY room_id FOR KEY SHARE
+      ) AS present
+    ) = ${roomIds.length}`,
+  )
+}
+
 export async function selectRoom(db: Db, roomId: string): Promise<RoomRow | undefined> {
   return db.q.selectFrom('rooms').selectAll().where('room_id', '=', roomId).executeTakeFirst()
 }

@@ -2,11 +2,11 @@
  * Scheduling. Form, size, limits and that the room exists are judged here; whether the sender may
  * send it is judged when it is sent.
  */
-import { lockUsers } from '../../db/accounts.ts'
+import { holdUsers, lockUsers } from '../../db/accounts.ts'
 import { insertSecrets } from '../../db/delayed-event-groups.ts'
 import { countScheduledOf, insertScheduled, selectNextSendAt } from '../../db/delayed-events.ts'
-import { selectRoomsToStay } from '../../db/rooms.ts'
-import type { CancelPolicy, RoomRow, SecretPower } from '../../db/schema.ts'
+import type { RoomHead } from '../../db/rooms.ts'
+import type { CancelPolicy, SecretPower } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
@@ -119,12 +119,13 @@ export async function scheduleTogether(
   const userIds = schedulings.map(({ requester }) => requester.userId)
   const roomIds = schedulings.map(({ roomId }) => roomId)
   const [users, rooms] = await Promise.all([
-    lockUsers(tx, userIds),
+    ofActiveUsers(tx, userIds),
     // They stay until we have inserted: what is scheduled for one is finalised when it is deleted.
-    selectRoomsToStay(tx, roomIds),
+    ctx.roomHeads.keep(tx, roomIds),
   ])
   const { max_scheduled_per_user: most } = ctx.config.delayed_events
-  const takeOne = await ctx.scheduledAtMost.within(most, userIds, ids => countScheduledOf(tx, ids))
+  const count = (ids: readonly string[]) => countScheduledOf(tx, ids)
+  const takeOne = await ctx.scheduledAtMost.within(tx, most, userIds, count)
   const now = ctx.clock.now()
   const accepted: { delayId: string; scheduling: Scheduling }[] = []
   const outcomes: ({ delay_id: string } | MatrixError)[] = []
@@ -147,10 +148,17 @@ export async function scheduleTogether(
   return outcomes
 }
 
+/** Whoever asks has shown a token, so they are presumed to be there. */
+async function ofActiveUsers(tx: Tx, userIds: readonly string[]): Promise<ReadonlySet<string>> {
+  if (!tx.mayPresume) return lockUsers(tx, userIds)
+  await holdUsers(tx, userIds)
+  return new Set(userIds)
+}
+
 async function refusalOf(
   ctx: Context,
   tx: Tx,
-  room: RoomRow | undefined,
+  room: RoomHead | undefined,
   scheduling: Scheduling,
 ): Promise<MatrixError | undefined> {
   if (!room) return notFound(`${scheduling.roomId} is not a room that we know`)

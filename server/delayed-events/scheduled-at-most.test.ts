@@ -1,7 +1,15 @@
+import type { Tx } from '../../db/transaction.ts'
 import { ScheduledAtMost } from './scheduled-at-most.ts'
 
 const alice = '@alice:hs1'
 const bob = '@bob:hs1'
+
+/** A transaction that ends when it is told to. */
+function openTx() {
+  const endings: ((committed: boolean) => void)[] = []
+  const tx = { onEnd: ending => endings.push(ending) } as Pick<Tx, 'onEnd'> as Tx
+  return { tx, end: () => endings.forEach(ending => void ending(true)) }
+}
 
 /** A bound beside what is true, and how often that was counted. */
 class World {
@@ -9,17 +17,27 @@ class World {
   readonly scheduled = new Map<string, number>()
   readonly countings: string[][] = []
 
-  /** @returns for each, in their order, whether they may */
+  /** In a transaction. @returns for each, in their order, whether they may */
   async schedule(limit: number, ...userIds: string[]): Promise<boolean[]> {
-    const take = await this.atMost.within(limit, userIds, async ids => {
+    const { tx, end } = openTx()
+    const take = await this.begin(tx, limit, ...userIds)
+    const outcomes = userIds.map(take)
+    outcomes.forEach((isTaken, i) => {
+      if (isTaken) this.store(userIds[i] ?? '')
+    })
+    end()
+    return outcomes
+  }
+
+  begin(tx: Tx, limit: number, ...userIds: string[]): Promise<(userId: string) => boolean> {
+    return this.atMost.within(tx, limit, userIds, async ids => {
       this.countings.push([...ids])
       return new Map(ids.flatMap(id => this.#scheduledOf(id)))
     })
-    return userIds.map(userId => {
-      const isTaken = take(userId)
-      if (isTaken) this.scheduled.set(userId, (this.scheduled.get(userId) ?? 0) + 1)
-      return isTaken
-    })
+  }
+
+  store(userId: string): void {
+    this.scheduled.set(userId, (this.scheduled.get(userId) ?? 0) + 1)
   }
 
   /** As the database answers: who has none is left out. */
@@ -77,6 +95,41 @@ describe('how many events users have scheduled, at the most', () => {
     expect(await world.schedule(2, alice)).toEqual([true])
     expect(await world.schedule(2, alice)).toEqual([false])
     expect(world.countings).toHaveLength(3)
+  })
+
+  test('what others are about to schedule is not forgotten by who counts meanwhile', async () => {
+    await world.schedule(9, alice)
+    const [one, two] = [openTx(), openTx()]
+    const takeOne = await world.begin(one.tx, 3, alice)
+    // Near the limit, so they are counted: there is one.
+    const takeTwo = await world.begin(two.tx, 3, alice, alice)
+    expect([takeOne(alice), takeTwo(alice), takeTwo(alice)]).toEqual([true, true, false])
+    for (const _ of [1, 2]) world.store(alice)
+    for (const { end } of [one, two]) end()
+    world.countings.length = 0
+    expect(await world.schedule(3, alice)).toEqual([false])
+    expect(world.countings).toEqual([[alice]])
+  })
+
+  test('what two schedule at the same time counts for both', async () => {
+    await world.schedule(9, alice)
+    const [one, two] = [openTx(), openTx()]
+    const takes = await Promise.all([world.begin(one.tx, 3, alice), world.begin(two.tx, 3, alice)])
+    expect(takes.map(take => take(alice))).toEqual([true, true])
+    for (const _ of takes) world.store(alice)
+    for (const { end } of [one, two]) end()
+    expect(await world.schedule(3, alice)).toEqual([false])
+  })
+
+  test('a transaction counts what it has stored itself once', async () => {
+    const { tx, end } = openTx()
+    for (const _ of [1, 2, 3]) {
+      const take = await world.begin(tx, 3, alice)
+      expect(take(alice)).toBe(true)
+      world.store(alice)
+    }
+    expect((await world.begin(tx, 3, alice))(alice)).toBe(false)
+    end()
   })
 
   test('who asks and is refused is not remembered as having more', async () => {

@@ -1,46 +1,70 @@
 /**
- * How many events users have scheduled, at the most. Only scheduling makes them more, and it holds the
- * user's row meanwhile; everything else makes them fewer, and need not say so. So they are counted
- * only when the bound that is remembered would reach the limit, and scheduling costs a user who has
- * many no more than one who has none.
+ * How many events users have scheduled, at the most. Only scheduling makes them more; everything else
+ * makes them fewer, and need not say so. So they are counted only when the bound that is remembered
+ * would reach the limit, and scheduling costs a user who has many no more than one who has none.
  */
+import type { Tx } from '../../db/transaction.ts'
 
 /** More users than this are not remembered; the one who scheduled longest ago is forgotten first. */
 const mostUsers = 10_000
 
 export class ScheduledAtMost {
   readonly #bounds = new Map<string, number>()
+  /** For whom transactions that have not ended schedule: others can not count those yet. */
+  readonly #underWay = new Map<Tx, string[]>()
 
   /**
-   * Let these users schedule one each. Their rows are held until that is committed or undone: in
-   * either case the bounds stay bounds.
+   * Let these users schedule one each. The transaction holds their rows before it counts, or stores.
    *
    * @param userIds one as often as they schedule
    * @param count counts what users have scheduled now
    * @returns takes one; false: it would be beyond the limit
    */
   async within(
+    tx: Tx,
     limit: number,
     userIds: readonly string[],
     count: (userIds: readonly string[]) => Promise<ReadonlyMap<string, number>>,
   ): Promise<(userId: string) => boolean> {
     const wanted = new Map<string, number>()
     for (const userId of userIds) wanted.set(userId, (wanted.get(userId) ?? 0) + 1)
-    const bounds = new Map<string, number>()
+    const left = new Map<string, number>()
+    const take = (userId: string, bound: number) => {
+      const times = Math.max(0, Math.min(wanted.get(userId) ?? 0, limit - bound))
+      left.set(userId, times)
+      this.#remember(userId, bound + times)
+      for (let i = 0; i < times; i++) this.#underWayIn(tx).push(userId)
+    }
+    const unclear: string[] = []
     for (const [userId, times] of wanted) {
       const bound = this.#bounds.get(userId)
-      if (bound !== undefined && bound + times <= limit) bounds.set(userId, bound)
+      if (bound === undefined || bound + times > limit) unclear.push(userId)
+      else take(userId, bound)
     }
-    const unclear = [...wanted.keys()].filter(userId => !bounds.has(userId))
     const counts = unclear.length === 0 ? new Map<string, number>() : await count(unclear)
-    for (const userId of unclear) bounds.set(userId, counts.get(userId) ?? 0)
-    return userId => {
-      const bound = bounds.get(userId) ?? limit
-      if (bound >= limit) return false
-      bounds.set(userId, bound + 1)
-      this.#remember(userId, bound + 1)
-      return true
+    for (const userId of unclear) {
+      take(userId, (counts.get(userId) ?? 0) + this.#underWayBesides(tx, userId))
     }
+    return userId => {
+      const times = left.get(userId) ?? 0
+      left.set(userId, times - 1)
+      return times > 0
+    }
+  }
+
+  #underWayIn(tx: Tx): string[] {
+    const known = this.#underWay.get(tx)
+    if (known) return known
+    const userIds: string[] = []
+    this.#underWay.set(tx, userIds)
+    tx.onEnd(() => this.#underWay.delete(tx))
+    return userIds
+  }
+
+  #underWayBesides(tx: Tx, userId: string): number {
+    return [...this.#underWay]
+      .flatMap(([other, userIds]) => (other === tx ? [] : userIds))
+      .filter(one => one === userId).length
   }
 
   #remember(userId: string, bound: number): void {

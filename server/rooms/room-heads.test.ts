@@ -7,6 +7,8 @@ import { lockRoom } from '../../db/rooms.ts'
 import { statementsOf } from '../../db/statements.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
+import { createUser } from '../accounts/users.ts'
+import { continueDeletion, requestDeletion } from '../administration/delete-room.ts'
 import { parseConfig } from '../config.ts'
 import { type Context, createContext, type RunningContext } from '../context.ts'
 import { labClock } from '../lib/lab-clock.ts'
@@ -27,6 +29,8 @@ beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'hourglass-'))
   const config = parseConfig({ server_name: 'hs1', data_dir: dataDir, log_level: 'error' }, 'test')
   ctx = await createContext(config, { clock: labClock(Date.UTC(2030, 0, 1)) })
+  const { userId } = alice
+  await transaction(ctx.db, tx => createUser(ctx, tx, { userId, passwordHash: null }))
   stranger = { ...ctx, roomHeads: new RoomHeads(), roomStates: new RoomStates() }
 })
 afterAll(async () => {
@@ -55,6 +59,17 @@ const hello = { type: 'm.room.message', content: { body: 'hello' } }
 
 const say = (requester: Requester): Promise<{ event_id: string }> =>
   ctx.sends.do(undefined, { roomId, ...hello, transactionId: undefined, requester })
+
+const schedule = (requester: Requester): Promise<{ delay_id: string }> =>
+  ctx.schedules.do(undefined, {
+    roomId,
+    ...hello,
+    stateKey: undefined,
+    delayMs: 1_000,
+    cancelPolicy: 'none',
+    dialect: 'stable',
+    requester,
+  })
 
 const setTopic = (requester: Requester) =>
   sendState(ctx, requester, { roomId, type: 'm.room.topic', stateKey: '', content: {} })
@@ -111,6 +126,21 @@ test('who has left meanwhile may not', async () => {
   await say(bob)
   await leaveRoom(stranger, bob, roomId)
   await expect(setTopic(bob)).rejects.toThrow('You are not in')
+})
+
+test('a room that has been deleted meanwhile is not known any more', async () => {
+  await say(alice)
+  await schedule(alice)
+  const deleteId = await requestDeletion(stranger, alice, {
+    roomId,
+    newRoom: undefined,
+    isBlocked: false,
+    isPurge: true,
+    isForced: false,
+  })
+  while (await continueDeletion(stranger, deleteId ?? ''));
+  await expect(schedule(alice)).rejects.toMatchObject({ status: 404 })
+  await expect(say(alice)).rejects.toThrow('You are not in')
 })
 
 test('who is judging does not see state that may yet be undone', async () => {

@@ -5,7 +5,14 @@
  * Nothing rests on it. The row is held all the same, by a statement that goes with the others and
  * fails if anything was appended meanwhile; the transaction is undone then, and reads the row.
  */
-import { type HeldRoom, holdUnmoved, lockRooms, type RoomHead } from '../../db/rooms.ts'
+import {
+  type HeldRoom,
+  holdRoomsToStay,
+  holdUnmoved,
+  lockRooms,
+  type RoomHead,
+  selectRoomsToStay,
+} from '../../db/rooms.ts'
 import type { Tx } from '../../db/transaction.ts'
 
 /** The one that was appended to longest ago is forgotten first. */
@@ -18,27 +25,57 @@ export class RoomHeads {
   /** Hold rooms for appending. By id; who is not there is unknown. */
   hold(tx: Tx, roomIds: readonly string[]): Promise<Map<string, HeldRoom>> {
     const ids = [...new Set(roomIds)]
-    const rooms = ids.flatMap(id => this.#rooms.get(id) ?? [])
-    if (!tx.mayPresume || rooms.length < ids.length) return lockRooms(tx, ids)
-    tx.onEnd(committed => {
-      if (!committed) this.#forget(ids)
-    })
+    const rooms = tx.mayPresume ? this.#find(ids) : undefined
+    if (!rooms) return lockRooms(tx, ids)
+    this.#forgetUnlessCommitted(tx, ids)
     return holdUnmoved(tx, rooms)
+  }
+
+  /**
+   * Rooms that are not deleted before the transaction ends. By id; who is not there is unknown. Where
+   * they stand may be long ago: others may append to them meanwhile.
+   */
+  async keep(tx: Tx, roomIds: readonly string[]): Promise<Map<string, RoomHead>> {
+    const ids = [...new Set(roomIds)]
+    const rooms = tx.mayPresume ? this.#find(ids) : undefined
+    if (!rooms) {
+      const found = await selectRoomsToStay(tx, ids)
+      for (const [id, room] of found) if (!this.#rooms.has(id)) this.#remember(room)
+      return found
+    }
+    this.#forgetUnlessCommitted(tx, ids)
+    await holdRoomsToStay(tx, ids)
+    return new Map(rooms.map(room => [room.room_id, room]))
   }
 
   /** These have been appended to. */
   note(tx: Tx, rooms: readonly HeldRoom[]): void {
     tx.onEnd(committed => {
-      this.#forget(rooms.map(room => room.room_id))
-      if (committed) for (const room of rooms) this.#rooms.set(room.room_id, { ...room })
-      for (const oldest of this.#rooms.keys()) {
-        if (this.#rooms.size <= mostRooms) break
-        this.#rooms.delete(oldest)
+      for (const room of rooms) {
+        if (committed) this.#remember({ ...room })
+        else this.#rooms.delete(room.room_id)
       }
     })
   }
 
-  #forget(roomIds: readonly string[]): void {
-    for (const roomId of roomIds) this.#rooms.delete(roomId)
+  /** Undefined unless all are remembered. */
+  #find(roomIds: readonly string[]): RoomHead[] | undefined {
+    const rooms = roomIds.flatMap(roomId => this.#rooms.get(roomId) ?? [])
+    return rooms.length === roomIds.length ? rooms : undefined
+  }
+
+  #remember(room: RoomHead): void {
+    this.#rooms.delete(room.room_id)
+    this.#rooms.set(room.room_id, room)
+    for (const oldest of this.#rooms.keys()) {
+      if (this.#rooms.size <= mostRooms) return
+      this.#rooms.delete(oldest)
+    }
+  }
+
+  #forgetUnlessCommitted(tx: Tx, roomIds: readonly string[]): void {
+    tx.onEnd(committed => {
+      if (!committed) for (const roomId of roomIds) this.#rooms.delete(roomId)
+    })
   }
 }
