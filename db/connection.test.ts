@@ -51,6 +51,16 @@ test('what was sent before COMMIT is there after it, in order', async () => {
   expect(await ids()).toEqual([3, 4, 11, 12])
 })
 
+test('the rows that a statement gives which nobody waits for are there after COMMIT', async () => {
+  const returned = await transaction(db, async tx => {
+    await insert(tx, 1)
+    const { rows } = await sql`UPDATE things SET id = 2 RETURNING id ${unawaited}`.execute(tx.q)
+    expect(rows).toEqual([])
+    return rows
+  })
+  expect(returned).toEqual([{ id: 2 }])
+})
+
 test('COMMIT fails with the reason of what failed, and nothing is kept', async () => {
   await transaction(db, tx => insert(tx, 1))
   let ended: boolean | undefined

@@ -8,9 +8,10 @@ import { assertOutsideTransaction } from './transaction.ts'
 const mark = '/* unawaited */'
 
 /**
- * The end of a statement inside a transaction whose answer nobody needs. It counts as done as soon as
- * it is sent; if it fails, the next statement does, or COMMIT, with its reason. So several statements
- * make one journey.
+ * The end of a statement inside a transaction whose answer nobody needs before it is over. It counts as
+ * done as soon as it is sent; if it fails, the next statement does, or COMMIT, with its reason. So
+ * several statements make one journey. The rows that it gives come into its list meanwhile: they are
+ * there when COMMIT has been answered.
  */
 export const unawaited = sql.raw(mark)
 
@@ -44,9 +45,15 @@ export function kyselyOn(
           }
           const answer = client.query(statement(text, values))
           if (isUnawaited(text)) {
-            answer.catch(() => undefined)
+            const rows: unknown[] = []
+            answer.then(
+              result => {
+                for (const row of result.rows) rows.push(row)
+              },
+              () => undefined,
+            )
             ahead.push(answer)
-            return { command: '', rowCount: null, rows: [] }
+            return { command: '', rowCount: null, rows }
           }
           if (ahead.length > 0) {
             const sent = ahead

@@ -190,14 +190,14 @@ export async function failAllInRoom(
  * Give scheduled events their full delay again. In no index, the time when they are due may move
  * without any being touched; `wake_at` stays before it, unless the clock was set back.
  *
- * @returns the new `send_at` by id, of those that could be had at once: one that somebody is
- *   changing at this moment is left out, so that two who hold several never wait for each other
+ * @returns those that could be had at once, once the transaction has committed: one that somebody
+ *   is changing at this moment is left out, so that two who hold several never wait for each other
  */
 export async function restartAtOnce(
   tx: Tx,
   delayIds: readonly string[],
   now: number,
-): Promise<Map<string, number>> {
+): Promise<readonly { delay_id: string; send_at: number }[]> {
   const { rows } = await sql<{ delay_id: string; send_at: number }>`
     WITH free AS MATERIALIZED (
       SELECT delay_id FROM delayed_events
@@ -208,8 +208,8 @@ export async function restartAtOnce(
     UPDATE delayed_events SET
       since_ts = ${now}, send_at = delay_ms + ${now}, wake_at = LEAST(wake_at, delay_ms + ${now})
     FROM free WHERE delayed_events.delay_id = free.delay_id
-    RETURNING delayed_events.delay_id, send_at`.execute(tx.q)
-  return new Map(rows.map(row => [row.delay_id, row.send_at]))
+    RETURNING delayed_events.delay_id, send_at ${unawaited}`.execute(tx.q)
+  return rows
 }
 
 /** As {@link restartAtOnce}, one, however long it takes. @returns undefined if it is finalised */

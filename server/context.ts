@@ -20,6 +20,7 @@ import { readRegistrations } from './app-services/registration-file.ts'
 import { Transactions } from './app-services/transactions.ts'
 import { type Config, databaseOptions } from './config.ts'
 import { restartTogether } from './delayed-events/delayed-events.ts'
+import { ManagedEvents } from './delayed-events/managed-events.ts'
 import { pruneFinalised } from './delayed-events/retention.ts'
 import { type Scheduling, scheduleTogether } from './delayed-events/schedule.ts'
 import { ScheduledAtMost } from './delayed-events/scheduled-at-most.ts'
@@ -62,7 +63,7 @@ export interface Context {
   readonly sessions: KnownSessions
   readonly answers: Answers
   /** A delayed event by its id. */
-  readonly delayedEvents: Together<string, ManagedRow | undefined>
+  readonly delayedEvents: ManagedEvents
   readonly restarts: Together<ManagedRow, boolean>
   readonly scheduledAtMost: ScheduledAtMost
   readonly schedules: OnceTogether<Scheduling, { delay_id: string }>
@@ -154,7 +155,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
         going,
       ),
       answers: new Answers(db, going),
-      delayedEvents: new Together(ids => selectManaged(db, ids), going),
+      delayedEvents: new ManagedEvents(ids => selectManaged(db, ids), going),
       restarts: new Together(rows => restartTogether(context, rows), {
         ...going,
         keyOf: ({ delay_id }) => delay_id,

@@ -69,8 +69,8 @@ export class Metrics {
     tx.afterCommit(() => this.#scheduled.inc({ dialect }))
   }
 
-  restarted(tx: Tx, dialect: string): void {
-    tx.afterCommit(() => this.#restarted.inc({ dialect }))
+  restarted(dialect: string): void {
+    this.#restarted.inc({ dialect })
   }
 
   finalised(tx: Tx, rows: readonly FinalisedRow[]): void {

@@ -51,7 +51,9 @@ export async function manage(
   caller: Caller,
   what: { delayId: string; action: Action; owner?: string | undefined },
 ): Promise<Outcome> {
-  const delayedEvent = await ctx.delayedEvents.do(what.delayId)
+  // Only a restart is asked for again and again; should it be over, that is found out below.
+  const recalled = what.action === 'restart' ? ctx.delayedEvents.recall(what.delayId) : undefined
+  const delayedEvent = recalled ?? (await ctx.delayedEvents.find(what.delayId))
   if (!delayedEvent || (what.owner !== undefined && delayedEvent.user_id !== what.owner)) {
     throw unknownDelayedEvent(ctx, caller)
   }
@@ -69,7 +71,7 @@ export async function manage(
       if (done !== 'done') await followEvent(ctx, done)
       return 'done'
     }
-    const finalised = await ctx.delayedEvents.do(delayedEvent.delay_id)
+    const finalised = await ctx.delayedEvents.find(delayedEvent.delay_id)
     if (!finalised) throw unknownDelayedEvent(ctx, caller)
     // Scheduled: it was moved between the two looks.
     if (finalised.status !== 'scheduled') return finalised.status
@@ -77,21 +79,19 @@ export async function manage(
 }
 
 /** Restarts go together. @returns for each whether it was done; if not, somebody else is at it */
-export function restartTogether(
+export async function restartTogether(
   ctx: Context,
   delayedEvents: readonly ManagedRow[],
 ): Promise<boolean[]> {
-  return transaction(ctx.db, async tx => {
-    const ids = delayedEvents.map(({ delay_id }) => delay_id)
-    const restarted = await restartAtOnce(tx, ids, ctx.clock.now())
-    tx.afterCommit(() => {
-      for (const sendAt of restarted.values()) ctx.scheduler.noteDeadline(sendAt)
-    })
-    return delayedEvents.map(({ delay_id, dialect }) => {
-      const isRestarted = restarted.has(delay_id)
-      if (isRestarted) ctx.metrics.restarted(tx, dialect)
-      return isRestarted
-    })
+  const ids = delayedEvents.map(({ delay_id }) => delay_id)
+  const restarted = await transaction(ctx.db, tx => restartAtOnce(tx, ids, ctx.clock.now()))
+  const sendAts = new Map(restarted.map(({ delay_id, send_at }) => [delay_id, send_at]))
+  return delayedEvents.map(({ delay_id, dialect }) => {
+    const sendAt = sendAts.get(delay_id)
+    if (sendAt === undefined) return false
+    ctx.metrics.restarted(dialect)
+    ctx.scheduler.noteDeadline(sendAt)
+    return true
   })
 }
 
@@ -118,8 +118,10 @@ async function act(
     case 'restart': {
       const sendAt = await restartScheduled(tx, delayedEvent.delay_id, now)
       if (sendAt === undefined) return undefined
-      ctx.metrics.restarted(tx, delayedEvent.dialect)
-      tx.afterCommit(() => ctx.scheduler.noteDeadline(sendAt))
+      tx.afterCommit(() => {
+        ctx.metrics.restarted(delayedEvent.dialect)
+        ctx.scheduler.noteDeadline(sendAt)
+      })
       return 'done'
     }
   }

@@ -375,6 +375,15 @@ const delaying: [string, number, Prepare][] = [
     },
   ]),
   [
+    'POST …/delayed_events/{delayId}/restart, again',
+    3,
+    async ({ owner, room }) => {
+      const delayId = await owner.delay(room, hour, 'm.room.message', text('later'))
+      await owner.manage(delayId, 'restart')
+      return () => owner.manage(delayId, 'restart')
+    },
+  ],
+  [
     'GET …/delayed_events',
     2,
     ({ owner }) =>
@@ -471,7 +480,7 @@ describe('twenty at once ask as often as one', () => {
     expect(await atOnce(requests, owner)).toHaveLength(5)
   })
 
-  test('scheduling asks 6 times, and restarting all of them 4 times', async () => {
+  test('scheduling asks 6 times, restarting all of them 4 times, and again 3 times', async () => {
     const { owner, room } = small
     await owner.delay(room, hour, 'm.room.message', text('one'))
     const query = `?org.matrix.msc4140.delay=${hour}`
@@ -486,6 +495,7 @@ describe('twenty at once ask as often as one', () => {
       return { method: 'POST', path, body: {} }
     })
     expect(await atOnce(restarts, owner)).toHaveLength(4)
+    expect(await atOnce(restarts, owner)).toHaveLength(3)
   })
 
   test('what is due asks 8 times, one or twenty', async () => {

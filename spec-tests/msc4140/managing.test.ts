@@ -153,32 +153,41 @@ describe('POST …/delayed_events/{delay_id}/{action}', () => {
 })
 
 describe('managing what has been finalised', () => {
-  const finalised: Record<string, () => Promise<string>> = {
-    'sent when due': async () => {
+  /** Ways in which one ends; `use` is what its client does to it before. */
+  const finalised: Record<
+    string,
+    (use?: (delayId: string) => Promise<unknown>) => Promise<string>
+  > = {
+    'sent when due': async use => {
       const delayId = await alice.delay(room, 1_000, 'm.test', {})
+      await use?.(delayId)
       await server.advance(1_000)
       return delayId
     },
-    'sent on request': async () => {
+    'sent on request': async use => {
       const delayId = await alice.delay(room, hour, 'm.test', {})
+      await use?.(delayId)
       await alice.manage(delayId, 'send')
       return delayId
     },
-    cancelled: async () => {
+    cancelled: async use => {
       const delayId = await alice.delay(room, hour, 'm.test', {})
+      await use?.(delayId)
       await alice.manage(delayId, 'cancel')
       return delayId
     },
-    'cancelled by a state update': async () => {
+    'cancelled by a state update': async use => {
       const key = bob.userId
       const delayId = await alice.delayState(room, hour, 'm.room.member', key, {
         membership: 'ban',
       })
+      await use?.(delayId)
       await bob.setState(room, 'm.room.member', key, { membership: 'join', displayname: newKey() })
       return delayId
     },
-    failed: async () => {
+    failed: async use => {
       const delayId = await bob.delayState(room, 1_000, 'm.room.name', '', { name: 'Bob' })
+      await use?.(delayId)
       await server.advance(1_000)
       return delayId
     },
@@ -210,6 +219,16 @@ describe('managing what has been finalised', () => {
       if (status === 404) expect(answer.body.errcode).toBe('M_NOT_FOUND')
       else expect(answer.body).toEqual({})
     }
+    expect(await alice.finalised()).toEqual(before)
+    expect(await alice.scheduled()).toEqual([])
+  })
+
+  test.each(Object.keys(finalised))('%s: a heartbeat that comes then is 404', async state => {
+    const beat = (delayId: string) => alice.manage(delayId, 'restart')
+    const delayId = (await finalised[state]?.(beat)) ?? ''
+    const before = await alice.finalised()
+    const { status, body } = await beat(delayId)
+    expect({ status, errcode: body.errcode }).toEqual({ status: 404, errcode: 'M_NOT_FOUND' })
     expect(await alice.finalised()).toEqual(before)
     expect(await alice.scheduled()).toEqual([])
   })

@@ -1,0 +1,43 @@
+/**
+ * Delayed events that somebody wants to do something to. A heartbeat is restarted every few seconds by
+ * the same id: whose it is, and what, was read the first time, and never changes.
+ */
+import type { ManagedRow } from '../../db/delayed-events.ts'
+import { type Going, Together } from '../lib/together.ts'
+
+/** 12 MB. The one that was read longest ago is forgotten first. */
+const mostRemembered = 50_000
+
+export class ManagedEvents {
+  readonly #reads: Together<string, ManagedRow | undefined>
+  readonly #scheduled = new Map<string, ManagedRow>()
+
+  /** @param read gives the delayed events of these ids, in their order */
+  constructor(
+    read: (delayIds: readonly string[]) => Promise<(ManagedRow | undefined)[]>,
+    going: Going<string>,
+  ) {
+    this.#reads = new Together(read, going)
+  }
+
+  /** Undefined: there is none. */
+  async find(delayId: string): Promise<ManagedRow | undefined> {
+    const found = await this.#reads.do(delayId)
+    this.#scheduled.delete(delayId)
+    if (found?.status === 'scheduled') this.#remember(found)
+    return found
+  }
+
+  /** One that was scheduled when it was read; it may have been finalised since, or be gone. */
+  recall(delayId: string): ManagedRow | undefined {
+    return this.#scheduled.get(delayId)
+  }
+
+  #remember(delayedEvent: ManagedRow): void {
+    this.#scheduled.set(delayedEvent.delay_id, delayedEvent)
+    for (const oldest of this.#scheduled.keys()) {
+      if (this.#scheduled.size <= mostRemembered) return
+      this.#scheduled.delete(oldest)
+    }
+  }
+}
