@@ -4,6 +4,7 @@
  */
 import type { SessionWithUser } from '../../db/sessions.ts'
 import type { TableWrites } from '../../db/table-writes.ts'
+import { RecentMap } from '../lib/recent-map.ts'
 import { type Going, Together } from '../lib/together.ts'
 
 /** More are not remembered; the one that was read longest ago is forgotten first. */
@@ -12,7 +13,7 @@ const mostSessions = 10_000
 export class KnownSessions {
   readonly #writes: TableWrites
   readonly #reads: Together<string, SessionWithUser | undefined>
-  readonly #known = new Map<string, SessionWithUser>()
+  readonly #known = new RecentMap<string, SessionWithUser>(mostSessions)
   /** Under which everything known was read. */
   #version: number | undefined
 
@@ -35,15 +36,9 @@ export class KnownSessions {
     if (known) return known
     const session = await this.#reads.do(accessTokenHash)
     const isStillSo = version !== undefined && this.#writes.version() === version
-    if (session && isStillSo && this.#version === version) this.#remember(session)
-    return session
-  }
-
-  #remember(session: SessionWithUser): void {
-    this.#known.set(session.access_token_hash, session)
-    for (const hash of this.#known.keys()) {
-      if (this.#known.size <= mostSessions) return
-      this.#known.delete(hash)
+    if (session && isStillSo && this.#version === version) {
+      this.#known.set(accessTokenHash, session)
     }
+    return session
   }
 }

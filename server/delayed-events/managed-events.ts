@@ -3,6 +3,7 @@
  * the same id: whose it is, and what, was read the first time, and never changes.
  */
 import type { ManagedRow } from '../../db/delayed-events.ts'
+import { RecentMap } from '../lib/recent-map.ts'
 import { type Going, Together } from '../lib/together.ts'
 
 /** 12 MB. The one that was read longest ago is forgotten first. */
@@ -10,7 +11,7 @@ const mostRemembered = 50_000
 
 export class ManagedEvents {
   readonly #reads: Together<string, ManagedRow | undefined>
-  readonly #scheduled = new Map<string, ManagedRow>()
+  readonly #scheduled = new RecentMap<string, ManagedRow>(mostRemembered)
 
   /** @param read gives the delayed events of these ids, in their order */
   constructor(
@@ -23,21 +24,13 @@ export class ManagedEvents {
   /** Undefined: there is none. */
   async find(delayId: string): Promise<ManagedRow | undefined> {
     const found = await this.#reads.do(delayId)
-    this.#scheduled.delete(delayId)
-    if (found?.status === 'scheduled') this.#remember(found)
+    if (found?.status === 'scheduled') this.#scheduled.set(delayId, found)
+    else this.#scheduled.delete(delayId)
     return found
   }
 
   /** One that was scheduled when it was read; it may have been finalised since, or be gone. */
   recall(delayId: string): ManagedRow | undefined {
     return this.#scheduled.get(delayId)
-  }
-
-  #remember(delayedEvent: ManagedRow): void {
-    this.#scheduled.set(delayedEvent.delay_id, delayedEvent)
-    for (const oldest of this.#scheduled.keys()) {
-      if (this.#scheduled.size <= mostRemembered) return
-      this.#scheduled.delete(oldest)
-    }
   }
 }

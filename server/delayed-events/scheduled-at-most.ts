@@ -4,12 +4,13 @@
  * would reach the limit, and scheduling costs a user who has many no more than one who has none.
  */
 import type { Tx } from '../../db/transaction.ts'
+import { RecentMap } from '../lib/recent-map.ts'
 
 /** More users than this are not remembered; the one who scheduled longest ago is forgotten first. */
 const mostUsers = 10_000
 
 export class ScheduledAtMost {
-  readonly #bounds = new Map<string, number>()
+  readonly #bounds = new RecentMap<string, number>(mostUsers)
   /** For whom transactions that have not ended schedule: others can not count those yet. */
   readonly #underWay = new Map<Tx, string[]>()
 
@@ -32,7 +33,7 @@ export class ScheduledAtMost {
     const take = (userId: string, bound: number) => {
       const times = Math.max(0, Math.min(wanted.get(userId) ?? 0, limit - bound))
       left.set(userId, times)
-      this.#remember(userId, bound + times)
+      this.#bounds.set(userId, bound + times)
       for (let i = 0; i < times; i++) this.#underWayIn(tx).push(userId)
     }
     const unclear: string[] = []
@@ -65,14 +66,5 @@ export class ScheduledAtMost {
     return [...this.#underWay]
       .flatMap(([other, userIds]) => (other === tx ? [] : userIds))
       .filter(one => one === userId).length
-  }
-
-  #remember(userId: string, bound: number): void {
-    this.#bounds.delete(userId)
-    this.#bounds.set(userId, bound)
-    for (const oldest of this.#bounds.keys()) {
-      if (this.#bounds.size <= mostUsers) return
-      this.#bounds.delete(oldest)
-    }
   }
 }

@@ -14,13 +14,13 @@ import {
   selectRoomsToStay,
 } from '../../db/rooms.ts'
 import type { Tx } from '../../db/transaction.ts'
+import { RecentMap } from '../lib/recent-map.ts'
 
 /** The one that was appended to longest ago is forgotten first. */
 const mostRooms = 10_000
 
 export class RoomHeads {
-  /** The room that was appended to last is last. */
-  readonly #rooms = new Map<string, RoomHead>()
+  readonly #rooms = new RecentMap<string, RoomHead>(mostRooms)
 
   /** Hold rooms for appending. By id; who is not there is unknown. */
   hold(tx: Tx, roomIds: readonly string[]): Promise<Map<string, HeldRoom>> {
@@ -40,7 +40,7 @@ export class RoomHeads {
     const rooms = tx.mayPresume ? this.#find(ids) : undefined
     if (!rooms) {
       const found = await selectRoomsToStay(tx, ids)
-      for (const [id, room] of found) if (!this.#rooms.has(id)) this.#remember(room)
+      for (const [id, room] of found) if (!this.#rooms.has(id)) this.#rooms.set(id, room)
       return found
     }
     this.#forgetUnlessCommitted(tx, ids)
@@ -52,7 +52,7 @@ export class RoomHeads {
   note(tx: Tx, rooms: readonly HeldRoom[]): void {
     tx.onEnd(committed => {
       for (const room of rooms) {
-        if (committed) this.#remember({ ...room })
+        if (committed) this.#rooms.set(room.room_id, { ...room })
         else this.#rooms.delete(room.room_id)
       }
     })
@@ -62,15 +62,6 @@ export class RoomHeads {
   #find(roomIds: readonly string[]): RoomHead[] | undefined {
     const rooms = roomIds.flatMap(roomId => this.#rooms.get(roomId) ?? [])
     return rooms.length === roomIds.length ? rooms : undefined
-  }
-
-  #remember(room: RoomHead): void {
-    this.#rooms.delete(room.room_id)
-    this.#rooms.set(room.room_id, room)
-    for (const oldest of this.#rooms.keys()) {
-      if (this.#rooms.size <= mostRooms) return
-      this.#rooms.delete(oldest)
-    }
   }
 
   #forgetUnlessCommitted(tx: Tx, roomIds: readonly string[]): void {

@@ -1,5 +1,6 @@
 /** Rooms as the conditions of push rules see them, kept as long as their state stays as it is. */
 import type { Db } from '../../db/transaction.ts'
+import { RecentMap } from '../lib/recent-map.ts'
 import type { RuledRoom } from '../matrix/push-evaluation.ts'
 import { type Notifier, stateTopic } from '../stream/notifier.ts'
 import { selectRuledRooms } from './recipient.ts'
@@ -15,7 +16,7 @@ const mostRooms = 2_000
 
 export class RuledRooms {
   readonly #notifier: Notifier
-  readonly #rooms = new Map<string, Known>()
+  readonly #rooms = new RecentMap<string, Known>(mostRooms)
 
   constructor(notifier: Notifier) {
     this.#notifier = notifier
@@ -28,12 +29,7 @@ export class RuledRooms {
     if (unknown.length === 0) return current
     for (const [roomId, room] of await selectRuledRooms(db, unknown)) {
       current.set(roomId, room)
-      this.#rooms.delete(roomId)
       this.#rooms.set(roomId, { room, at: upTo })
-    }
-    for (const oldest of this.#rooms.keys()) {
-      if (this.#rooms.size <= mostRooms) break
-      this.#rooms.delete(oldest)
     }
     return current
   }

@@ -10,6 +10,7 @@ import { selectStateOfRooms } from '../../db/room-state.ts'
 import type { HeldRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
+import { RecentMap } from '../lib/recent-map.ts'
 import type { StateKey } from '../matrix/auth-events.ts'
 import type { AuthEvent, EventReference, Pdu, StateLookup } from '../matrix/event.ts'
 import { referenceTo } from './build-event.ts'
@@ -57,7 +58,7 @@ const mostPlaces = 300
 /** The state of rooms that were appended to lately, as far as it was needed. */
 export class RoomStates {
   /** The room that was used last is last. */
-  readonly #rooms = new Map<string, Known>()
+  readonly #rooms = new RecentMap<string, Known>(mostRooms)
 
   /** What stands in these places, whose rooms are held. Of a new room that is nothing. */
   async before(tx: Tx, places: readonly StatePlace[]): Promise<StateBefore> {
@@ -97,14 +98,9 @@ export class RoomStates {
   /** What is remembered of a room's state as it is now; to be added to. */
   #knownOf({ room_id: roomId, state_version: version }: HeldRoom): Known {
     const known = this.#rooms.get(roomId)
-    this.#rooms.delete(roomId)
     const isCurrent = known?.version === version && known.state.size < mostPlaces
     const current = isCurrent ? known : { version, state: new Map() }
     this.#rooms.set(roomId, current)
-    for (const oldest of this.#rooms.keys()) {
-      if (this.#rooms.size <= mostRooms) break
-      this.#rooms.delete(oldest)
-    }
     return current
   }
 }

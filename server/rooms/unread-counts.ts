@@ -12,6 +12,7 @@
 import { selectOwnReceipts } from '../../db/receipts.ts'
 import type { Db } from '../../db/transaction.ts'
 import { type RuledRow, selectForRules, selectOwnJoins } from '../../db/unread.ts'
+import { RecentMap } from '../lib/recent-map.ts'
 import { actionsFor, isHighlight, isNotifying, type RuledRoom } from '../matrix/push-evaluation.ts'
 import type { LatestEvents } from './latest-events.ts'
 import { type ReadMarks, readMarks, unreadAfter } from './read-marks.ts'
@@ -61,9 +62,9 @@ const mostRecipients = 10_000
 const mostReadings = 1_000
 
 export class UnreadCounts {
-  readonly #entries = new Map<string, Entry>()
-  readonly #recipients = new Map<string, Recipient>()
-  readonly #readings = new Map<string, Reading>()
+  readonly #entries = new RecentMap<string, Entry>(mostEntries)
+  readonly #recipients = new RecentMap<string, Recipient>(mostRecipients)
+  readonly #readings = new RecentMap<string, Reading>(mostReadings)
   /** Goes up when something is forgotten: what was read before that is not to be kept. */
   #forgettings = 0
   readonly #latest: LatestEvents
@@ -113,7 +114,7 @@ export class UnreadCounts {
     const before = this.#forgettings
     const recipient = await selectRecipient(db, userId)
     if (before === this.#forgettings) {
-      keep(this.#recipients, userId, recipient, mostRecipients)
+      this.#recipients.set(userId, recipient)
     }
     return recipient
   }
@@ -176,7 +177,7 @@ export class UnreadCounts {
     if (present && present.after <= after && present.upTo >= upTo) return present.result
     const result = this.#readStretches(db, [{ roomId, after }], upTo)
     const reading = { after, upTo, result }
-    keep(this.#readings, roomId, reading, mostReadings)
+    this.#readings.set(roomId, reading)
     // Whoever comes next tries again; those who wait are told.
     result.catch(() => {
       if (this.#readings.get(roomId) === reading) this.#readings.delete(roomId)
@@ -218,7 +219,7 @@ export class UnreadCounts {
     }
     if (before === this.#forgettings) {
       for (const [roomId, entry] of entries) {
-        keep(this.#entries, keyOf(userId, roomId), entry, mostEntries)
+        this.#entries.set(keyOf(userId, roomId), entry)
       }
     }
     return new Map([...entries].map(([roomId, entry]) => [roomId, entry.counts]))
@@ -255,16 +256,6 @@ export class UnreadCounts {
 }
 
 const keyOf = (userId: string, roomId: string) => `${userId}\0${roomId}`
-
-function keep<T>(kept: Map<string, T>, key: string, value: T, most: number): void {
-  kept.delete(key)
-  kept.set(key, value)
-  if (kept.size <= most) return
-  for (const oldest of kept.keys()) {
-    kept.delete(oldest)
-    return
-  }
-}
 
 function count(entry: Entry, event: StoredRuledEvent, recipient: Recipient, room: RuledRoom): void {
   const { userId, rules, ignored } = recipient

@@ -4,6 +4,7 @@
  */
 import type { KeyCountRow } from '../../db/sync-reads.ts'
 import type { Tx } from '../../db/transaction.ts'
+import { RecentMap } from '../lib/recent-map.ts'
 
 interface Device {
   userId: string
@@ -15,7 +16,7 @@ const mostUsers = 10_000
 
 export class KeyCounts {
   readonly #read: (device: Device) => Promise<KeyCountRow[]>
-  readonly #users = new Map<string, Map<string, KeyCountRow[]>>()
+  readonly #users = new RecentMap<string, Map<string, KeyCountRow[]>>(mostUsers)
   /** What was read before something was forgotten is not kept. */
   #forgettings = 0
 
@@ -44,9 +45,5 @@ export class KeyCounts {
   #keep({ userId, deviceId }: Device, rows: KeyCountRow[]): void {
     const ofUser = this.#users.get(userId) ?? new Map<string, KeyCountRow[]>()
     this.#users.set(userId, ofUser.set(deviceId, rows))
-    for (const oldest of this.#users.keys()) {
-      if (this.#users.size <= mostUsers) return
-      this.#users.delete(oldest)
-    }
   }
 }

@@ -14,6 +14,7 @@
  */
 import type { Requester } from '../../accounts/requester.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { RecentMap } from '../../lib/recent-map.ts'
 import { MatrixError } from '../../matrix/errors.ts'
 import { formatConnectionToken } from '../../stream/token.ts'
 import type { RequiredState } from './required-state.ts'
@@ -71,7 +72,7 @@ const mostConnections = 10_000
 
 export class SlidingConnections {
   /** In the order of their last use. */
-  readonly #connections = new Map<string, Connection>()
+  readonly #connections = new RecentMap<string, Connection>(mostConnections)
   /** From the time of the start on, so that none is given out twice, not even after a restart. */
   #count: number
 
@@ -92,7 +93,6 @@ export class SlidingConnections {
     if (pos !== undefined && pos === connection.answered?.pos) arrive(connection)
     else if (pos !== connection.pos) throw unknownPos()
     connection.turn = this.#next()
-    this.#connections.delete(key)
     this.#connections.set(key, connection)
     if (pos === undefined) this.#forgetOldest(requester)
     return { key, turn: connection.turn, told: connection }
@@ -116,10 +116,6 @@ export class SlidingConnections {
     const prefix = keyOf(requester, '')
     const ofDevice = [...this.#connections.keys()].filter(key => key.startsWith(prefix))
     for (const key of ofDevice.slice(0, -mostPerDevice)) this.#connections.delete(key)
-    for (const key of this.#connections.keys()) {
-      if (this.#connections.size <= mostConnections) break
-      this.#connections.delete(key)
-    }
   }
 }
 
