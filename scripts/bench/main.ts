@@ -89,12 +89,14 @@ async function print<R>(
 }
 
 async function table(): Promise<void> {
+  const startedAt = performance.now()
   const { rows, lines } = values.growth
     ? await print(growthHeading, growthRows, growthLineOf)
     : await print(heading, measurements, lineOf)
   const database = await stage.database()
-  console.log(`\n${database}; ${machine}`)
-  const result = { engine, isQuick, machine, database, rows }
+  const seconds = Math.round((performance.now() - startedAt) / 1_000)
+  console.log(`\n${database}; ${machine}; in ${seconds} s`)
+  const result = { engine, isQuick, machine, database, seconds, rows }
   await writeFile(jsonFile, `${JSON.stringify(result, null, 2)}\n`)
   console.log(`as JSON: ${jsonFile}`)
   if (!values.write) return
