@@ -7,7 +7,8 @@ import { sql } from 'kysely'
 import pg from 'pg'
 import { unawaited } from './connection.ts'
 import { type Database, openDatabase } from './open.ts'
-import { type Tx, transaction } from './transaction.ts'
+import { presume } from './presume.ts'
+import { presumingTransaction, type Tx, transaction } from './transaction.ts'
 
 const url = process.env.HOURGLASS_TEST_DATABASE_URL
 const schema = `test_${randomBytes(8).toString('hex')}`
@@ -75,6 +76,29 @@ test('COMMIT fails with the reason of what failed, and nothing is kept', async (
   await expect(failing).rejects.toMatchObject(taken)
   expect(ended).toBe(false)
   expect(await ids()).toEqual([1])
+})
+
+test('a refusal by what was presumed counts only if the database has nothing to say', async () => {
+  await transaction(db, tx => insert(tx, 1))
+  const refuse = (rest: (tx: Tx) => Promise<unknown>) => {
+    const mays: boolean[] = []
+    const refused = presumingTransaction(db, async tx => {
+      mays.push(tx.mayPresume)
+      await rest(tx)
+      throw new Error('refused')
+    })
+    return refused.catch((error: Error & { code?: string }) => [error.code ?? error.message, mays])
+  }
+  expect(await refuse(tx => presume(tx, sql`true`))).toEqual(['refused', [true]])
+  const takeFirst = async (tx: Tx) => {
+    if (tx.mayPresume) await presume(tx, sql`false`)
+  }
+  expect(await refuse(takeFirst)).toEqual(['refused', [true, false]])
+  const presumeAndFail = async (tx: Tx) => {
+    await presume(tx, sql`true`)
+    await insert(tx, 1)
+  }
+  expect(await refuse(presumeAndFail)).toEqual(['23505', [true]])
 })
 
 test('the statement that is waited for next fails with that reason, too', async () => {

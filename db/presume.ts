@@ -4,12 +4,13 @@
  */
 import { type RawBuilder, sql } from 'kysely'
 import { unawaited } from './connection.ts'
-import type { Tx } from './transaction.ts'
+import { notePresumption, type Tx } from './transaction.ts'
 
 /**
  * Go on as if this were true; the transaction fails by a division by zero if it is not, and
  * `presumingTransaction` knows what that means: nothing else here divides.
  */
 export async function presume(tx: Tx, condition: RawBuilder<unknown>): Promise<void> {
+  notePresumption(tx)
   await sql`SELECT 1 / (${condition})::int ${unawaited}`.execute(tx.q)
 }

@@ -5,17 +5,19 @@ import { presume } from './presume.ts'
 import type { RoomAliasRow, RoomRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
-declare const locked: unique symbol
+declare const held: unique symbol
+
+/** What of a room's row changes with its events alone. */
+export type RoomHead = Omit<RoomRow, 'is_public'>
 
 /**
- * Proof that this transaction holds the room's row, so appends to one room queue up. Only
- * what is in this file makes one. Lock order: the room first, then delayed events.
+ * Proof that this transaction holds the room's row when it commits, so appends to one room queue up.
+ * Only what is in this file makes one. Lock order: the room first, then delayed events.
  */
-export type LockedRoom = RoomRow & HeldRoom
+export type HeldRoom = RoomHead & { readonly [held]: true }
 
-/** The same of a room of which that is known which changes with its events alone. */
-export type HeldRoom = RoomHead & { readonly [locked]: true }
-export type RoomHead = Omit<RoomRow, 'is_public'>
+/** One that is held, and was read. */
+export type LockedRoom = RoomRow & HeldRoom
 
 /** Undefined if there is no such room. */
 export async function lockRoom(tx: Tx, roomId: string): Promise<LockedRoom | undefined> {

@@ -48,7 +48,7 @@ export function trustTransactions(): void {
 const givenUp = new WeakSet<Pool>()
 
 /**
- * Begin, run `fn`, commit; roll back if it throws. This is the only place that begins one.
+ * Begin, run `fn`, commit; roll back if it throws. Nothing but this file begins one.
  *
  * Never catch a database error and carry on with the same `tx`: PostgreSQL has aborted it. Catch
  * outside, and open a new one.
@@ -119,14 +119,27 @@ async function attempt<T>(pool: Pool, fn: (tx: Tx) => Promise<T>, mayPresume: bo
 /** SQLSTATE of a division by zero. */
 const isPresumedWrongly = (error: unknown) => (error as { code?: unknown }).code === '22012'
 
-/** What `fn` throws may come of something presumed wrongly; then that is thrown. */
+/** Those that rest on something which nobody has confirmed yet. */
+const presuming = new WeakSet<Tx>()
+
+/** From now on `tx` rests on a statement that it does not wait for. */
+export function notePresumption(tx: Tx): void {
+  presuming.add(tx)
+}
+
+/** What `fn` throws may come of something presumed wrongly: it counts if nothing has failed. */
 async function confirmed<T>(tx: Tx, fn: (tx: Tx) => Promise<T>): Promise<T> {
   try {
     return await fn(tx)
   } catch (error) {
-    const told = await sql`SELECT 1`.execute(tx.q).catch((failure: unknown) => failure)
-    throw isPresumedWrongly(told) ? told : error
+    if (presuming.has(tx)) await sql`SELECT 1`.execute(tx.q).catch(throwUnlessAborted)
+    throw error
   }
+}
+
+/** `fn` has been told already what failed, if the transaction is aborted for nothing new. */
+function throwUnlessAborted(failure: unknown): void {
+  if ((failure as { code?: unknown }).code !== '25P02') throw failure
 }
 
 /** The server's word that the transaction is undone; class 08 and 57P are broken connections. */

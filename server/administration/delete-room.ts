@@ -86,7 +86,8 @@ export function requestDeletion(
       status: 'active',
       is_purge: request.isPurge,
       is_forced: request.isForced,
-      from_position: ctx.positions.latest(),
+      // Whoever is leaving at this moment has a later one.
+      from_position: ctx.positions.settled(),
       new_room_id: newRoom ? await makeNewRoom(ctx, tx, newRoom) : null,
       kicked_users: '[]',
       failed_to_kick_users: '[]',

@@ -52,8 +52,9 @@ export async function manage(
   what: { delayId: string; action: Action; owner?: string | undefined },
 ): Promise<Outcome> {
   // Only a restart is asked for again and again; should it be over, that is found out below.
-  const recalled = what.action === 'restart' ? ctx.delayedEvents.recall(what.delayId) : undefined
-  const delayedEvent = recalled ?? (await ctx.delayedEvents.find(what.delayId))
+  const delayedEvent = await (what.action === 'restart'
+    ? ctx.delayedEvents.findToRestart(what.delayId)
+    : ctx.delayedEvents.find(what.delayId))
   if (!delayedEvent || (what.owner !== undefined && delayedEvent.user_id !== what.owner)) {
     throw unknownDelayedEvent(ctx, caller)
   }

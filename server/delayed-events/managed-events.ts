@@ -22,15 +22,20 @@ export class ManagedEvents {
   }
 
   /** Undefined: there is none. */
-  async find(delayId: string): Promise<ManagedRow | undefined> {
-    const found = await this.#reads.do(delayId)
-    if (found?.status === 'scheduled') this.#scheduled.set(delayId, found)
-    else this.#scheduled.delete(delayId)
-    return found
+  find(delayId: string): Promise<ManagedRow | undefined> {
+    this.#scheduled.delete(delayId)
+    return this.#reads.do(delayId)
   }
 
-  /** One that was scheduled when it was read; it may have been finalised since, or be gone. */
-  recall(delayId: string): ManagedRow | undefined {
-    return this.#scheduled.get(delayId)
+  /** As {@link find}; one that was scheduled may have been finalised since, or be gone. */
+  async findToRestart(delayId: string): Promise<ManagedRow | undefined> {
+    const known = this.#scheduled.get(delayId)
+    if (known) return known
+    const found = await this.find(delayId)
+    // One that has no delay is refused as long as it is scheduled, and so it matters whether it is.
+    if (found?.status === 'scheduled' && found.delay_ms !== null) {
+      this.#scheduled.set(delayId, found)
+    }
+    return found
   }
 }

@@ -115,7 +115,6 @@ export async function scheduleTogether(
   tx: Tx,
   schedulings: readonly Scheduling[],
 ): Promise<({ delay_id: string } | MatrixError)[]> {
-  // One at a time for each user, so that the counts below are still true when we insert.
   const userIds = schedulings.map(({ requester }) => requester.userId)
   const roomIds = schedulings.map(({ roomId }) => roomId)
   const [users, rooms] = await Promise.all([
@@ -123,17 +122,26 @@ export async function scheduleTogether(
     // They stay until we have inserted: what is scheduled for one is finalised when it is deleted.
     ctx.roomHeads.keep(tx, roomIds),
   ])
-  const { max_scheduled_per_user: most } = ctx.config.delayed_events
-  const count = (ids: readonly string[]) => countScheduledOf(tx, ids)
-  const takeOne = await ctx.scheduledAtMost.within(tx, most, userIds, count)
+  const refusals = new Map<Scheduling, MatrixError>()
+  for (const scheduling of schedulings) {
+    const refusal = users.has(scheduling.requester.userId)
+      ? await refusalOf(ctx, tx, rooms.get(scheduling.roomId), scheduling)
+      : unknownToken()
+    if (refusal) refusals.set(scheduling, refusal)
+  }
+  const sound = schedulings.filter(scheduling => !refusals.has(scheduling))
+  const takeOne = await ctx.scheduledAtMost.within(
+    tx,
+    ctx.config.delayed_events.max_scheduled_per_user,
+    sound.map(({ requester }) => requester.userId),
+    ids => countScheduledOf(tx, ids),
+  )
   const now = ctx.clock.now()
   const accepted: { delayId: string; scheduling: Scheduling }[] = []
   const outcomes: ({ delay_id: string } | MatrixError)[] = []
   for (const scheduling of schedulings) {
     const { userId } = scheduling.requester
-    const refusal = users.has(userId)
-      ? await refusalOf(ctx, tx, rooms.get(scheduling.roomId), scheduling)
-      : unknownToken()
+    const refusal = refusals.get(scheduling)
     if (refusal) outcomes.push(refusal)
     else if (!takeOne(userId)) {
       const next = (await selectNextSendAt(tx, userId)) ?? now

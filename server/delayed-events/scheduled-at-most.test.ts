@@ -16,6 +16,7 @@ class World {
   readonly atMost = new ScheduledAtMost()
   readonly scheduled = new Map<string, number>()
   readonly countings: string[][] = []
+  onCount: (() => void) | undefined
 
   /** In a transaction. @returns for each, in their order, whether they may */
   async schedule(limit: number, ...userIds: string[]): Promise<boolean[]> {
@@ -32,7 +33,9 @@ class World {
   begin(tx: Tx, limit: number, ...userIds: string[]): Promise<(userId: string) => boolean> {
     return this.atMost.within(tx, limit, userIds, async ids => {
       this.countings.push([...ids])
-      return new Map(ids.flatMap(id => this.#scheduledOf(id)))
+      const counts = new Map(ids.flatMap(id => this.#scheduledOf(id)))
+      await this.onCount?.()
+      return counts
     })
   }
 
@@ -109,6 +112,22 @@ describe('how many events users have scheduled, at the most', () => {
     world.countings.length = 0
     expect(await world.schedule(3, alice)).toEqual([false])
     expect(world.countings).toEqual([[alice]])
+  })
+
+  test('who is just committing is not counted twice', async () => {
+    await world.schedule(9, alice)
+    const one = openTx()
+    const takeOne = await world.begin(one.tx, 3, alice)
+    expect(takeOne(alice)).toBe(true)
+    world.store(alice)
+    // It is in the first count, and hears that it is only then.
+    world.countings.length = 0
+    world.onCount = () => {
+      if (world.countings.length === 2) one.end()
+    }
+    const { tx } = openTx()
+    const take = await world.begin(tx, 3, alice, alice)
+    expect([take(alice), take(alice)]).toEqual([true, false])
   })
 
   test('what two schedule at the same time counts for both', async () => {

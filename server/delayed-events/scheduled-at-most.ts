@@ -42,10 +42,14 @@ export class ScheduledAtMost {
       if (bound === undefined || bound + times > limit) unclear.push(userId)
       else take(userId, bound)
     }
-    const counts = unclear.length === 0 ? new Map<string, number>() : await count(unclear)
-    for (const userId of unclear) {
-      take(userId, (counts.get(userId) ?? 0) + this.#underWayBesides(tx, userId))
-    }
+    let counts = unclear.length === 0 ? new Map<string, number>() : await count(unclear)
+    const boundOf = (userId: string) =>
+      (counts.get(userId) ?? 0) + this.#underWayBesides(tx, userId)
+    // Who was just committing may be in both; after another look, only who waits for us is.
+    const isDoubtful = (userId: string) =>
+      this.#underWayBesides(tx, userId) > 0 && boundOf(userId) + (wanted.get(userId) ?? 0) > limit
+    if (unclear.some(isDoubtful)) counts = await count(unclear)
+    for (const userId of unclear) take(userId, boundOf(userId))
     return userId => {
       const times = left.get(userId) ?? 0
       left.set(userId, times - 1)

@@ -21,13 +21,18 @@ const mostRooms = 10_000
 
 export class RoomHeads {
   readonly #rooms = new RecentMap<string, RoomHead>(mostRooms)
+  /** How many transactions hold a room, or wait for it. */
+  readonly #holders = new Map<string, number>()
 
   /** Hold rooms for appending. By id; who is not there is unknown. */
   hold(tx: Tx, roomIds: readonly string[]): Promise<Map<string, HeldRoom>> {
     const ids = [...new Set(roomIds)]
-    const rooms = tx.mayPresume ? this.#find(ids) : undefined
+    // Whoever has to wait for another finds the room moved.
+    const isFree = ids.every(roomId => !this.#holders.has(roomId))
+    const rooms = tx.mayPresume && isFree ? this.#find(ids) : undefined
+    this.#countHolder(tx, ids)
     if (!rooms) return lockRooms(tx, ids)
-    this.#forgetUnlessCommitted(tx, ids)
+    this.#forgetUnlessCommitted(tx, rooms)
     return holdUnmoved(tx, rooms)
   }
 
@@ -43,7 +48,7 @@ export class RoomHeads {
       for (const [id, room] of found) if (!this.#rooms.has(id)) this.#rooms.set(id, room)
       return found
     }
-    this.#forgetUnlessCommitted(tx, ids)
+    this.#forgetUnlessCommitted(tx, rooms)
     await holdRoomsToStay(tx, ids)
     return new Map(rooms.map(room => [room.room_id, room]))
   }
@@ -51,10 +56,7 @@ export class RoomHeads {
   /** These have been appended to. */
   note(tx: Tx, rooms: readonly HeldRoom[]): void {
     tx.onEnd(committed => {
-      for (const room of rooms) {
-        if (committed) this.#rooms.set(room.room_id, { ...room })
-        else this.#rooms.delete(room.room_id)
-      }
+      if (committed) for (const room of rooms) this.#rooms.set(room.room_id, { ...room })
     })
   }
 
@@ -64,9 +66,24 @@ export class RoomHeads {
     return rooms.length === roomIds.length ? rooms : undefined
   }
 
-  #forgetUnlessCommitted(tx: Tx, roomIds: readonly string[]): void {
+  #countHolder(tx: Tx, roomIds: readonly string[]): void {
+    for (const roomId of roomIds) this.#holders.set(roomId, (this.#holders.get(roomId) ?? 0) + 1)
+    tx.onEnd(() => {
+      for (const roomId of roomIds) {
+        const others = (this.#holders.get(roomId) ?? 0) - 1
+        if (others > 0) this.#holders.set(roomId, others)
+        else this.#holders.delete(roomId)
+      }
+    })
+  }
+
+  /** They may have been presumed wrongly; what somebody else has noted since stays. */
+  #forgetUnlessCommitted(tx: Tx, rooms: readonly RoomHead[]): void {
     tx.onEnd(committed => {
-      if (!committed) for (const roomId of roomIds) this.#rooms.delete(roomId)
+      if (committed) return
+      for (const room of rooms) {
+        if (this.#rooms.get(room.room_id) === room) this.#rooms.delete(room.room_id)
+      }
     })
   }
 }

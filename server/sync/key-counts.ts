@@ -11,7 +11,7 @@ interface Device {
   deviceId: string
 }
 
-/** Who was asked for first goes first. */
+/** Who was read longest ago goes first. */
 const mostUsers = 10_000
 
 export class KeyCounts {

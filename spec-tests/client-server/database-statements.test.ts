@@ -480,6 +480,17 @@ describe('twenty at once ask as often as one', () => {
     expect(await atOnce(requests, owner)).toHaveLength(5)
   })
 
+  test('PUT …/state of twenty keys of a room: none is begun twice', async () => {
+    const { owner, room } = small
+    await owner.say(room, 'one')
+    const requests = twenty.map(i => {
+      const path = owner.roomPath(room, 'state', 'm.test', `at-once-${i}`)
+      return { method: 'PUT', path, body: text('at once') }
+    })
+    const statements = await atOnce(requests, owner)
+    expect(statements.filter(statement => statement === 'begin')).toHaveLength(20)
+  })
+
   test('scheduling asks 6 times, restarting all of them 4 times, and again 3 times', async () => {
     const { owner, room } = small
     await owner.delay(room, hour, 'm.room.message', text('one'))

@@ -341,6 +341,7 @@ describe('what depends on the dialect', () => {
     expect(gist(await alice.manage(String(future_id), 'restart'))).toBe('400 M_INVALID_PARAM')
     expect(gist(await alice.manage(String(future_id), 'send'))).toBe('200')
     expect(await alice.scheduled()).toEqual([])
+    expect(gist(await alice.manage(String(future_id), 'restart'))).toBe('404 M_NOT_FOUND')
   })
 
   test('two of a group that are due at the same moment: one is sent', async () => {
