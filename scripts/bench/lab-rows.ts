@@ -38,7 +38,7 @@ const serversOf = (stage: Stage) => (stage.isQuick ? 20 : 50)
 async function measure(stage: Stage): Promise<LabMeasured> {
   const script = fileURLToPath(new URL('lab-process.js', import.meta.url))
   const { DATABASE_URL: url, ...env } = process.env
-  const args = [script, String(serversOf(stage)), stage.isQuick ? '6' : '20']
+  const args = [script, String(serversOf(stage)), stage.isQuick ? '4' : '20']
   if (stage.engine === 'postgres' && url !== undefined) args.push(url)
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] })
   let printed = ''

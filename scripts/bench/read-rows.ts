@@ -114,9 +114,9 @@ export async function wakeRow(stage: Stage, waiting: number): Promise<Row> {
 
 /** The first sync of somebody in many rooms, and a page of a long room, beside the same rows read. */
 export async function readRows(stage: Stage): Promise<Row[]> {
-  const roomCount = stage.isQuick ? 100 : 500
-  const eventCount = stage.isQuick ? 20_000 : 100_000
-  const [syncCount, pageCount] = stage.isQuick ? [80, 300] : [100, 1_000]
+  const roomCount = stage.isQuick ? 50 : 500
+  const eventCount = stage.isQuick ? 5_000 : 100_000
+  const [syncCount, pageCount] = stage.isQuick ? [60, 150] : [100, 1_000]
   const place = await stage.place()
   const first = await place.start()
   const matrix = await MatrixClient.to(first.baseUrl)
