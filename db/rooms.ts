@@ -7,7 +7,7 @@ import type { Db, Tx } from './transaction.ts'
 
 declare const held: unique symbol
 
-/** What of a room's row changes with its events alone. */
+/** A room's row without what changes by anything but its events, once it has been made. */
 export type RoomHead = Omit<RoomRow, 'is_public'>
 
 /**

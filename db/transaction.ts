@@ -1,6 +1,6 @@
 /**
  * Reading and writing. `Db` may be the pool or an open transaction; `Tx` is proof of an open
- * transaction, and only `transaction` makes one, so a function that asks for it cannot run outside.
+ * transaction, and only this file makes one, so a function that asks for it cannot run outside.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Kysely, sql } from 'kysely'

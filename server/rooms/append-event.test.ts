@@ -28,6 +28,7 @@ import { type CreateRoomRequest, createRoom } from './create-room.ts'
 import { joinRoom, knockOnRoom, leaveRoom, moderate } from './membership.ts'
 import { redactEvent, sendMessage, sendState } from './send-event.ts'
 import { signedPdu, versionOf } from './stored-event.ts'
+import { requesterNamed } from './test-requester.ts'
 
 let ctx: RunningContext
 let dataDir: string
@@ -41,17 +42,10 @@ afterAll(async () => {
   await rm(dataDir, { recursive: true, force: true })
 })
 
-const user = (name: string): Requester => ({
-  userId: `@${name}:hs1`,
-  deviceId: 'DEVICE',
-  isGuest: false,
-  isAdmin: false,
-  isRateLimited: true,
-})
-const alice = user('alice')
-const bob = user('bob')
-const charlie = user('charlie')
-const dora = user('dora')
+const alice = requesterNamed('alice')
+const bob = requesterNamed('bob')
+const charlie = requesterNamed('charlie')
+const dora = requesterNamed('dora')
 
 const request: CreateRoomRequest = {
   visibility: 'private',
@@ -346,7 +340,7 @@ describe('What is refused', () => {
 })
 
 describe('Events that are appended together', () => {
-  const guest = { ...user('guest'), isGuest: true }
+  const guest = { ...requesterNamed('guest'), isGuest: true }
   beforeAll(() =>
     transaction(ctx.db, tx =>
       createUser(ctx, tx, { userId: guest.userId, passwordHash: null, isGuest: true }),
@@ -478,7 +472,7 @@ describe('The state that is remembered', () => {
     const access = { roomId, type: 'm.room.guest_access', stateKey: '' }
     const open = { ...access, content: { guest_access: 'can_join' } }
     const { event_id: redacts } = await sendState(ctx, alice, open)
-    const guest = user('passer-by')
+    const guest = requesterNamed('passer-by')
     await transaction(ctx.db, tx =>
       createUser(ctx, tx, { userId: guest.userId, passwordHash: null, isGuest: true }),
     )

@@ -19,6 +19,7 @@ import { RoomHeads } from './room-heads.ts'
 import { sendState } from './send-event.ts'
 import { RoomStates } from './state-before.ts'
 import { parsePdu } from './stored-event.ts'
+import { requesterNamed } from './test-requester.ts'
 
 let ctx: RunningContext
 /** Somebody who appends to the same rooms, and of whom `ctx` does not hear. */
@@ -45,15 +46,8 @@ beforeEach(async () => {
   })
 })
 
-const user = (name: string): Requester => ({
-  userId: `@${name}:hs1`,
-  deviceId: 'DEVICE',
-  isGuest: false,
-  isAdmin: false,
-  isRateLimited: true,
-})
-const alice = user('alice')
-const bob = user('bob')
+const alice = requesterNamed('alice')
+const bob = requesterNamed('bob')
 
 const hello = { type: 'm.room.message', content: { body: 'hello' } }
 
@@ -86,10 +80,16 @@ async function attemptsAt(request: () => Promise<unknown>): Promise<number> {
   return statements.filter(({ text }) => text === 'begin').length
 }
 
-test('the next message need not read where the room stands', async () => {
-  await say(alice)
-  const statements = await statementsOf(() => say(alice))
-  expect(statements.filter(({ text }) => text.startsWith('SELECT * FROM rooms'))).toEqual([])
+test.each([
+  ['sends', say],
+  ['schedules', schedule],
+])('who %s in a room reads it once', async (_, act) => {
+  const readsOf = async () => {
+    const statements = await statementsOf(() => act(alice))
+    return statements.filter(({ text }) => text.includes('SELECT * FROM rooms')).length
+  }
+  roomId = await createRoom(stranger, alice, newRoomRequest)
+  expect([await readsOf(), await readsOf()]).toEqual([1, 0])
 })
 
 test('a message follows one of which nobody has told us', async () => {
