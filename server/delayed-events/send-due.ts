@@ -17,7 +17,7 @@ import type { Context } from '../context.ts'
 import { MatrixError } from '../matrix/errors.ts'
 import { appendEvents } from '../rooms/append-event.ts'
 import type { Entry } from '../rooms/judge-event.ts'
-import { assertSendableNow, claimAndAppend, countLateness, draftOf } from './send.ts'
+import { claimAndAppend, countLateness, sendableDraft } from './send.ts'
 
 /** A transaction takes no more, so that nobody waits long behind it. */
 const mostTogether = 100
@@ -79,8 +79,7 @@ export function sendDueTogether(ctx: Context, run: readonly DueRow[]): Promise<F
       if (!room) throw new Error('a delayed event of a room that is not there')
       try {
         countMessage(ctx, tx, { userId: row.user_id, isRateLimited: row.is_rate_limited })
-        await assertSendableNow(tx, room, row)
-        entries.push({ room, draft: draftOf(row) })
+        entries.push({ room, draft: await sendableDraft(ctx, tx, room, row) })
       } catch (error) {
         if (!(error instanceof MatrixError)) throw error
         refusals.set(row.delay_id, error)

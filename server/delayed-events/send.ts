@@ -13,6 +13,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { appendEvent } from '../rooms/append-event.ts'
 import type { EventDraft } from '../rooms/build-event.ts'
 import { lifetimeKey } from '../rooms/lifetime.ts'
+import { vouchedFor } from '../rooms/restricted-join.ts'
 import { redactsOf } from '../rooms/send-event.ts'
 import { assertState } from '../rooms/state-content.ts'
 
@@ -39,8 +40,8 @@ export async function claimAndAppend(
   ctx.rateLimits.take('messages', sender)
   // Before it is appended: as a state update it would cancel them, too, but for another reason.
   if (claimed.group_id !== null) ctx.metrics.finalised(tx, await cancelSiblings(tx, claimed, now))
-  await assertSendableNow(tx, room, claimed)
-  const event = await appendEvent(ctx, tx, room, draftOf(claimed))
+  const draft = await sendableDraft(ctx, tx, room, claimed)
+  const event = await appendEvent(ctx, tx, room, draft)
   await recordSent(tx, [event])
   ctx.metrics.finalised(tx, [claimed])
   if (cause === 'delay') countLateness(ctx, tx, claimed, now)
@@ -52,21 +53,24 @@ export function countLateness(ctx: Context, tx: Tx, row: DelayedEventRow, sentAt
   ctx.metrics.sentWhenDue(tx, { dueAt: row.send_at, sentAt, now: () => ctx.clock.now() })
 }
 
-/** What the API refuses of a state event that is sent at once, it refuses of this one too. */
-export async function assertSendableNow(
+/**
+ * What is to be appended. What the API refuses of a state event that is sent at once, it refuses of
+ * this one too; and where it vouches for a join, it vouches for this one.
+ */
+export async function sendableDraft(
+  ctx: Context,
   tx: Tx,
   room: HeldRoom,
   row: DelayedEventRow,
-): Promise<void> {
-  if (row.state_key === null) return
-  await assertState(tx, room, row.user_id, {
-    type: row.type,
-    stateKey: row.state_key,
-    content: contentToSend(row),
-  })
+): Promise<EventDraft> {
+  const draft = draftOf(row)
+  const { type, stateKey, content } = draft
+  if (stateKey === undefined) return draft
+  await assertState(tx, room, row.user_id, { type, stateKey, content })
+  return vouchedFor(ctx, tx, room, draft)
 }
 
-export function draftOf(row: DelayedEventRow): EventDraft {
+function draftOf(row: DelayedEventRow): EventDraft {
   const content = contentToSend(row)
   return {
     type: row.type,

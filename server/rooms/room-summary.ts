@@ -12,8 +12,8 @@ import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
 import { notFound } from '../matrix/errors.ts'
 import { resolveRoom } from './directory.ts'
-import { isInOneOf } from './membership.ts'
 import { publicRoom } from './public-rooms.ts'
+import { isInOneOf } from './restricted-join.ts'
 import { parsePdu } from './stored-event.ts'
 
 /** Whoever may come in without being asked may see where. */

@@ -14,6 +14,7 @@ import { powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { appendEvent, appendEvents } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
 import { followEvent } from './follow-upgrade.ts'
+import { vouchedFor } from './restricted-join.ts'
 import { assertState } from './state-content.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
 import { notInRoom } from './visibility.ts'
@@ -205,7 +206,7 @@ async function appendState(
   draft: StateDraft,
 ): Promise<EventRow> {
   await assertState(tx, room, requester.userId, draft)
-  return appendEvent(ctx, tx, room, {
+  const event = await vouchedFor(ctx, tx, room, {
     type: draft.type,
     stateKey: draft.stateKey,
     sender: requester.userId,
@@ -214,6 +215,7 @@ async function appendState(
     originServerTs: draft.originServerTs,
     stickyDurationMs: draft.stickyDurationMs,
   })
+  return appendEvent(ctx, tx, room, event)
 }
 
 /** The event that the draft would only repeat, if its sender may still send it. */

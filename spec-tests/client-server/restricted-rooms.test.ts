@@ -144,6 +144,39 @@ describe('Restricted rooms: who lets in', () => {
     expect(await refusal(bob.join(room))).toMatchObject(forbidden)
   })
 
+  const joined = { membership: 'join' }
+
+  test('a join that is sent as state is vouched for, too', async () => {
+    const bob = await server.user('bob')
+    const { allowed, room } = await twoRooms('11', 'restricted')
+    expect(await refusal(bob.setState(room, 'm.room.member', bob.userId, joined))).toMatchObject(
+      forbidden,
+    )
+    await bob.join(allowed)
+    await bob.setState(room, 'm.room.member', bob.userId, joined)
+    expect(await alice.state(room, 'm.room.member', bob.userId)).toEqual({
+      ...joined,
+      join_authorised_via_users_server: alice.userId,
+    })
+    await bob.say(room, 'I am in')
+  })
+
+  test('a join that is delayed is vouched for when it is sent', async () => {
+    const bob = await server.user('bob')
+    const charlie = await server.user('charlie')
+    const { allowed, room } = await twoRooms('11', 'restricted')
+    for (const user of [bob, charlie]) {
+      await user.join(allowed)
+      await user.join(room)
+      await user.delayState(room, 1_000, 'm.room.member', user.userId, joined)
+      await user.leave(room)
+    }
+    await charlie.leave(allowed)
+    await server.advance(1_000)
+    await bob.say(room, 'I am in again')
+    expect(await refusal(charlie.say(room, 'I am in again'))).toMatchObject(forbidden)
+  })
+
   test('nobody vouches for themselves: not in the body of a join', async () => {
     const bob = await server.user('bob')
     const { room } = await twoRooms('11', 'restricted')
