@@ -29,6 +29,9 @@ const cases = allEndpoints().flatMap(endpoint =>
   endpoint.paths.map(path => ({ name: `${endpoint.method} ${path}`, path, endpoint })),
 )
 
+/** One path of each: an endpoint reads its query and its body the same way at all of them. */
+const byEndpoint = cases.filter(({ endpoint, path }) => endpoint.paths[0] === path)
+
 describe('Every endpoint is asked as it wants to be', () => {
   // Else the attacks below would all be refused for something that they do not mean.
   const refusedAnyway =
@@ -141,25 +144,23 @@ describe('Every parameter of every path', () => {
     '$name',
     async ({ endpoint, path }) => {
       const attacks = GoodRequests.parametersOf(path).flatMap(name =>
-        Object.entries(hostileIds).map(([what, id]) => {
-          const request = { ...good.request(endpoint, path), path: good.path(path, { [name]: id }) }
-          return { what: `${name} is ${what}`, request, name, id }
+        Object.entries(hostileIds).map(([id, segment]): Attack => {
+          const what = `${name} is ${id}`
+          const mustFail =
+            (!areFree.test(name) || areRefusedAnyway.test(what)) &&
+            !mayBeFine.some(fine => fine.test(`${path} ${what}`))
+          const filled = good.path(path, { [name]: segment })
+          const request = { ...good.request(endpoint, path), path: filled }
+          return { what, request, expected: mustFail ? /^4/ : undefined }
         }),
       )
       expect(await attacker.run(attacks)).toEqual([])
-      const mustFail = attacks
-        .filter(({ name, what }) => !areFree.test(name) || areRefusedAnyway.test(what))
-        .filter(({ what }) => !mayBeFine.some(fine => fine.test(`${path} ${what}`)))
-      for (const { what, request } of mustFail) {
-        const answer = await sendRaw(server.baseUrl, { ...request, token: good.token })
-        expect({ what, status: Math.floor(answer.status / 100) }).toEqual({ what, status: 4 })
-      }
     },
   )
 })
 
 describe('Every parameter of every query', () => {
-  test.each(cases.filter(({ endpoint }) => endpoint.queryNames.length > 0))(
+  test.each(byEndpoint.filter(({ endpoint }) => endpoint.queryNames.length > 0))(
     '$name',
     async ({ endpoint, path }) => {
       const withQuery = (query: string) => {
@@ -182,7 +183,7 @@ describe('Every parameter of every query', () => {
 })
 
 describe('Every body', () => {
-  const withBody = cases.filter(({ endpoint }) => endpoint.hasBody)
+  const withBody = byEndpoint.filter(({ endpoint }) => endpoint.hasBody)
 
   test.each(withBody)('$name: what is no JSON object is refused', async ({ endpoint, path }) => {
     const request = good.request(endpoint, path)

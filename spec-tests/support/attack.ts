@@ -8,8 +8,8 @@ export interface Attack {
   /** For the message of a test that fails. */
   what: string
   request: RawRequest
-  /** `400 M_BAD_JSON`: nothing else will do. */
-  expected?: string | undefined
+  /** `400 M_BAD_JSON`: nothing else will do. Or what status and errcode have to look like. */
+  expected?: string | RegExp | undefined
 }
 
 const atOnce = 8
@@ -79,12 +79,14 @@ function complaintOf(
 ): string | [] {
   if (!answer) return `${what}: no answer`
   const complaint = complaintAbout(answer)
-  const unexpected =
-    expected !== undefined && gist(answer) !== expected ? `${answer.text}, not ${expected}` : []
+  const unexpected = isAsExpected(gist(answer), expected) ? [] : `${answer.text}, not ${expected}`
   const wrong = complaint ?? unexpected
   if (typeof wrong !== 'string') return []
   return `${what}: ${request.method} ${request.path.slice(0, 300)}: ${wrong}`
 }
+
+const isAsExpected = (seen: string, expected: Attack['expected']) =>
+  expected instanceof RegExp ? expected.test(seen) : expected === undefined || seen === expected
 
 const complaintsOf = (attacks: readonly Attack[], answers: readonly RawAnswer[]) =>
   attacks.flatMap((attack, i) => complaintOf(attack, answers[i]))
