@@ -78,6 +78,15 @@ test('one that is heard of late does not stand for a later one that was forgotte
   expect(between(9, 10)).toEqual([10])
 })
 
+test('in a room that is kept without any yet, one that is heard of late is there, whatever was forgotten', () => {
+  keep(1, 5, [], true)
+  append(row(7, '!b'))
+  forget('!b')
+  append(row(6))
+  expect(between(0, 7)).toEqual([6])
+  expect(end(1, 7, 10)).toEqual([6])
+})
+
 test('a room of which an event has changed is forgotten, and no other', () => {
   append(row(5), row(6, '!b'))
   forget('!a')
@@ -102,6 +111,22 @@ test('what was read before something was forgotten is not kept', () => {
   expect(between(0, 6)).toBeUndefined()
   keep(1, 6, [row(5)], true, latest.forgettings())
   expect(between(0, 6)).toEqual([5])
+})
+
+test('what was read is not kept if something that came meanwhile is not here any more', () => {
+  append(row(9))
+  append(row(8))
+  keep(1, 7, [row(5)], true)
+  expect(between(0, 9)).toBeUndefined()
+  keep(1, 9, [row(9), row(8), row(5)], true, latest.forgettings())
+  expect(between(0, 9)).toEqual([5, 8, 9])
+})
+
+test('what was read is not kept if more has come meanwhile than is kept of a room', () => {
+  for (let position = 8; position < 88; position++) append(row(position))
+  keep(1, 7, [row(5)], true)
+  expect(between(0, 87)).toBeUndefined()
+  expect(between(47, 87)).toHaveLength(40)
 })
 
 test('of a busy room the latest are kept, and in all no more than a bounded amount', () => {

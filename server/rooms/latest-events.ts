@@ -74,7 +74,10 @@ export class LatestEvents {
     tx.onEnd(() => this.#drop(roomId))
   }
 
-  /** Goes up when something is forgotten: what was read before that is not to be kept. */
+  /**
+   * Goes up when something is forgotten, or was noted and is not here: what was read before that is
+   * not to be kept, for it would lack that.
+   */
   forgettings(): number {
     return this.#forgettings
   }
@@ -136,15 +139,20 @@ export class LatestEvents {
   }
 
   #add(row: EventRow): void {
-    const tail = this.#use(row.room_id) ?? { after: row.position - 1, rows: [] }
-    // Heard of late: it is before what is here, or what came after it may have been forgotten.
-    if (row.position <= tail.after) return
-    if (tail.rows.length === 0 && row.position < this.#droppedUpTo) return
+    const known = this.#use(row.room_id)
+    const tail = known ?? { after: row.position - 1, rows: [] }
+    // Heard of late: it is before what is here, or, of a room that is not here, what came after it
+    // may have been forgotten. A tail that is here holds all that comes, also if it has no rows yet.
+    if (row.position <= tail.after || (!known && row.position < this.#droppedUpTo)) {
+      this.#forgettings += 1
+      return
+    }
     const place = tail.rows.findLastIndex(({ position }) => position < row.position) + 1
     tail.rows.splice(place, 0, row)
     this.#rooms.set(row.room_id, tail)
     this.#take(row)
     if (tail.rows.length < 2 * mostInRoom) return
+    this.#forgettings += 1
     for (const dropped of tail.rows.splice(0, tail.rows.length - mostInRoom)) {
       tail.after = dropped.position
       this.#characters -= sizeOf(dropped)
