@@ -12,7 +12,10 @@ import {
 import type { DelayedEventSecretRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
-/** Every member, in the order of scheduling, whatever became of it. */
+/**
+ * Every member, in the order of scheduling, whatever became of it. Once none is scheduled any more,
+ * the name is anybody's.
+ */
 export async function selectGroup(db: Db, groupId: string): Promise<DelayedEventRow[]> {
   return db.q
     .selectFrom('delayed_events')
@@ -63,6 +66,22 @@ export async function cancelWithoutTimeout(
         ),
       ),
     )
+    .returning(finalisedColumns)
+    .execute()
+}
+
+/** The event has been emptied: what was to repeat it when it expires is not sent. */
+export async function cancelExpiryOf(
+  tx: Tx,
+  eventId: string,
+  now: number,
+): Promise<FinalisedRow[]> {
+  return tx.q
+    .updateTable('delayed_events')
+    .set({ status: 'cancelled', cause: 'group', finalised_ts: now })
+    .where('follows_event_id', '=', eventId)
+    .where('dialect', '=', 'expiring')
+    .where('status', '=', 'scheduled')
     .returning(finalisedColumns)
     .execute()
 }

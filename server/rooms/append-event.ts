@@ -11,7 +11,7 @@
  */
 import { selectGuestsAmong } from '../../db/accounts.ts'
 import { insertEvents } from '../../db/append.ts'
-import { cancelWithoutTimeout } from '../../db/delayed-event-groups.ts'
+import { cancelExpiryOf, cancelWithoutTimeout } from '../../db/delayed-event-groups.ts'
 import { cancelByStateUpdates, type StateUpdate } from '../../db/delayed-events.ts'
 import { redactEvent, selectEvents } from '../../db/events.ts'
 import { selectGuestsIn } from '../../db/memberships.ts'
@@ -33,6 +33,7 @@ import {
   judge,
   keysToKnow,
 } from './judge-event.ts'
+import { lifetimeKey } from './lifetime.ts'
 import { forgetRelation, recordRelations, selectKnownRelations } from './relate-event.ts'
 import { forgetText, textsOf } from './searchable-text.ts'
 import { parsePdu } from './stored-event.ts'
@@ -155,11 +156,19 @@ async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promi
     if (!redacted) continue
     const { original, pdu } = redacted
     await redactEvent(tx, original.event_id, { pdu, redactedBy: row.event_id })
+    if (mayExpire(original)) {
+      const now = ctx.clock.now()
+      ctx.metrics.finalised(tx, await cancelExpiryOf(tx, original.event_id, now))
+    }
     ctx.latestEvents.forget(tx, row.room_id)
     await forgetRelation(tx, original)
     await forgetText(tx, original)
   }
 }
+
+/** What was in it would be sent once more, as the event that says that it has expired. */
+const mayExpire = (original: EventRow): boolean =>
+  parsePdu(original).content[lifetimeKey] === 'running'
 
 /** The rooms that an administrator has blocked: nobody comes in any more. A new one is none. */
 async function blockedAmong(tx: Tx, candidates: readonly Candidate[]): Promise<Set<string>> {

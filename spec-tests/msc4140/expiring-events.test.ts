@@ -164,6 +164,42 @@ describe('a newer state event of the same key', () => {
   })
 })
 
+describe('a redaction of the event', () => {
+  const secret = { [key]: 60, body: 'secret' }
+
+  test.each([
+    ['its sender', () => alice],
+    ['a moderator', () => bob],
+  ])('by %s: what was in it does not come back when it would expire', async (_, by) => {
+    const levels = await alice.state(room, 'm.room.power_levels', '')
+    const users = { ...levels.users, [bob.userId]: 50 }
+    await alice.setState(room, 'm.room.power_levels', '', { ...levels, users })
+    const events = [await message(secret), await state(secret)]
+    for (const { event_id } of events) await by().redact(room, event_id)
+    expect(await alice.scheduled()).toEqual([])
+    for (const { expire_refresh_token: token } of events) {
+      expect(gist(await expiration('end', token))).toBe('410 M_NOT_FOUND')
+    }
+    await server.advance(60_000)
+    expect(await contents()).toEqual([{}, {}])
+    expect(await bob.state(room, 'm.call', 'k')).toEqual({})
+  })
+
+  test('that is delayed itself, before the event expires and after it', async () => {
+    const { event_id } = await message(secret)
+    const other = await message({ ...secret, [key]: 10 })
+    for (const redacts of [event_id, other.event_id]) {
+      await alice.delay(room, 30_000, 'm.room.redaction', { redacts })
+    }
+    await server.advance(60_000)
+    expect(await contents()).toEqual([
+      { [key]: 'expired', body: 'secret', 'm.relates_to': expect.anything() },
+      {},
+      {},
+    ])
+  })
+})
+
 describe('what is refused, and sends nothing', () => {
   test.each([0, -1, 1.5, 9e15, '10', 'soon', true, [], {}])('m.will_expire: %j', async value => {
     for (const path of [
