@@ -77,7 +77,7 @@ export async function schedule(
   request: ScheduleRequest,
 ): Promise<string> {
   assertMaySchedule(ctx, requester, request)
-  const [outcome] = await scheduleTogether(ctx, tx, [{ requester, ...request }])
+  const [outcome] = await scheduleAll(ctx, tx, [{ requester, ...request }], true)
   if (!outcome || outcome instanceof MatrixError) throw outcome
   return outcome.delay_id
 }
@@ -110,10 +110,20 @@ export function assertMaySchedule(
  *
  * @returns for each its `delay_id`, or its refusal as {@link schedule} throws it
  */
-export async function scheduleTogether(
+export function scheduleTogether(
   ctx: Context,
   tx: Tx,
   schedulings: readonly Scheduling[],
+): Promise<({ delay_id: string } | MatrixError)[]> {
+  return scheduleAll(ctx, tx, schedulings, false)
+}
+
+/** @param mayHaveCancelled the transaction has done something else before */
+async function scheduleAll(
+  ctx: Context,
+  tx: Tx,
+  schedulings: readonly Scheduling[],
+  mayHaveCancelled: boolean,
 ): Promise<({ delay_id: string } | MatrixError)[]> {
   const userIds = schedulings.map(({ requester }) => requester.userId)
   const roomIds = schedulings.map(({ roomId }) => roomId)
@@ -135,6 +145,7 @@ export async function scheduleTogether(
     ctx.config.delayed_events.max_scheduled_per_user,
     sound.map(({ requester }) => requester.userId),
     ids => countScheduledOf(tx, ids),
+    mayHaveCancelled,
   )
   const now = ctx.clock.now()
   const accepted: { delayId: string; scheduling: Scheduling }[] = []

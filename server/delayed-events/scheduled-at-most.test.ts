@@ -8,7 +8,7 @@ const bob = '@bob:hs1'
 function openTx() {
   const endings: ((committed: boolean) => void)[] = []
   const tx = { onEnd: ending => endings.push(ending) } as Pick<Tx, 'onEnd'> as Tx
-  return { tx, end: () => endings.forEach(ending => void ending(true)) }
+  return { tx, end: (committed = true) => endings.forEach(ending => void ending(committed)) }
 }
 
 /** A bound beside what is true, and how often that was counted. */
@@ -31,12 +31,19 @@ class World {
   }
 
   begin(tx: Tx, limit: number, ...userIds: string[]): Promise<(userId: string) => boolean> {
-    return this.atMost.within(tx, limit, userIds, async ids => {
-      this.countings.push([...ids])
-      const counts = new Map(ids.flatMap(id => this.#scheduledOf(id)))
-      await this.onCount?.()
-      return counts
-    })
+    return this.atMost.within(tx, limit, userIds, ids => this.#count(ids))
+  }
+
+  /** As {@link begin}, where the transaction has cancelled all of them before. */
+  beginAfterCancelling(tx: Tx, limit: number, userId: string) {
+    return this.atMost.within(tx, limit, [userId], async () => new Map(), true)
+  }
+
+  async #count(ids: readonly string[]): Promise<Map<string, number>> {
+    this.countings.push([...ids])
+    const counts = new Map(ids.flatMap(id => this.#scheduledOf(id)))
+    await this.onCount?.()
+    return counts
   }
 
   store(userId: string): void {
@@ -74,6 +81,15 @@ describe('how many events users have scheduled, at the most', () => {
     expect(world.countings).toHaveLength(2)
     expect(await world.schedule(3, alice)).toEqual([false])
     expect(world.countings).toHaveLength(3)
+  })
+
+  test('what a transaction has cancelled is scheduled again if it is undone', async () => {
+    for (const _ of [1, 2, 3]) await world.schedule(3, alice)
+    const { tx, end } = openTx()
+    const takeOne = await world.beginAfterCancelling(tx, 3, alice)
+    expect(takeOne(alice)).toBe(true)
+    end(false)
+    expect(await world.schedule(3, alice)).toEqual([false])
   })
 
   test('of several at once, as many are taken as there is room for, in their order', async () => {

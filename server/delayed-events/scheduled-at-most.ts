@@ -19,6 +19,8 @@ export class ScheduledAtMost {
    *
    * @param userIds one as often as they schedule
    * @param count counts what users have scheduled now
+   * @param mayHaveCancelled whether the transaction may have made them fewer already. Perhaps that is
+   *   undone, so what is counted there is not remembered
    * @returns takes one; false: it would be beyond the limit
    */
   async within(
@@ -26,21 +28,23 @@ export class ScheduledAtMost {
     limit: number,
     userIds: readonly string[],
     count: (userIds: readonly string[]) => Promise<ReadonlyMap<string, number>>,
+    mayHaveCancelled = false,
   ): Promise<(userId: string) => boolean> {
     const wanted = new Map<string, number>()
     for (const userId of userIds) wanted.set(userId, (wanted.get(userId) ?? 0) + 1)
     const left = new Map<string, number>()
-    const take = (userId: string, bound: number) => {
+    const take = (userId: string, bound: number, isRemembered: boolean) => {
       const times = Math.max(0, Math.min(wanted.get(userId) ?? 0, limit - bound))
       left.set(userId, times)
-      this.#bounds.set(userId, bound + times)
+      if (isRemembered) this.#bounds.set(userId, bound + times)
+      else this.#bounds.delete(userId)
       for (let i = 0; i < times; i++) this.#underWayIn(tx).push(userId)
     }
     const unclear: string[] = []
     for (const [userId, times] of wanted) {
       const bound = this.#bounds.get(userId)
       if (bound === undefined || bound + times > limit) unclear.push(userId)
-      else take(userId, bound)
+      else take(userId, bound, true)
     }
     let counts = unclear.length === 0 ? new Map<string, number>() : await count(unclear)
     const boundOf = (userId: string) =>
@@ -49,7 +53,7 @@ export class ScheduledAtMost {
     const isDoubtful = (userId: string) =>
       this.#underWayBesides(tx, userId) > 0 && boundOf(userId) + (wanted.get(userId) ?? 0) > limit
     if (unclear.some(isDoubtful)) counts = await count(unclear)
-    for (const userId of unclear) take(userId, boundOf(userId))
+    for (const userId of unclear) take(userId, boundOf(userId), !mayHaveCancelled)
     return userId => {
       const times = left.get(userId) ?? 0
       left.set(userId, times - 1)

@@ -47,6 +47,27 @@ describe('delayed_events.max_scheduled_per_user', () => {
     })
   })
 
+  test('what a request that was undone had cancelled is scheduled, and counts', async () => {
+    const call = alice.roomPath(room, 'state', 'm.call', 'k')
+    const query = { future_timeout: hour }
+    for (let i = 0; i < 3; i++) await alice.ok('PUT', call, { query, body: {} })
+    const event = { type: 'm.test', content: {} }
+    const { status } = await alice.request('PUT', alice.roomPath(room, 'send', 'future', 'txn'), {
+      body: {
+        'm.timeout': 3_600,
+        // By now it has taken the place of what is scheduled, and the last is not to be sent at all.
+        'm.send_now': { type: 'm.call', state_key: 'k', content: { now: true } },
+        'm.send_on_timeout': event,
+        'm.send_on_action:x': { ...event, content: { body: 'x'.repeat(70_000) } },
+      },
+    })
+    expect(status).toBe(413)
+    expect(await alice.scheduled()).toHaveLength(3)
+    const path = alice.roomPath(room, 'send', 'm.test', alice.nextTransactionId())
+    const refused = await alice.request('PUT', path, { query: { [unstable]: hour }, body: {} })
+    expect(refused.status).toBe(429)
+  })
+
   test('Retry-After is in whole seconds, rounded up', async () => {
     for (let i = 0; i < 3; i++) await alice.delay(room, 1_001 + i, 'm.test', {})
     const refused = await alice.request('PUT', alice.roomPath(room, 'state', 'm.test', ''), {
