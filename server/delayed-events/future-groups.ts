@@ -50,7 +50,7 @@ export async function scheduleFuture(
   if (!(await lockRoom(tx, roomId))) throw notFound(`${roomId} is not a room that we know`)
   const parent = parentId === undefined ? undefined : await parentOf(tx, requester, parentId)
   const groupId = parent?.group_id ?? future.groupId ?? `hgg_${randomToken(18)}`
-  const members = await selectGroup(tx, groupId)
+  const members = (await selectGroup(tx, groupId)).filter(row => row.status === 'scheduled')
   if (members.some(member => member.user_id !== requester.userId)) {
     throw new MatrixError(400, 'M_FORBIDDEN', 'That group belongs to another user')
   }

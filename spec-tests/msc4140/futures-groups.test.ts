@@ -95,6 +95,23 @@ describe('future_timeout and future_group_id', () => {
     expect(gist(await use(first.refresh_token))).toBe('410 M_NOT_FOUND')
   })
 
+  test.each(['send_token', 'cancel_token'])(
+    'of which none is scheduled any more, after %s, the name is free',
+    async secret => {
+      const mine = { future_group_id: `hangup-${secret}`, future_timeout: 5_000 }
+      const first = await schedule(mine, 1)
+      const other = await alice.createRoom({ preset: 'public_chat' })
+      const elsewhere = () => put(alice.roomPath(other, 'send', 'm.test', 'x'), mine, {})
+      expect(gist(await elsewhere())).toBe('400 M_INVALID_PARAM')
+      expect((await use(first[secret])).status).toBe(200)
+      expect((await elsewhere()).status).toBe(200)
+      for (const { delay_id } of await alice.scheduled()) await alice.manage(delay_id, 'cancel')
+      expect((await put(sendPath(bob), mine, {}, bob)).status).toBe(200)
+      await server.advance(5_000)
+      await news()
+    },
+  )
+
   test('two members at the same moment: one is sent', async () => {
     const mine = { future_group_id: 'race', future_timeout: 1_000 }
     const members = [await schedule(mine, 1), await schedule(mine, 2), await schedule(mine, 3)]
