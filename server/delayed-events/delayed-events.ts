@@ -91,7 +91,7 @@ export async function restartTogether(
     const sendAt = sendAts.get(delay_id)
     if (sendAt === undefined) return false
     ctx.metrics.restarted(dialect)
-    ctx.scheduler.noteDeadline(sendAt)
+    ctx.scheduler.noteRestart(delay_id, sendAt)
     return true
   })
 }
@@ -121,7 +121,7 @@ async function act(
       if (sendAt === undefined) return undefined
       tx.afterCommit(() => {
         ctx.metrics.restarted(delayedEvent.dialect)
-        ctx.scheduler.noteDeadline(sendAt)
+        ctx.scheduler.noteRestart(delayedEvent.delay_id, sendAt)
       })
       return 'done'
     }

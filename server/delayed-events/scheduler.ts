@@ -46,6 +46,12 @@ export class Scheduler {
     if (sendAt < this.#timerAt) this.#arm(sendAt)
   }
 
+  /** As {@link noteDeadline}, of one whose deadline was another: if that one broke, it is forgotten. */
+  noteRestart(delayId: string, sendAt: number): void {
+    this.#backOff.delete(delayId)
+    this.noteDeadline(sendAt)
+  }
+
   /** Wait until everything that is due at this moment has been decided. */
   async idle(): Promise<void> {
     while (this.#running) await this.#running

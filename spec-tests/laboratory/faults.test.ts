@@ -231,6 +231,19 @@ describe('serialisation_failure: all is done, and undone at the COMMIT', () => {
     ])
   })
 
+  test('what broke when it was due and is restarted is sent at its new time', async () => {
+    const delayId = await alice.delay(room, 8_000, 'm.room.message', { body: 'restarted' })
+    await set({ kind: 'serialisation_failure', delay_id: delayId, endpoint: 'fire', count: 7 })
+    // 1 + 2 + 4 + 8 + 16 + 32 s after it was due it breaks once more, and is then left for a minute.
+    await server.advance(8_000 + 63_000)
+    expect((await alice.manage(delayId, 'restart')).status).toBe(200)
+    await server.advance(7_999)
+    expect(await alice.scheduled()).toHaveLength(1)
+    await server.advance(1)
+    expect(await alice.scheduled()).toEqual([])
+    expect((await heard())[0]).toBe('restarted')
+  })
+
   test.each(['cancel', 'restart', 'send'])(
     '%s without a token, by the user whose delayed event it is, whatever the dialect',
     async action => {
