@@ -12,15 +12,15 @@ export type Dialect = keyof Config['delayed_events']['dialects']
 export const isDelaying = ({ delayed_events }: Config) =>
   delayed_events.max_delay_ms > 0 && delayed_events.max_scheduled_per_user > 0
 
-/** Is any of these drafts of before 2024-07-24 spoken? They know no "switched off" but 404. */
-export const speaksLegacy =
+/** Is any of these spoken? Drafts of before 2024-07-24 know no other "switched off" than 404. */
+export const speaks =
   (...dialects: Dialect[]) =>
   (config: Config) =>
     isDelaying(config) && dialects.some(dialect => config.delayed_events.dialects[dialect])
 
 /** @throws 404 M_UNRECOGNIZED none of these is spoken; sent at once it would be, if we went on */
 export function assertLegacy(ctx: Context, ...dialects: Dialect[]): void {
-  if (!speaksLegacy(...dialects)(ctx.config)) throw unrecognized()
+  if (!speaks(...dialects)(ctx.config)) throw unrecognized()
 }
 
 /** @throws 400 M_INVALID_PARAM not a whole number of seconds above 0 */

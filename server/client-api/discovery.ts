@@ -5,7 +5,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { version } from '../lib/version.ts'
 import { notFound } from '../matrix/errors.ts'
 import { roomVersions } from '../matrix/room-versions.ts'
-import { isDelaying } from './delayed-events-dialects.ts'
+import { type Dialect, isDelaying, speaks } from './delayed-events-dialects.ts'
 
 const server = { name: 'Hourglass', version }
 
@@ -69,9 +69,8 @@ const getVersions = endpoint({
       'org.matrix.e2e_cross_signing': true,
       'org.matrix.msc3814': true,
       // What it makes clients do is to send a delay in the query, under its unstable name.
-      'org.matrix.msc4140':
-        isDelaying(ctx.config) && ctx.config.delayed_events.dialects.unstable_delay,
-      'org.matrix.msc4140.stable': isDelaying(ctx.config),
+      'org.matrix.msc4140': speaks('unstable_delay')(ctx.config),
+      'org.matrix.msc4140.stable': speaks('delayed_event')(ctx.config),
       'org.matrix.msc3266': true,
       'org.matrix.msc4143': true,
       'org.matrix.msc4155': true,
@@ -100,9 +99,10 @@ const getCapabilities = endpoint({
     const { max_delay_ms, max_scheduled_per_user } = ctx.config.delayed_events
     // MSC4140: always there, because its clients read absence as "not supported"; 0 says so too,
     // and one 0 is enough to switch them off.
-    const delayedEvents = isDelaying(ctx.config)
-      ? { max_delay_ms, max_scheduled: max_scheduled_per_user }
-      : { max_delay_ms: 0, max_scheduled: 0 }
+    const limitsOf = (...dialects: Dialect[]) =>
+      speaks(...dialects)(ctx.config)
+        ? { max_delay_ms, max_scheduled: max_scheduled_per_user }
+        : { max_delay_ms: 0, max_scheduled: 0 }
     return {
       capabilities: {
         'm.room_versions': {
@@ -121,8 +121,12 @@ const getCapabilities = endpoint({
         'uk.tcpip.msc4133.profile_fields': { enabled: true },
         'm.3pid_changes': { enabled: false },
         'm.get_login_token': { enabled: true },
-        'm.delayed_events': delayedEvents,
-        'org.matrix.msc4140.delayed_events': delayedEvents,
+        'm.delayed_events': limitsOf('delayed_event'),
+        'org.matrix.msc4140.delayed_events': limitsOf(
+          'delayed_event',
+          'stable_delay',
+          'unstable_delay',
+        ),
       },
     }
   },

@@ -15,7 +15,7 @@ import {
   assertLegacy,
   inLegacyWords,
   msOf,
-  speaksLegacy,
+  speaks,
 } from './delayed-events-dialects.ts'
 import { spec } from './delayed-events-wire.ts'
 import type { Later } from './later.ts'
@@ -44,7 +44,7 @@ function managingEndpoint(method: 'refresh' | 'end') {
     path: `/_matrix/client/v3/expiration/${method}`,
     spec,
     auth: 'none',
-    servedIf: speaksLegacy('expiring_events'),
+    servedIf: speaks('expiring_events'),
     body: z.looseObject({ expire_refresh_token: shortText.min(1) }),
     async handle({ ctx, requester, address, body }) {
       const action = method === 'refresh' ? 'restart' : 'send'

@@ -13,7 +13,7 @@ import { secretOf } from '../delayed-events/secrets.ts'
 import { endpoint } from '../http/endpoint.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { signedPdu, versionOf } from '../rooms/stored-event.ts'
-import { speaksLegacy } from './delayed-events-dialects.ts'
+import { speaks } from './delayed-events-dialects.ts'
 import { spec, unstablePrefix } from './delayed-events-wire.ts'
 
 const contentOf = (row: DelayedEventRow) => JSON.parse(row.content) as JsonObject
@@ -112,7 +112,7 @@ export const futuresListEndpoints = [
     path: ['/_matrix/client/v1/futures', `${unstablePrefix}/futures`],
     spec,
     auth: 'user',
-    servedIf: speaksLegacy('future_ids'),
+    servedIf: speaks('future_ids'),
     handle: async ({ ctx, requester }) => ({
       futures: (await selectScheduled(ctx.db, requester.userId)).map(itemOf),
     }),
@@ -127,7 +127,7 @@ export const futuresListEndpoints = [
     ],
     spec,
     auth: 'user',
-    servedIf: speaksLegacy('futures', 'future_tokens', 'future_ids'),
+    servedIf: speaks('futures', 'future_tokens', 'future_ids'),
     handle: ({ ctx, requester }) => itemsOfRequests(ctx, requester.userId),
   }),
 ]

@@ -17,7 +17,7 @@ import { unknownDelayedEvent } from '../delayed-events/limits.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { optional, shortText } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { speaksLegacy } from './delayed-events-dialects.ts'
+import { speaks } from './delayed-events-dialects.ts'
 import { actions, spec, unstablePrefix } from './delayed-events-wire.ts'
 
 /** These drafts say `refresh`, and the later ones `restart`. */
@@ -32,7 +32,7 @@ const withToken = {
   method: 'POST',
   spec,
   auth: 'user',
-  servedIf: speaksLegacy('future_ids'),
+  servedIf: speaks('future_ids'),
 } as const
 
 /** One token for all, in the body; the path says what to do. */
@@ -41,7 +41,7 @@ const byFutureToken = methods.flatMap(method => [
     ...withoutToken,
     method,
     path: '/_matrix/client/v3/futures/refresh',
-    servedIf: speaksLegacy('futures'),
+    servedIf: speaks('futures'),
     body: tokenBody(),
     async handle({ ctx, requester, address, body }) {
       const wanted = { power: 'future', action: 'restart' } as const
@@ -53,7 +53,7 @@ const byFutureToken = methods.flatMap(method => [
     ...withoutToken,
     method,
     path: '/_matrix/client/v3/futures/action/:actionName',
-    servedIf: speaksLegacy('futures'),
+    servedIf: speaks('futures'),
     params: z.object({ actionName: shortText }),
     body: tokenBody(),
     async handle({ ctx, requester, address, params, body }) {
@@ -74,7 +74,7 @@ const byActionToken = methods.map(method =>
       '/_matrix/client/v1/future/:token',
       `${unstablePrefix}/future/:token`,
     ],
-    servedIf: speaksLegacy('future_tokens'),
+    servedIf: speaks('future_tokens'),
     params: z.object({ token: shortText }),
     body: z.looseObject({ action: optional(actionName) }),
     bodyOptional: true,

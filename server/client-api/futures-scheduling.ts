@@ -8,7 +8,7 @@ import { endpoint } from '../http/endpoint.ts'
 import { jsonObject, roomId, shortText, text } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { missingParam, unrecognized } from '../matrix/errors.ts'
-import { completeWithSecrets, speaksLegacy } from './delayed-events-dialects.ts'
+import { completeWithSecrets, speaks } from './delayed-events-dialects.ts'
 import { spec, unstablePrefix } from './delayed-events-wire.ts'
 import { futureOf, futureQuery, futureQueryWithTimeout } from './future-query.ts'
 import { futuresOfContents } from './futures.ts'
@@ -61,8 +61,8 @@ const stateOf = (
   ...sendOptionsOf(requester, query),
 })
 
-const futures = speaksLegacy('futures')
-const future = speaksLegacy('future_tokens', 'future_ids')
+const futures = speaks('futures')
+const future = speaks('future_tokens', 'future_ids')
 
 export const futuresSchedulingEndpoints = [
   endpoint({

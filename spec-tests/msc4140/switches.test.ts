@@ -94,6 +94,25 @@ describe('with every dialect switched off', () => {
   test('clients are not told that they may send a delay', async () => {
     const { unstable_features } = await alice.ok('GET', '/_matrix/client/versions')
     expect(unstable_features[`${unstable.slice(0, -1)}`]).toBe(false)
+    expect(unstable_features['org.matrix.msc4140.stable']).toBe(false)
+    const { capabilities } = await alice.ok('GET', '/_matrix/client/v3/capabilities')
+    const none = { max_delay_ms: 0, max_scheduled: 0 }
+    expect(capabilities['m.delayed_events']).toEqual(none)
+    expect(capabilities['org.matrix.msc4140.delayed_events']).toEqual(none)
+  })
+
+  test('without the newest dialect alone, only clients of that one are told so', async () => {
+    const one = await startServer({
+      config: { delayed_events: { dialects: { delayed_event: false } } },
+    })
+    const by = await one.user('alice')
+    const { unstable_features } = await by.ok('GET', '/_matrix/client/versions')
+    expect(unstable_features['org.matrix.msc4140']).toBe(true)
+    expect(unstable_features['org.matrix.msc4140.stable']).toBe(false)
+    const { capabilities } = await by.ok('GET', '/_matrix/client/v3/capabilities')
+    expect(capabilities['m.delayed_events'].max_delay_ms).toBe(0)
+    expect(capabilities['org.matrix.msc4140.delayed_events'].max_delay_ms).toBe(86_400_000)
+    await one.stop()
   })
 })
 
