@@ -13,6 +13,7 @@ import { type Listening, listen } from './http/listen.ts'
 import { loadCertificate } from './http/tls.ts'
 import { labPath } from './lab/door.ts'
 import { labEndpoints } from './lab/index.ts'
+import { Turns } from './lab/turns.ts'
 import { systemClock } from './lib/clock.ts'
 
 /** So long a request that is running may keep a swap waiting; then it is cut off. */
@@ -30,6 +31,8 @@ export class Serving {
   readonly #config: Config
   readonly #given: Given
   readonly #listening: Listening[] = []
+  /** Those of the laboratory, if there is one: it swaps in a turn that it has already. */
+  readonly #turns: Turns
   #running: Running
   /** Those who called while no context was there. */
   #held: Parameters<RequestListener>[] | undefined
@@ -63,6 +66,7 @@ export class Serving {
   private constructor(config: Config, given: Given, running: Running) {
     this.#config = config
     this.#given = given
+    this.#turns = given.lab?.turns ?? new Turns()
     this.#running = running
   }
 
@@ -75,17 +79,22 @@ export class Serving {
     return this.#listening.map(one => one.url)
   }
 
-  /** Whoever waits is let go, and answered; then everything is closed. */
-  async stop(): Promise<void> {
-    this.#given.lab?.faults.held.release()
-    const closed = Promise.all(this.#listening.map(one => one.close()))
-    this.context.notifier.stop()
-    await closed
-    await this.#given.lab?.end()
-    await this.#end()
+  /**
+   * Whoever waits is let go, and answered; then everything is closed. A change that is under way is
+   * waited for, and none comes after it.
+   */
+  stop(): Promise<void> {
+    return this.#turns.takeLast(async () => {
+      this.#given.lab?.faults.held.release()
+      const closed = Promise.all(this.#listening.map(one => one.close()))
+      this.context.notifier.stop()
+      await closed
+      await this.#given.lab?.end()
+      await this.#end()
+    })
   }
 
-  /** Stop the context, change its data, and build it anew. */
+  /** Stop the context, change its data, and build it anew. In a turn of the laboratory. */
   async swap(change: (db: Database) => Promise<void>): Promise<void> {
     await this.#meanwhile(async () => {
       const { db } = this.#running
@@ -97,12 +106,10 @@ export class Serving {
   }
 
   /** Stop as `stop` does, but for the addresses, and start again. */
-  async restart(meanwhile: () => Promise<void> = async () => undefined): Promise<void> {
-    await this.#meanwhile(async () => {
+  restart(meanwhile: () => Promise<void>): Promise<void> {
+    return this.#begin(meanwhile, async () => {
       await this.#letGo()
       await this.#end()
-      await meanwhile()
-      this.#running = await run(this.#config, this.#given, await open(this.#config, this.#given))
     })
   }
 
@@ -110,8 +117,8 @@ export class Serving {
    * End as a process that is killed, and start again: nobody is answered, every connection is cut,
    * what is not committed is undone.
    */
-  async crash(meanwhile: () => Promise<void> = async () => undefined): Promise<void> {
-    await this.#meanwhile(async () => {
+  crash(meanwhile: () => Promise<void>): Promise<void> {
+    return this.#begin(meanwhile, async () => {
       const { context, db } = this.#running
       // The dead do not complain.
       const { level } = context.log
@@ -121,9 +128,18 @@ export class Serving {
       this.#given.lab?.faults.held.release()
       await this.#end().catch(() => undefined)
       context.log.level = level
-      await meanwhile()
-      this.#running = await run(this.#config, this.#given, await open(this.#config, this.#given))
     })
+  }
+
+  /** End, and begin again in a process's place. */
+  #begin(meanwhile: () => Promise<void>, end: () => Promise<void>): Promise<void> {
+    return this.#turns.take(() =>
+      this.#meanwhile(async () => {
+        await end()
+        await meanwhile()
+        this.#running = await run(this.#config, this.#given, await open(this.#config, this.#given))
+      }),
+    )
   }
 
   async #end(): Promise<void> {
@@ -159,6 +175,7 @@ export class Serving {
     })
     const timer = systemClock.timer(systemClock.now() + patienceMs, () => {
       for (const response of this.#answering) response.destroy()
+      this.#answered?.()
     })
     await answered
     timer.cancel()
@@ -169,6 +186,8 @@ export class Serving {
       this.#held.push([request, response])
       return
     }
+    // Who was held may have hung up: nobody would hear that this one has closed.
+    if (response.destroyed) return
     if (!request.url?.startsWith(labPath)) {
       this.#answering.add(response)
       response.once('close', () => {

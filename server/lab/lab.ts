@@ -6,11 +6,12 @@ import type { Context } from '../context.ts'
 import type { LabClock } from '../lib/lab-clock.ts'
 import { Faults } from './faults.ts'
 import type { Snapshot } from './snapshots.ts'
+import { Turns } from './turns.ts'
 
 /** The server that the laboratory holds; its context may be another one each time it is asked. */
 export interface Held {
   readonly context: Context
-  /** Stop the context, change its data, and build it anew. */
+  /** Stop the context, change its data, and build it anew. In a turn of the laboratory. */
   swap(change: (db: Database) => Promise<void>): Promise<void>
 }
 
@@ -27,9 +28,9 @@ export class Lab {
   readonly snapshots = new Map<string, Snapshot>()
   /** Whom time waits for, too, before it moves on. */
   readonly company = new Set<Company>()
+  readonly turns = new Turns()
   #held: Held | undefined
   #transactions = 0
-  #last: Promise<unknown> = Promise.resolve()
 
   constructor(clock: LabClock) {
     this.clock = clock
@@ -73,8 +74,6 @@ export class Lab {
 
   /** Run when all that was asked for before is done. */
   inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const result = this.#last.then(run)
-    this.#last = result.catch(() => undefined)
-    return result
+    return this.turns.take(run)
   }
 }

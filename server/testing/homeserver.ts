@@ -15,11 +15,11 @@ import type { Fired } from '../lab/fired.ts'
 import { type Company, Lab } from '../lab/lab.ts'
 import { untilQuiet } from '../lab/quiet.ts'
 import {
-  dropSnapshot,
   resetServer,
   restoreSnapshot,
   type Snapshot,
   takeSnapshot,
+  useSnapshot,
 } from '../lab/snapshots.ts'
 import { advance } from '../lab/time.ts'
 import { makeUsers } from '../lab/users.ts'
@@ -174,23 +174,22 @@ export class Homeserver implements AsyncDisposable {
 
   /** Another server, in the same state and with the same time, that lives on by itself. */
   async fork(from?: Snapshot): Promise<Homeserver> {
-    const snapshot = from ?? (await this.snapshot())
-    try {
+    const put = (snapshot: Snapshot) => {
       const options = { ...this.#options, startAt: snapshot.now }
-      return await Homeserver.filled(options, async (db, dataDir) => {
+      return Homeserver.filled(options, async (db, dataDir) => {
         await copyInto(db, snapshot.id)
         const media = join(this.#storage.dataDir, 'media')
         if (existsSync(media)) await cp(media, join(dataDir, 'media'), { recursive: true })
       })
-    } finally {
-      if (!from) await dropSnapshot(this.#lab, snapshot.id)
     }
+    return useSnapshot(this.#lab, from?.id, put)
   }
 
   /** Stop in good order, and start again on the same data, `down` later by the server's clock. */
   async restart(down: Duration = 0): Promise<void> {
+    const ms = toMs(down)
     await this.#stopSecondScheduler()
-    await this.#serving.restart(() => this.#passTime(toMs(down)))
+    await this.#serving.restart(() => this.#passTime(ms))
   }
 
   /**
@@ -198,8 +197,9 @@ export class Homeserver implements AsyncDisposable {
    * connection is cut, and what is not committed is undone.
    */
   async crash(down: Duration = 0): Promise<void> {
+    const ms = toMs(down)
     await this.#stopSecondScheduler()
-    await this.#serving.crash(() => this.#passTime(toMs(down)))
+    await this.#serving.crash(() => this.#passTime(ms))
   }
 
   /**
@@ -288,8 +288,9 @@ export class Homeserver implements AsyncDisposable {
   }
 
   async #stopSecondScheduler(): Promise<void> {
-    await this.#secondScheduler?.stop()
+    const scheduler = this.#secondScheduler
     this.#secondScheduler = undefined
+    await scheduler?.stop()
   }
 
   async #stop(): Promise<void> {

@@ -1,9 +1,13 @@
 /** A server inside a test: `hourglass/testing`, as somebody else's test uses it. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import type { ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { Client } from '../support/client.ts'
 import type { Homeserver, TestUser } from '../support/server.ts'
 
 const databaseUrl = process.env.HOURGLASS_TEST_DATABASE_URL
+const whoAmI = '/_matrix/client/v3/account/whoami'
 const start = (config: Record<string, unknown> = {}) =>
   hourglass.startHomeserver({ databaseUrl, config })
 
@@ -46,6 +50,18 @@ const delay = (client: Client, body: string, delayMs: number) =>
 const say = (client: Client, body: string) =>
   client.send(room, 'm.room.message', { msgtype: 'm.text', body })
 
+/** The next request that a server of this process gets; only its head has come by then. */
+function nextRequest(): Promise<ServerResponse> {
+  const channel = 'http.server.request.start'
+  return new Promise(resolve => {
+    const take = (message: unknown) => {
+      unsubscribe(channel, take)
+      resolve((message as { response: ServerResponse }).response)
+    }
+    subscribe(channel, take)
+  })
+}
+
 /** The messages of the room, oldest first. */
 async function told(client: Client): Promise<unknown[]> {
   const { chunk } = await client.messages(room, { dir: 'f', limit: 100 })
@@ -56,7 +72,7 @@ describe('user', () => {
   test('is logged in at a base URL that answers', async () => {
     const user = await hs.user('bob')
     expect(user).toMatchObject({ userId: '@bob:hs1', baseUrl: hs.baseUrl })
-    expect(await as(user).ok('GET', '/_matrix/client/v3/account/whoami')).toMatchObject({
+    expect(await as(user).ok('GET', whoAmI)).toMatchObject({
       user_id: '@bob:hs1',
       device_id: user.deviceId,
     })
@@ -105,8 +121,7 @@ describe('snapshot and restore', () => {
     expect([hs.now(), await hs.rowCounts()]).toEqual(before)
     expect(hs.baseUrl).toBe(baseUrl)
     expect(await told(alice)).toEqual(['before'])
-    const whoAmI = await bob.request('GET', '/_matrix/client/v3/account/whoami')
-    expect(whoAmI.status).toBe(401)
+    expect((await bob.request('GET', whoAmI)).status).toBe(401)
     expect(await hs.advance('8s')).toMatchObject([{ delay_id: delayId, outcome: 'sent' }])
     expect(await told(alice)).toEqual(['before', 'later'])
   })
@@ -196,8 +211,7 @@ test('reset empties the server; its addresses and the time stay', async () => {
   const now = hs.now()
   await hs.reset()
   expect([hs.baseUrl, hs.now()]).toEqual([baseUrl, now])
-  const whoAmI = await alice.request('GET', '/_matrix/client/v3/account/whoami')
-  expect(whoAmI.status).toBe(401)
+  expect((await alice.request('GET', whoAmI)).status).toBe(401)
   const counts = Object.entries(await hs.rowCounts()).filter(([, rows]) => rows > 0)
   expect(counts.map(([table]) => table)).toEqual(['migrations', 'server'])
   alice = as(await hs.user('alice'))
@@ -233,6 +247,83 @@ describe('restart and crash', () => {
     await hs.crash()
     await cut
     expect(await told(alice)).toEqual([])
+  })
+
+  test('who hangs up while it is down is nobody whom it waits for', async () => {
+    const other = await start()
+    others.push(other)
+    const user = as(await other.user('alice'))
+    let goOn: () => void = () => undefined
+    const untilTold = new Promise<void>(resolve => {
+      goOn = resolve
+    })
+    let isDown = false
+    const idle = () => {
+      isDown = true
+      return untilTold
+    }
+    other.accompany({ isIdle: () => true, idle })
+    const restarting = other.restart()
+    while (!isDown) await new Promise(setImmediate)
+    const came = nextRequest()
+    const hangUp = new AbortController()
+    const asking = user.request('GET', whoAmI, { signal: hangUp.signal })
+    const response = await came
+    hangUp.abort()
+    await expect(asking).rejects.toThrow('aborted')
+    if (!response.closed) await once(response, 'close')
+    goOn()
+    await restarting
+    await other.restart()
+    expect((await user.request('GET', whoAmI)).status).toBe(200)
+  })
+
+  test.each(['restart', 'crash'] as const)(
+    '%s for a time that is none is refused, and nothing ends',
+    async end => {
+      await expect(hs[end]('5 s' as '5s')).rejects.toThrow('is no span of time')
+      expect((await alice.request('GET', whoAmI)).status).toBe(200)
+    },
+  )
+
+  test.each<[string, (() => Promise<unknown>)[]]>([
+    ['restart and restart', [() => hs.restart(), () => hs.restart()]],
+    ['two crashes and a restart', [() => hs.crash(), () => hs.crash(), () => hs.restart()]],
+    ['restart and restore', [() => hs.restart(), async () => hs.restore(save)]],
+    ['advance and restart', [() => hs.advance('10s'), () => hs.restart('5s')]],
+    ['crash and advance', [() => hs.crash('5s'), () => hs.advance('10s')]],
+    ['fork and crash', [() => forked(), () => hs.crash()]],
+    ['fork and reset', [() => forked(save), () => hs.reset(), () => hs.restore(save)]],
+  ])('%s at once: one comes after the other', async (_, operations) => {
+    save = await hs.snapshot()
+    await Promise.all(operations.map(operation => operation()))
+    expect((await alice.request('GET', whoAmI)).status).toBe(200)
+  })
+  let save: Awaited<ReturnType<Homeserver['snapshot']>>
+  async function forked(from?: typeof save): Promise<void> {
+    const branch = await hs.fork(from)
+    others.push(branch)
+    expect((await on(branch, alice).request('GET', whoAmI)).status).toBe(200)
+  }
+
+  test.each<[string, (server: Homeserver) => Promise<unknown>]>([
+    ['restart', server => server.restart()],
+    ['crash', server => server.crash()],
+    ['advance', server => server.advance('1h')],
+    ['reset', server => server.reset()],
+    ['fork', async server => void others.push(await server.fork())],
+  ])('stop waits for a %s that is under way, and nothing comes after it', async (_, change) => {
+    const other = await start()
+    await other.user('alice')
+    await Promise.all([change(other), other.stop()])
+    await expect(change(other)).rejects.toThrow('has stopped')
+  })
+
+  test('also by the time of the machine one restart comes after the other', async () => {
+    const other = await hourglass.startHomeserver({ databaseUrl, realTime: true })
+    others.push(other)
+    await Promise.all([other.restart(), other.crash(), other.restart()])
+    expect((await fetch(`${other.baseUrl}/_matrix/client/versions`)).status).toBe(200)
   })
 
   test('a crash in the middle of requests leaves each done or undone, and nobody unanswered', async () => {
