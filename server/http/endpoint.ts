@@ -41,7 +41,7 @@ export interface Call<A extends Auth, P, Q, B> {
   params: P
   query: Q
   body: B
-  /** Ends when the client hangs up, or has been answered. */
+  /** Ends when the client hangs up, or when the handler has returned. */
   signal: AbortSignal
   /** Also a stream, for the rare body that is not JSON: it is read by nobody else then. */
   request: Request
@@ -90,17 +90,24 @@ export class FileAnswer {
 
 export type Answer = JsonValue | JsonAnswer | TextAnswer | FileAnswer
 
+/** What a request asks for. */
+export interface Act {
+  /** Do it, once. */
+  answer(): Promise<Answer>
+  /** Ends when the client hangs up, or when it is done. */
+  readonly signal: AbortSignal
+}
+
 /**
  * Stands between a request and its answer, where the laboratory puts its faults.
  *
- * @param answer does what was asked
  * @returns what to answer; undefined: somebody has answered, or nobody will
  */
 export type Around = (
   endpoint: Endpoint,
   request: Request,
   response: Response,
-  answer: () => Promise<Answer>,
+  act: Act,
 ) => Promise<Answer | undefined>
 
 interface Declaration<
@@ -220,17 +227,25 @@ export function endpoint<
     bodyNames: namesIn(body),
     run: (ctx, around) => async (request, response) => {
       const ending = new Ending(response)
-      const act = () => answer(ctx, request, response, ending)
-      try {
-        const result = around ? await around(self, request, response, act) : await act()
-        if (result === undefined) return
-        if (result instanceof TextAnswer) sendBytes(response, 200, 'text/plain', result.text)
-        else if (result instanceof FileAnswer) await sendFile(response, result)
-        else if (result instanceof JsonAnswer) sendJson(response, result.status, result.body)
-        else sendJson(response, 200, result)
-      } finally {
-        ending.end()
+      const act = {
+        async answer() {
+          try {
+            return await answer(ctx, request, response, ending)
+          } finally {
+            // Not when it has been answered: what holds the answer back is no work of the request.
+            ending.end()
+          }
+        },
+        get signal() {
+          return ending.signal
+        },
       }
+      const result = await (around ? around(self, request, response, act) : act.answer())
+      if (result === undefined) return
+      if (result instanceof TextAnswer) sendBytes(response, 200, 'text/plain', result.text)
+      else if (result instanceof FileAnswer) await sendFile(response, result)
+      else if (result instanceof JsonAnswer) sendJson(response, result.status, result.body)
+      else sendJson(response, 200, result)
     },
   }
   return self

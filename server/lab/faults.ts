@@ -12,7 +12,7 @@ import { failToSerialise, selectWrittenBy } from '../../db/faults.ts'
 import type { Tx } from '../../db/transaction.ts'
 import { endpoints } from '../client-api/index.ts'
 import type { Context } from '../context.ts'
-import type { Answer, Around, Endpoint, Request, Response } from '../http/endpoint.ts'
+import type { Act, Answer, Around, Endpoint, Request, Response } from '../http/endpoint.ts'
 import type { Clock } from '../lib/clock.ts'
 import { randomLetters } from '../lib/random.ts'
 import { invalidParam } from '../matrix/errors.ts'
@@ -86,7 +86,8 @@ const beforeAll: readonly Kind[] = ['connection_reset', 'rate_limited', 'error',
 const afterAll: readonly Kind[] = ['answer_delayed', 'answer_lost']
 
 export class Faults {
-  readonly held: Held
+  /** Of the server that is running: one that was stopped holds nobody any more. */
+  held: Held
   readonly #clock: Clock
   readonly #faults: Fault[] = []
   readonly #strikes: Strike[] = []
@@ -136,31 +137,39 @@ export class Faults {
 
   /** What stands between the requests of a server and their answers. */
   around(ctx: Context): Around {
-    return (endpoint, request, response, answer) => {
+    const held = new Held(this.#clock)
+    this.held = held
+    return (endpoint, request, response, act) => {
       const isUntouched = endpoint.auth === 'lab' || !this.#faults.some(isArmed)
-      return isUntouched ? answer() : this.#walk(ctx, endpoint, request, response, answer)
+      return isUntouched
+        ? act.answer()
+        : this.#walk({ ctx, held }, endpoint, request, response, act)
     }
   }
 
   async #walk(
-    ctx: Context,
+    { ctx, held }: { ctx: Context; held: Held },
     endpoint: Endpoint,
     request: Request,
     response: Response,
-    answer: () => Promise<Answer>,
+    act: Act,
   ): Promise<Answer | undefined> {
     const facts = await factsOf(ctx, endpoint, request, response)
     const before = this.#claim(beforeAll, facts)?.options
-    const isSoonAnswered = !facts.endpoint.endsWith('/sync')
     if (before?.kind === 'request_delayed') {
-      await this.held.wait(before.delayMs, response, isSoonAnswered)
-    } else if (before) answerInstead(response, before)
-    if (response.destroyed || response.headersSent) return undefined
+      await held.wait(before.delayMs, response)
+      if (response.destroyed) return undefined
+      // Whoever moved the clock so far waits until it is done, or waits for the clock again.
+      ctx.notifier.begin(act.signal)
+    } else if (before) {
+      answerInstead(response, before)
+      return undefined
+    }
 
     const walk: Walk = { facts, isOver: false }
     let outcome: { answer: Answer } | { refusal: unknown }
     try {
-      outcome = { answer: await this.#walks.run(walk, answer) }
+      outcome = { answer: await this.#walks.run(walk, act.answer) }
     } catch (refusal) {
       outcome = { refusal }
     }
@@ -171,9 +180,7 @@ export class Faults {
       response.destroy()
       return undefined
     }
-    if (late?.kind === 'answer_delayed') {
-      await this.held.wait(late.delayMs, response, isSoonAnswered)
-    }
+    if (late?.kind === 'answer_delayed') await held.wait(late.delayMs, response)
     if ('refusal' in outcome) throw outcome.refusal
     return response.destroyed ? undefined : outcome.answer
   }

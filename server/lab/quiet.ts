@@ -17,7 +17,6 @@ export async function untilQuiet(ctx: Context): Promise<void> {
     await ctx.sweeper.idle()
     await ctx.roomDeletions.idle()
     await ctx.positions.idle()
-    await ctx.lab?.faults.held.idle()
     for (const one of ctx.lab?.company ?? []) await one.idle()
     const isInTime = await inTime(Promise.all([ctx.pushDelivery.idle(), ctx.notifier.idle()]))
     // What any of this has woken begins in this turn of the loop, and shows in the next.
@@ -29,8 +28,7 @@ export async function untilQuiet(ctx: Context): Promise<void> {
 function isQuiet(ctx: Context): boolean {
   const { scheduler, sweeper, roomDeletions, positions, pushDelivery, notifier, lab } = ctx
   const own = [scheduler, sweeper, roomDeletions, positions, pushDelivery, notifier]
-  const all = [...own, lab?.faults.held, ...(lab?.company ?? [])]
-  return all.every(one => one?.isIdle() ?? true)
+  return [...own, ...(lab?.company ?? [])].every(one => one.isIdle())
 }
 
 /** @returns whether it was */
