@@ -85,7 +85,7 @@ export class Serving {
    */
   stop(): Promise<void> {
     return this.#turns.takeLast(async () => {
-      this.#given.lab?.faults.held.release()
+      this.#given.lab?.faults.held.close()
       const closed = Promise.all(this.#listening.map(one => one.close()))
       this.context.notifier.stop()
       await closed
@@ -125,7 +125,7 @@ export class Serving {
       context.log.level = 'silent'
       for (const one of this.#listening) one.cut()
       await db.cut()
-      this.#given.lab?.faults.held.release()
+      this.#given.lab?.faults.held.close()
       await this.#end().catch(() => undefined)
       context.log.level = level
     })
@@ -167,7 +167,7 @@ export class Serving {
 
   /** Until everybody has been answered who is being answered; not for ever. */
   async #letGo(): Promise<void> {
-    this.#given.lab?.faults.held.release()
+    this.#given.lab?.faults.held.close()
     this.context.notifier.stop()
     if (this.#answering.size === 0) return
     const answered = new Promise<void>(resolve => {
@@ -202,7 +202,8 @@ export class Serving {
   async #listen(): Promise<void> {
     const { host, port, tls } = this.#config
     if (tls.port !== undefined) {
-      const certificate = await loadCertificate(this.#config, this.#given.clock ?? systemClock)
+      // Whoever looks at it goes by the machine's time, whatever our clock says.
+      const certificate = await loadCertificate(this.#config, systemClock)
       this.#listening.push(await listen(this.#handle, host, tls.port, certificate))
     }
     this.#listening.unshift(await listen(this.#handle, host, port))

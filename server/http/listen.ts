@@ -47,11 +47,25 @@ export async function listen(
     : createServer(options)
   const sockets = new Set<Socket>()
   const running = new Set<ServerResponse>()
+  const note = (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  }
+  server.on('connection', note)
   // A request knows its TLS connection, and not the one below, which is there before the handshake.
-  for (const event of certificate ? ['connection', 'secureConnection'] : ['connection']) {
-    server.on(event, (socket: Socket) => {
-      sockets.add(socket)
-      socket.once('close', () => sockets.delete(socket))
+  if (certificate) {
+    const byPeer = new Map<string, Socket>()
+    server.on('connection', (socket: Socket) => {
+      const peer = peerOf(socket)
+      byPeer.set(peer, socket)
+      socket.once('close', () => {
+        if (byPeer.get(peer) === socket) byPeer.delete(peer)
+      })
+    })
+    server.on('secureConnection', (socket: Socket) => {
+      note(socket)
+      const below = byPeer.get(peerOf(socket))
+      if (below) belowTls.set(socket, below)
     })
   }
   server.on('request', (request, response) => {
@@ -101,6 +115,15 @@ export async function listen(
       for (const socket of sockets) socket.destroy()
     },
   }
+}
+
+/** Of a TLS connection, the one that it is on. */
+const belowTls = new WeakMap<Socket, Socket>()
+
+/** Hang up on who asks, with a TCP RST; TLS itself has no such thing. */
+export function reset({ req: { socket } }: ServerResponse): void {
+  const below = belowTls.get(socket) ?? socket
+  below.resetAndDestroy()
 }
 
 /** The same for a TLS connection and the one below it. */

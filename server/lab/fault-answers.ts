@@ -1,5 +1,6 @@
 /** What a client gets instead of what it asked for. */
 import { type Response, sendBytes, sendJson } from '../http/endpoint.ts'
+import { reset } from '../http/listen.ts'
 import { limitExceeded, MatrixError, unknown } from '../matrix/errors.ts'
 import type { FaultKind } from './faults.ts'
 
@@ -7,7 +8,7 @@ import type { FaultKind } from './faults.ts'
 export function answerInstead(response: Response, fault: FaultKind): void {
   switch (fault.kind) {
     case 'connection_reset':
-      response.socket?.resetAndDestroy()
+      reset(response)
       return
     case 'rate_limited': {
       const { retryAfterMs, retryAfter } = fault

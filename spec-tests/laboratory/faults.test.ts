@@ -1,11 +1,15 @@
 /** Faults at exact points, set over HTTP by a test in any language. */
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { get, type RequestOptions as HttpsOptions } from 'node:https'
+import { connect } from 'node:tls'
 import { type Answer, type Client, delayedEvents, type RequestOptions } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
 
 const faults = '/_hourglass/lab/v1/faults'
 const v3 = '/_matrix/client/v3'
+const whoAmI = `${v3}/account/whoami`
 const hour = 3_600_000
 const sendEndpoint = 'PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}'
 const restartEndpoint =
@@ -105,6 +109,43 @@ describe('connection_reset: before anything is done', () => {
   })
 })
 
+describe('over TLS', () => {
+  let other: TestServer
+  beforeAll(async () => {
+    other = await startServer({ config: { tls: { port: 0 } } })
+  })
+  afterAll(() => other.stop())
+
+  const ask = (token: string, options: HttpsOptions): Promise<number | undefined> =>
+    new Promise((resolve, reject) => {
+      const headers = { Authorization: `Bearer ${token}` }
+      const url = `${other.tlsUrl}${whoAmI}`
+      get(url, { agent: false, headers, ...options }, answer => {
+        answer.resume()
+        resolve(answer.statusCode)
+      }).on('error', reject)
+    })
+
+  test('connection_reset is the same', async () => {
+    const charlie = await other.user('charlie')
+    other.fault({ kind: 'connection_reset', userId: charlie.userId })
+    const asking = ask(charlie.token ?? '', { rejectUnauthorized: false })
+    await expect(asking).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(other.faults.strikes()).toHaveLength(1)
+    expect(await ask(charlie.token ?? '', { rejectUnauthorized: false })).toBe(200)
+  })
+
+  test('who knows the certificate of our own making takes it by the time of the machine', async () => {
+    const charlie = await other.user('charlie')
+    const { hostname, port } = new URL(other.tlsUrl)
+    const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false })
+    await once(socket, 'secureConnect')
+    const ca = socket.getPeerX509Certificate()?.toString()
+    socket.destroy()
+    expect(await ask(charlie.token ?? '', { ca })).toBe(200)
+  })
+})
+
 describe('rate_limited: 429, and nothing is done', () => {
   test.each([
     ['the body and the header', { retry_after_ms: 1_500 }, 1_500, '2'],
@@ -187,11 +228,46 @@ describe('delays, on the clock of the server', () => {
     expect((await heard())[0]).not.toBe('gone')
   })
 
+  test('a request that is held before, and again after', async () => {
+    for (const kind of ['request_delayed', 'answer_delayed']) {
+      await set({ kind, delay_ms: 10_000, user_id: alice.userId })
+    }
+    let isAnswered = false
+    const asking = alice.request('GET', whoAmI).finally(() => {
+      isAnswered = true
+    })
+    await struck(1)
+    await server.advance(19_999)
+    expect([isAnswered, (await strikes()).length]).toEqual([false, 2])
+    await server.advance(1)
+    expect((await asking).status).toBe(200)
+  })
+
+  test('a request that waits for the clock by itself, when it has been let go', async () => {
+    const { content_uri: uri } = await alice.ok('POST', '/_matrix/media/v1/create', { body: {} })
+    await set({ kind: 'request_delayed', delay_ms: 10_000, user_id: alice.userId })
+    const path = `/_matrix/client/v1/media/download/${String(uri).replace('mxc://', '')}`
+    const asking = alice.request('GET', path, { query: { timeout_ms: 20_000 } })
+    await struck(1)
+    await server.advance(30_000)
+    expect(await asking).toMatchObject({ status: 504, body: { errcode: 'M_NOT_YET_UPLOADED' } })
+  })
+
+  test('a long poll that a restart lets go is not caught again', async () => {
+    const { next_batch: since } = await alice.sync()
+    await set({ kind: 'answer_delayed', delay_ms: hour, endpoint: `GET ${v3}/sync` })
+    const query = { since, timeout: 30_000 }
+    const poll = alice.request('GET', `${v3}/sync`, { query })
+    await server.untilWaiting(1)
+    await server.restart()
+    expect((await poll).status).toBe(200)
+  })
+
   test('a server that stops holds nobody', async () => {
     const other = await startServer({ config: { lab: true } })
     const charlie = await other.user('charlie')
     other.fault({ kind: 'request_delayed', delayMs: hour })
-    const asking = charlie.request('GET', `${v3}/account/whoami`)
+    const asking = charlie.request('GET', whoAmI)
     while (other.faults.strikes().length === 0) await new Promise(setImmediate)
     await other.stop()
     expect((await asking).status).toBe(200)
