@@ -45,6 +45,9 @@ export async function readMessages(
 ): Promise<{ start: string; end?: string; chunk: ClientEvent[]; state?: ClientEvent[] }> {
   const { roomId, dir, filter } = request
   const now = ctx.positions.latest()
+  // Before anything is read: what is sent meanwhile may be missing on this page, and whoever goes on
+  // from here later must not step over it.
+  const settled = ctx.positions.settled()
   const [sight, { ignored }] = await Promise.all([
     lookInto(ctx.db, roomId, requester.userId, now),
     ctx.unread.recipient(ctx.db, requester.userId),
@@ -79,8 +82,6 @@ export async function readMessages(
   // Whoever asks for no events gets none, and is where they were, not at the end.
   const reached = last && (isBackwards ? last.position - 1 : last.position)
   const end = limit === 0 ? from : reached
-  // Going on forwards from here later must not step over what is just being sent.
-  const settled = ctx.positions.settled()
   return {
     start: request.from ?? formatTimelineToken(Math.min(edge, settled), settled),
     ...(end === undefined ? {} : { end: formatTimelineToken(end, settled) }),
