@@ -13,7 +13,8 @@ import type { PresenceState } from '../user-data/presence.ts'
 import type { JoinedRoom, Window } from './build-sync.ts'
 
 /**
- * Whoever syncs is there; their room-mates are woken only if that is news.
+ * Whoever syncs is there; their room-mates are woken only if that is news. Who says `offline` is not
+ * taken for being there, and what is known of them stays: another of their devices may be.
  *
  * @param until Unix ms: how long they may be waiting in this very `/sync`
  */
@@ -23,6 +24,7 @@ export async function notePresence(
   presence: PresenceState,
   until: number,
 ): Promise<void> {
+  if (presence === 'offline') return
   const isNews = ctx.presence.wouldChange(userId, presence)
   const topics = isNews ? await roomMateTopics(ctx, userId) : []
   ctx.presence.set(userId, presence, undefined, topics, until)

@@ -115,6 +115,23 @@ describe('GET /_matrix/client/v3/sync and presence', () => {
     expect(await seenByBob(next_batch)).toMatchObject({ presence: 'unavailable' })
   })
 
+  test('`set_presence=offline` does not say that the user is there, nor that they are not', async () => {
+    await alice.ok('PUT', statusOf(alice), { body: { presence: 'online' } })
+    const { next_batch: since } = await bob.sync()
+    const other = alice.sibling()
+    await other.login()
+    const query = { set_presence: 'offline' }
+    const sliding = '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync'
+    await other.sync(query)
+    await other.ok('POST', sliding, { body: {}, query })
+    expect(await seenByBob(since)).toBeUndefined()
+    expect(await bob.ok('GET', statusOf(alice))).toMatchObject({ presence: 'online' })
+    const eve = await server.user('eve')
+    await eve.sync(query)
+    await eve.ok('POST', sliding, { body: {}, query })
+    expect(await eve.ok('GET', statusOf(eve))).toMatchObject({ presence: 'offline' })
+  })
+
   test('whoever has not synced for a minute is offline', async () => {
     await alice.sync()
     const { next_batch } = await bob.sync()
