@@ -15,9 +15,24 @@ export async function selectInvitePermission(
   invitee: string,
   inviter: string,
 ): Promise<InvitePermission> {
-  const key = { user_id: invitee, room_id: '', type: inviteConfigType }
-  const config = await selectAccountData(db, key)
-  return config === undefined ? 'allow' : permissionBy(config, inviter)
+  return permissionBy(await selectInviteConfig(db, invitee), inviter)
+}
+
+/**
+ * Of those who have invited a user, those whose invites the user is to hear of.
+ *
+ * @param ignored whom the user ignores
+ */
+export async function selectWelcome(
+  db: Db,
+  invitee: string,
+  inviters: readonly string[],
+  ignored: ReadonlySet<string>,
+): Promise<ReadonlySet<string>> {
+  const heard = inviters.filter(inviter => !ignored.has(inviter))
+  if (heard.length === 0) return new Set()
+  const config = await selectInviteConfig(db, invitee)
+  return new Set(heard.filter(inviter => permissionBy(config, inviter) === 'allow'))
 }
 
 /** Those who do not want that, and what each of them says to it: 403 ORG.MATRIX.MSC4155.M_INVITE_BLOCKED */
@@ -44,5 +59,9 @@ export async function assertMayInvite(db: Db, inviter: string, invitee: string):
   if (refusal) throw refusal
 }
 
-const permissionBy = (config: string, inviter: string): InvitePermission =>
-  invitePermission(JSON.parse(config) as JsonObject, inviter)
+/** The content as JSON; undefined if there is none, which allows everything. */
+const selectInviteConfig = (db: Db, userId: string): Promise<string | undefined> =>
+  selectAccountData(db, { user_id: userId, room_id: '', type: inviteConfigType })
+
+const permissionBy = (config: string | undefined, inviter: string): InvitePermission =>
+  config === undefined ? 'allow' : invitePermission(JSON.parse(config) as JsonObject, inviter)

@@ -6,7 +6,7 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { matchesRoom } from '../matrix/filter.ts'
-import { selectInvitePermission } from '../rooms/invite-filter.ts'
+import { selectWelcome } from '../rooms/invite-filter.ts'
 import { eventsTopic, userTopic } from '../stream/notifier.ts'
 import { accountDataSection } from './account-data-section.ts'
 import { deviceListsSection } from './device-lists-section.ts'
@@ -167,16 +167,19 @@ async function otherSections(
     window.since === undefined || request.fullState
       ? await selectForgotten(ctx.db, userId)
       : new Map<string, number>()
-  for (const change of changes) {
-    const { roomId } = change
-    if (!('now' in change) || !matchesRoom(roomId, request.filter.room ?? {})) continue
-    const { now } = change
-    const isNews = window.since === undefined || now.position > window.since
+  const isNews = ({ position }: MembershipRow) =>
+    window.since === undefined || position > window.since
+  const shown = changes.flatMap(change =>
+    'now' in change && matchesRoom(change.roomId, request.filter.room ?? {}) ? [change] : [],
+  )
+  const inviters = shown.flatMap(({ now }) =>
+    now.membership === 'invite' && isNews(now) ? [now.sender] : [],
+  )
+  const welcome = await selectWelcome(ctx.db, userId, inviters, view.ignored)
+  for (const change of shown) {
+    const { roomId, now } = change
     if (now.membership === 'invite') {
-      const isWanted =
-        isNews &&
-        !view.ignored.has(now.sender) &&
-        (await selectInvitePermission(ctx.db, userId, now.sender)) === 'allow'
+      const isWanted = isNews(now) && welcome.has(now.sender)
       if (isWanted) rooms.invite.push([roomId, await invitedRoom(ctx, now)])
     } else if (now.membership === 'knock') {
       if (isNews) rooms.knock.push([roomId, await knockedRoom(ctx, now)])

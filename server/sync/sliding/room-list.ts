@@ -13,6 +13,7 @@ import { selectLatestPositions } from '../../../db/room-activity.ts'
 import { selectForgotten } from '../../../db/rooms.ts'
 import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
+import { selectWelcome } from '../../rooms/invite-filter.ts'
 import type { Told } from './connections.ts'
 
 export interface ListedRoom {
@@ -46,9 +47,11 @@ export async function listRooms(
   const joined = present.filter(row => row.membership === 'join')
   const activity = await selectLatestPositions(ctx.db, roomIdsOf(joined), upTo)
   const direct = await directRooms(ctx, userId)
+  const inviters = present.flatMap(row => (row.membership === 'invite' ? [row.sender] : []))
+  const welcome = await selectWelcome(ctx.db, userId, inviters, ignored)
   const rooms = [
     ...present
-      .filter(row => row.membership !== 'invite' || !ignored.has(row.sender))
+      .filter(row => row.membership !== 'invite' || welcome.has(row.sender))
       .map(now => ({ now, isFromOutside: now.membership !== 'join' })),
     ...gone,
   ].map(({ now, isFromOutside }) => ({
