@@ -38,6 +38,7 @@ import { Metrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
 import { LatestEvents } from './rooms/latest-events.ts'
 import { RoomHeads } from './rooms/room-heads.ts'
+import { roomMateTopics } from './rooms/room-mates.ts'
 import { RuledRooms } from './rooms/ruled-rooms.ts'
 import { type Message, sendMessages } from './rooms/send-event.ts'
 import { RoomStates } from './rooms/state-before.ts'
@@ -179,7 +180,9 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       registrationNonces: new RegistrationNonces(clock),
       operator: given.operator ?? new Operator(),
       roomDeletions: new RoomDeletions(),
-      presence: new Presence(clock, positions),
+      presence: new Presence(clock, positions, userId =>
+        notifier.during(roomMateTopics(context, userId)),
+      ),
       appServices,
       typing: new Typing(clock, positions),
       syncReads,
@@ -215,7 +218,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       await context.transactions.stop()
       await context.pushDelivery.stop()
       context.typing.close()
-      context.presence.stop()
+      await context.presence.stop()
       // If the database is lost, so is this; all else is to be closed nevertheless.
       await context.lastSeen.write().catch(() => undefined)
       await positions.stop()

@@ -126,6 +126,13 @@ export class Notifier {
     signal.addEventListener('abort', end)
   }
 
+  /** Somebody is about to be woken: nothing is idle before this has ended. */
+  async during<T>(work: Promise<T>): Promise<T> {
+    const ended = new AbortController()
+    this.begin(ended.signal)
+    return work.finally(() => ended.abort())
+  }
+
   /** Until all who were woken have answered, or wait again. */
   async idle(): Promise<void> {
     while (this.#busy.size > 0) await new Promise<void>(resolve => this.#idle.push(resolve))

@@ -17,8 +17,6 @@ interface Entry {
   lastActiveAt: number
   /** Stream position of the last change. */
   position: number
-  /** Who was woken then. */
-  topics: readonly string[]
   offlineTimer: Timer | undefined
 }
 
@@ -28,11 +26,19 @@ const offlineAfterMs = 60_000
 export class Presence {
   readonly #clock: Clock
   readonly #positions: StreamClock
+  readonly #topicsOf: (userId: string) => Promise<readonly string[]>
   readonly #entries = new Map<string, Entry>()
+  readonly #leaving = new Set<Promise<void>>()
 
-  constructor(clock: Clock, positions: StreamClock) {
+  /** @param topicsOf who is to be woken when it changes how a user is */
+  constructor(
+    clock: Clock,
+    positions: StreamClock,
+    topicsOf: (userId: string) => Promise<readonly string[]>,
+  ) {
     this.#clock = clock
     this.#positions = positions
+    this.#topicsOf = topicsOf
   }
 
   /**
@@ -54,21 +60,32 @@ export class Presence {
     const message =
       statusMessage === undefined ? before?.statusMessage : (statusMessage ?? undefined)
     const isNews = before?.presence !== presence || before.statusMessage !== message
-    const wakes = isNews ? topics : (before?.topics ?? [])
-    this.#entries.set(userId, {
+    const entry: Entry = {
       presence,
       statusMessage: message,
       lastActiveAt: presence === 'offline' ? (before?.lastActiveAt ?? now) : now,
       position:
         isNews || !before ? this.#positions.takeNow([...topics, ephemeralTopic]) : before.position,
-      topics: wakes,
       offlineTimer:
         presence === 'offline'
           ? undefined
-          : this.#clock.timer(until + offlineAfterMs, () =>
-              this.set(userId, 'offline', undefined, wakes),
-            ),
-    })
+          : this.#clock.timer(until + offlineAfterMs, () => this.#leave(userId, entry)),
+    }
+    this.#entries.set(userId, entry)
+  }
+
+  /** They share other rooms by now than when they came. */
+  #leave(userId: string, entry: Entry): void {
+    // If they cannot be found, who waits is told with whatever happens next.
+    const leaving = this.#topicsOf(userId)
+      .catch(() => [])
+      .then(topics => {
+        this.#leaving.delete(leaving)
+        // Seen again meanwhile.
+        if (this.#entries.get(userId) !== entry) return
+        this.set(userId, 'offline', undefined, topics)
+      })
+    this.#leaving.add(leaving)
   }
 
   /** Does a `/sync` that says `presence` change anything that others would see? */
@@ -100,7 +117,8 @@ export class Presence {
       .map(([userId]) => userId)
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     for (const entry of this.#entries.values()) entry.offlineTimer?.cancel()
+    await Promise.all(this.#leaving)
   }
 }

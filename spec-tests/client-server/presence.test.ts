@@ -141,6 +141,22 @@ describe('GET /_matrix/client/v3/sync and presence', () => {
     expect(await seenByBob(next_batch)).toMatchObject({ presence: 'offline' })
   })
 
+  test('their going wakes all who then share a room with them', async () => {
+    const dora = await server.user('dora')
+    const eve = await server.user('eve')
+    await dora.sync()
+    await eve.join(await dora.createRoom({ preset: 'public_chat' }))
+    const { next_batch: since } = await eve.sync()
+    const waiting = eve.sync({ since, timeout: 600_000 })
+    await server.untilWaiting(1)
+    await server.advance(60_000)
+    expect(server.waiting()).toBe(0)
+    const { presence } = await waiting
+    expect(presence.events).toMatchObject([
+      { sender: dora.userId, content: { presence: 'offline' } },
+    ])
+  })
+
   test('whoever waits in a long poll is there, however long it is', async () => {
     const { next_batch: aliceSince } = await alice.sync()
     const { next_batch } = await bob.sync()
