@@ -68,6 +68,24 @@ export async function selectAccountDataBetween(
     .execute()
 }
 
+/** What they keep in these rooms as it was written last, up to `upTo` (inclusive), oldest first. */
+export async function selectAccountDataOfRooms(
+  db: Db,
+  userId: string,
+  roomIds: readonly string[],
+  upTo: number,
+): Promise<Omit<AccountDataRow, 'user_id'>[]> {
+  if (roomIds.length === 0) return []
+  return db.q
+    .selectFrom('account_data')
+    .select(['room_id', 'type', 'content', 'position'])
+    .where('user_id', '=', userId)
+    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
+    .where('position', '<=', upTo)
+    .orderBy('position')
+    .execute()
+}
+
 /** What the user keeps under one type, in each room, and globally. */
 export async function selectAccountDataOfType(
   db: Db,

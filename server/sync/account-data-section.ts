@@ -1,6 +1,7 @@
 /** Account data that changed in the window, global and by room. */
-import { selectAccountDataBetween } from '../../db/account-data.ts'
+import { selectAccountDataBetween, selectAccountDataOfRooms } from '../../db/account-data.ts'
 import { selectPushRules } from '../../db/push.ts'
+import type { AccountDataRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter, matchesRoom } from '../matrix/filter.ts'
@@ -18,30 +19,53 @@ export async function accountDataSection(
   filter: Filter,
   { since, upTo }: Window,
 ): Promise<{ global: JsonObject[]; rooms: Map<string, JsonObject[]> }> {
-  const rooms = new Map<string, JsonObject[]>()
   if (since !== undefined && !ctx.notifier.hasMoved(userTopic(userId), since)) {
-    return { global: [], rooms }
+    return { global: [], rooms: new Map() }
   }
   const [global, rows] = await Promise.all([
     pushRulesEvent(ctx, userId, { since, upTo }),
     selectAccountDataBetween(ctx.db, userId, since ?? 0, upTo),
   ])
-  const ofRooms = filter.room?.account_data ?? {}
-  for (const row of rows) {
-    // MSC3391: that something was removed is told once, and not to who begins anew.
-    if (since === undefined && row.content === '{}') continue
-    const event = { type: row.type, content: JSON.parse(row.content) as JsonObject }
-    if (row.room_id === '') global.push(event)
-    else if (matchesRoom(row.room_id, ofRooms) && matchesFilter(event, withoutRooms(ofRooms))) {
-      rooms.set(row.room_id, [...(rooms.get(row.room_id) ?? []), event])
-    }
-  }
+  // MSC3391: that something was removed is not told to who begins anew.
+  const told = since === undefined ? rows.filter(row => row.content !== '{}') : rows
+  global.push(...told.filter(row => row.room_id === '').map(toEvent))
   const ofUser = filter.account_data ?? {}
   const shown = global.filter(event =>
     matchesFilter({ type: String(event.type), content: event.content as JsonObject }, ofUser),
   )
-  for (const [roomId, events] of rooms) rooms.set(roomId, limited(events, ofRooms))
-  return { global: limited(shown, ofUser), rooms }
+  return { global: limited(shown, ofUser), rooms: byRoom(told, filter) }
+}
+
+/**
+ * By room, all that the user keeps in these, and has removed there: they are told of as a whole, and
+ * whoever was there before may know what was removed meanwhile.
+ */
+export async function accountDataOfRooms(
+  ctx: Context,
+  userId: string,
+  filter: Filter,
+  roomIds: readonly string[],
+  upTo: number,
+): Promise<Map<string, JsonObject[]>> {
+  return byRoom(await selectAccountDataOfRooms(ctx.db, userId, roomIds, upTo), filter)
+}
+
+type Row = Omit<AccountDataRow, 'user_id'>
+
+const toEvent = ({ type, content }: Row) => ({ type, content: JSON.parse(content) as JsonObject })
+
+/** What the filter lets through. */
+function byRoom(rows: readonly Row[], filter: Filter): Map<string, JsonObject[]> {
+  const { rooms: _1, not_rooms: _2, ...ofEvents } = filter.room?.account_data ?? {}
+  const events = new Map<string, JsonObject[]>()
+  for (const row of rows) {
+    const event = toEvent(row)
+    const isWanted = matchesRoom(row.room_id, filter.room?.account_data ?? {})
+    if (row.room_id === '' || !isWanted || !matchesFilter(event, ofEvents)) continue
+    events.set(row.room_id, [...(events.get(row.room_id) ?? []), event])
+  }
+  for (const [roomId, all] of events) events.set(roomId, limited(all, ofEvents))
+  return events
 }
 
 /** The rules as they are now, if they changed in the window. */
@@ -55,9 +79,4 @@ async function pushRulesEvent(
   if (since !== undefined && (position <= since || position > upTo)) return []
   const changes = row ? (JSON.parse(row.changes) as PushRuleChanges) : noChanges
   return [{ type: 'm.push_rules', content: { global: { ...pushRulesWith(userId, changes) } } }]
-}
-
-function withoutRooms<T extends { rooms?: string[]; not_rooms?: string[] }>(filter: T) {
-  const { rooms: _1, not_rooms: _2, ...rest } = filter
-  return rest
 }

@@ -8,7 +8,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { matchesRoom } from '../matrix/filter.ts'
 import { selectWelcome } from '../rooms/invite-filter.ts'
 import { eventsTopic, userTopic } from '../stream/notifier.ts'
-import { accountDataSection } from './account-data-section.ts'
+import { accountDataOfRooms, accountDataSection } from './account-data-section.ts'
 import { deviceListsSection } from './device-lists-section.ts'
 import { ephemeralSection } from './ephemeral-section.ts'
 import { invitedRoom, knockedRoom } from './other-rooms.ts'
@@ -74,9 +74,10 @@ export async function buildSync(
   ])
   const joined = changes.filter(isJoined)
   const view = { requester, ignored }
+  const ofRooms = await withNewRooms(ctx, userId, request, window, joined, accountData.rooms)
 
   const [join, others, presence, deviceLists] = await Promise.all([
-    joinedSections(ctx, view, request, window, joined, accountData.rooms),
+    joinedSections(ctx, view, request, window, joined, ofRooms),
     otherSections(ctx, view, request, window, changes),
     presenceSection(ctx, userId, request.filter, window, joined),
     deviceListsSection(ctx, userId, window, changes),
@@ -113,6 +114,20 @@ const stayed = (roomId: string): StayedRoom => ({ roomId, wasJoinedThroughout: t
 
 const isJoined = (change: RoomChange | StayedRoom): boolean =>
   !('now' in change) || change.now.membership === 'join'
+
+/** What was set while the user was not in a room is told when they have come to it. */
+async function withNewRooms(
+  ctx: Context,
+  userId: string,
+  { filter }: SyncRequest,
+  { since, upTo }: Window,
+  joined: readonly JoinedRoom[],
+  changed: ReadonlyMap<string, JsonObject[]>,
+): Promise<ReadonlyMap<string, JsonObject[]>> {
+  const fresh = since === undefined ? [] : joined.filter(room => !room.wasJoinedThroughout)
+  const ids = fresh.map(room => room.roomId)
+  return new Map([...changed, ...(await accountDataOfRooms(ctx, userId, filter, ids, upTo))])
+}
 
 /** Of the rooms that the user is in, those of which there is something to tell. */
 async function joinedSections(
@@ -182,7 +197,7 @@ async function otherSections(
       const isWanted = isNews(now) && welcome.has(now.sender)
       if (isWanted) rooms.invite.push([roomId, await invitedRoom(ctx, now)])
     } else if (now.membership === 'knock') {
-      if (isNews) rooms.knock.push([roomId, await knockedRoom(ctx, now)])
+      if (isNews(now)) rooms.knock.push([roomId, await knockedRoom(ctx, now)])
     } else if (
       now.membership !== 'join' &&
       isLeaveShown(change, request, window, forgotten.get(roomId))

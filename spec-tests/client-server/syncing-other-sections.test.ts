@@ -206,6 +206,32 @@ describe('GET /_matrix/client/v3/sync, account_data', () => {
     expect(global.events).toEqual([])
     expect((await alice.sync()).rooms.join?.[room]?.account_data.events).toEqual([tag])
   })
+
+  test('data of a room that was set while one was not in it comes when one joins', async () => {
+    const room = await bob.createRoom({ preset: 'public_chat' })
+    const other = await alice.createRoom()
+    await put(`rooms/${enc(room)}/account_data/m.tag`, { tags: { work: {} } })
+    await put(`rooms/${enc(room)}/account_data/org.example.a`, { a: 1 })
+    await put(`rooms/${enc(room)}/account_data/org.example.removed`, {})
+    await put(`rooms/${enc(other)}/account_data/m.tag`, { tags: { play: {} } })
+    const { next_batch: since } = await alice.sync()
+    await alice.join(room)
+    await put(`rooms/${enc(room)}/account_data/org.example.a`, { a: 2 })
+    const all = [
+      { type: 'm.tag', content: { tags: { work: {} } } },
+      { type: 'org.example.removed', content: {} },
+      { type: 'org.example.a', content: { a: 2 } },
+    ]
+    const filter = JSON.stringify({ room: { account_data: { types: ['m.*'] } } })
+    for (const [query, expected] of [
+      [{ since }, all],
+      [{ since, filter }, all.slice(0, 1)],
+    ] as const) {
+      const { join = {} } = (await alice.sync(query)).rooms
+      expect(Object.keys(join)).toEqual([room])
+      expect(join[room]?.account_data.events).toEqual(expected)
+    }
+  })
 })
 
 test('GET /_matrix/client/v3/sync: every answer has the sections that clients count on', async () => {

@@ -14,7 +14,7 @@ import type { Context } from '../../context.ts'
 import { isJsonObject, type JsonObject } from '../../lib/json.ts'
 import { readSubscriptionChanges } from '../../rooms/thread-subscription-changes.ts'
 import { formatSyncToken } from '../../stream/token.ts'
-import { accountDataSection } from '../account-data-section.ts'
+import { accountDataOfRooms, accountDataSection } from '../account-data-section.ts'
 import { type RoomChange, roomChanges } from '../build-sync.ts'
 import { deviceListsSection } from '../device-lists-section.ts'
 import { ephemeralSection } from '../ephemeral-section.ts'
@@ -138,12 +138,11 @@ async function ofAccount(
   const since = told.extensions.get('account_data')
   const news = await accountDataSection(ctx, userId, {}, { since, upTo })
   const spoken = roomsOf('account_data', asked, scope)
-  const isAnyNew = since !== undefined && spoken.some(room => !room.wasJoinedThroughout)
-  const whole = isAnyNew
-    ? await accountDataSection(ctx, userId, {}, { since: undefined, upTo })
-    : news
-  const rooms = spoken.flatMap(({ roomId, wasJoinedThroughout }) => {
-    const events = (wasJoinedThroughout ? news : whole).rooms.get(roomId)
+  const fresh = since === undefined ? [] : spoken.filter(room => !room.wasJoinedThroughout)
+  const ids = fresh.map(room => room.roomId)
+  const whole = await accountDataOfRooms(ctx, userId, {}, ids, upTo)
+  const rooms = spoken.flatMap(({ roomId }) => {
+    const events = whole.get(roomId) ?? news.rooms.get(roomId)
     return events ? [[roomId, events] as const] : []
   })
   return {
