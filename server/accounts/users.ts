@@ -62,6 +62,7 @@ export async function createUser(
     isGuest?: boolean
     isAdmin?: boolean
     displayname?: string | undefined
+    avatarUrl?: string | undefined
   },
 ): Promise<void> {
   // As them only the server itself speaks.
@@ -74,7 +75,7 @@ export async function createUser(
     created_ts: ctx.clock.now(),
     deactivated_ts: null,
     displayname: user.displayname ?? null,
-    avatar_url: null,
+    avatar_url: user.avatarUrl ?? null,
   })
   if (outcome === 'taken') throw userInUse()
 }

@@ -60,16 +60,22 @@ export async function listUsers(
   }
 }
 
+/** What is undefined stays as it is. */
 export interface UserChange {
   password: string | undefined
+  /** Empty: none. */
   displayname: string | undefined
+  /** Empty: none. */
+  avatarUrl: string | undefined
   isAdmin: boolean | undefined
+  /** True closes the account; false is what a living one is. */
+  isDeactivated: boolean | undefined
   /** With a new password, end the devices. */
   logoutDevices: boolean
 }
 
 /**
- * Make a user, or change one.
+ * Make a user, or change one. What is refused changes nothing.
  *
  * @returns whether there was none
  * @throws 400 M_INVALID_PARAM a user of another server, a deactivated one, or the server's own ·
@@ -86,20 +92,47 @@ export async function createOrChangeUser(
     throw invalidParam(`${userId} is not a user of this server`)
   }
   if (userId === noticesUserId(ctx.config)) throw invalidParam('That is the server itself')
-  const { password, displayname, isAdmin, logoutDevices } = change
-  if (!(await selectUser(ctx.db, userId))) {
-    if (userIdOfUsername(localpartOf(userId), ctx.config.server_name) !== userId) {
-      throw invalidParam('User IDs are in small letters')
-    }
-    const passwordHash = password === undefined ? null : await hashNewPassword(ctx, password)
-    const user = { userId, passwordHash, isAdmin: isAdmin ?? false, displayname }
-    await transaction(ctx.db, tx => createUser(ctx, tx, user))
-    return true
+  const user = await selectUser(ctx.db, userId)
+  if (user) await changeUser(ctx, requester, user, change)
+  else await makeUser(ctx, userId, change)
+  if (change.isDeactivated) await closeAccount(ctx, userId)
+  return !user
+}
+
+async function makeUser(ctx: Context, userId: string, change: UserChange): Promise<void> {
+  const { password, displayname, avatarUrl, isAdmin } = change
+  if (userIdOfUsername(localpartOf(userId), ctx.config.server_name) !== userId) {
+    throw invalidParam('User IDs are in small letters')
   }
-  if (password !== undefined) await resetPassword(ctx, userId, { password, logoutDevices })
+  const user = {
+    userId,
+    passwordHash: password === undefined ? null : await hashNewPassword(ctx, password),
+    isAdmin: isAdmin ?? false,
+    displayname: displayname || undefined,
+    avatarUrl: avatarUrl || undefined,
+  }
+  await transaction(ctx.db, tx => createUser(ctx, tx, user))
+}
+
+async function changeUser(
+  ctx: Context,
+  requester: Requester,
+  { user_id: userId, deactivated_ts: deactivatedTs }: UserRow,
+  change: UserChange,
+): Promise<void> {
+  const { password, displayname, avatarUrl, isAdmin, isDeactivated, logoutDevices } = change
+  if (isAdmin === false) assertMayDemote(requester, userId)
+  // An account that is closed has none of the rest: closing it once more is as good as once.
+  if (!isDeactivated) {
+    const isOfTheLiving = [password, displayname, avatarUrl, isDeactivated].some(
+      wish => wish !== undefined,
+    )
+    if (deactivatedTs !== null && isOfTheLiving) throw invalidParam(`${userId} is deactivated`)
+    if (password !== undefined) await resetPassword(ctx, userId, { password, logoutDevices })
+    if (displayname !== undefined) await setProfileField(ctx, userId, 'displayname', displayname)
+    if (avatarUrl !== undefined) await setProfileField(ctx, userId, 'avatar_url', avatarUrl)
+  }
   if (isAdmin !== undefined) await setAdmin(ctx, requester, userId, isAdmin)
-  if (displayname !== undefined) await setProfileField(ctx, userId, 'displayname', displayname)
-  return false
 }
 
 /**
@@ -134,8 +167,12 @@ export async function setAdmin(
   isAdmin: boolean,
 ): Promise<void> {
   await findUser(ctx, userId)
-  if (requester.userId === userId && !isAdmin) throw unknown('You may not demote yourself')
+  if (!isAdmin) assertMayDemote(requester, userId)
   await transaction(ctx.db, tx => updateIsAdmin(tx, userId, isAdmin))
+}
+
+function assertMayDemote(requester: Requester, userId: string): void {
+  if (requester.userId === userId) throw unknown('You may not demote yourself')
 }
 
 /**

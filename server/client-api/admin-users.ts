@@ -11,7 +11,15 @@ import {
   setAdmin,
 } from '../administration/users.ts'
 import { endpoint, JsonAnswer } from '../http/endpoint.ts'
-import { displayName, optional, pageSize, queryInteger, text, userId } from '../http/schemas.ts'
+import {
+  avatarUrl,
+  displayName,
+  optional,
+  pageSize,
+  queryInteger,
+  text,
+  userId,
+} from '../http/schemas.ts'
 import { version } from '../lib/version.ts'
 
 const v1 = '/_synapse/admin/v1'
@@ -42,6 +50,16 @@ const getUsers = endpoint({
   handle: ({ ctx, query: { from, limit, name } }) => listUsers(ctx, { from, limit, name }),
 })
 
+/** What Synapse's users have and ours have not: as a request may put it that wants none of it. */
+const notHere = 'is something that users of this server do not have'
+const without = {
+  threepids: optional(z.array(z.unknown()).max(0, notHere)),
+  external_ids: optional(z.array(z.unknown()).max(0, notHere)),
+  user_type: optional(text.refine(() => false, notHere)),
+  locked: optional(z.literal(false, notHere)),
+  approved: optional(z.literal(true, notHere)),
+}
+
 const getUser = endpoint({
   method: 'GET',
   path: `${v2}/users/:userId`,
@@ -58,8 +76,11 @@ const putUser = endpoint({
   auth: 'admin',
   params,
   body: z.object({
+    ...without,
     password: optional(text.min(1)),
     displayname: optional(displayName),
+    avatar_url: optional(avatarUrl),
+    deactivated: optional(z.boolean()),
     admin: optional(z.boolean()),
     logout_devices: z.boolean().default(true),
   }),
@@ -67,6 +88,8 @@ const putUser = endpoint({
     const isNew = await createOrChangeUser(ctx, requester, params.userId, {
       password: body.password,
       displayname: body.displayname,
+      avatarUrl: body.avatar_url,
+      isDeactivated: body.deactivated,
       isAdmin: body.admin,
       logoutDevices: body.logout_devices,
     })

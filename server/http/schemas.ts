@@ -29,6 +29,10 @@ export const roomIdOrAlias = shortText.refine(
 export const eventType = shortText.min(1)
 export const deviceId = shortText.min(1)
 export const displayName = shortText
+/** No longer than a profile takes it. Empty: none. */
+export const avatarUrl = text
+  .refine(value => value === '' || value.startsWith('mxc://'), 'is not an mxc:// URI')
+  .refine(value => Buffer.byteLength(value) <= 1_000, 'is longer than 1000 bytes')
 
 /** Event content and the like: checked to be an object and handed on as it is, not copied. */
 export const jsonObject = z.custom<JsonObject>(isJsonObject, {

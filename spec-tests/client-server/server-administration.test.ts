@@ -391,6 +391,98 @@ describe('Users, in the hands of an administrator', () => {
     await expect(bob.login()).rejects.toMatchObject({ status: 403 })
   })
 
+  const change = (id: string, body: JsonObject) => operator.request('PUT', user(id), { body })
+  const refused = { status: 400, body: { errcode: 'M_INVALID_PARAM' } }
+
+  test('an account is closed by a change, too, with all that closing it means', async () => {
+    const bob = await server.user('bob')
+    const roomId = await alice.createRoom({ preset: 'public_chat' })
+    await bob.join(roomId)
+    await bob.delay(roomId, 1_000, 'm.test', {})
+    const closing = { deactivated: true, displayname: 'Gone', password: 'new' }
+    for (const _again of [1, 2]) {
+      expect(await change(bob.userId, closing)).toMatchObject({
+        status: 200,
+        body: { deactivated: true, displayname: null },
+      })
+    }
+    await server.advance(1_000)
+    const { chunk } = await alice.messages(roomId, { dir: 'b', limit: 1 })
+    expect(chunk).toMatchObject([{ type: 'm.room.member', content: { membership: 'leave' } }])
+    await expect(bob.login({ password: 'new' })).rejects.toMatchObject({ status: 403 })
+    await expect(bob.sync()).rejects.toMatchObject({ status: 401 })
+  })
+
+  test('nobody opens a closed account again, or changes it', async () => {
+    const bob = await server.user('bob')
+    expect(await change(bob.userId, { deactivated: false })).toMatchObject({ status: 200 })
+    await change(bob.userId, { deactivated: true })
+    for (const body of [
+      { deactivated: false },
+      { displayname: 'Bob' },
+      { avatar_url: 'mxc://hs1/bob' },
+      { password: 'x', admin: true },
+    ]) {
+      expect(await change(bob.userId, body)).toMatchObject(refused)
+    }
+    expect(await operator.ok('GET', user(bob.userId))).toMatchObject({
+      deactivated: true,
+      displayname: null,
+      avatar_url: null,
+      admin: false,
+    })
+  })
+
+  test('a picture is set, shown in the rooms, and taken away; also of who is made with it', async () => {
+    const picture = { avatar_url: 'mxc://hs1/picture' }
+    const made = await change('@with-picture:hs1', { ...picture, displayname: '' })
+    expect(made).toMatchObject({ status: 201, body: { ...picture, displayname: null } })
+    const bob = await server.user('bob')
+    const roomId = await bob.createRoom()
+    expect(await change(bob.userId, picture)).toMatchObject({ status: 200, body: picture })
+    expect(await bob.state(roomId, 'm.room.member', bob.userId)).toMatchObject(picture)
+    await change(bob.userId, { avatar_url: '' })
+    expect(await bob.state(roomId, 'm.room.member', bob.userId)).not.toHaveProperty('avatar_url')
+    for (const avatar_url of [`mxc://hs1/${'x'.repeat(1_000)}`, 'https://example.org/bob.png']) {
+      expect(await change(bob.userId, { avatar_url })).toMatchObject(refused)
+    }
+  })
+
+  test('what users do not have here is refused, unless it asks for none of it', async () => {
+    const bob = await server.user('bob')
+    const before = await server.rowCounts()
+    for (const body of [
+      { locked: true },
+      { threepids: [{ medium: 'email', address: 'bob@example.org' }] },
+      { external_ids: [{ auth_provider: 'x', external_id: 'bob' }] },
+      { user_type: 'bot' },
+      { approved: false },
+    ]) {
+      for (const id of [bob.userId, '@never-made:hs1']) {
+        expect(await change(id, { ...body, displayname: 'New' })).toMatchObject(refused)
+      }
+    }
+    expect(await server.rowCounts()).toEqual(before)
+    const none = {
+      locked: false,
+      threepids: [],
+      external_ids: [],
+      user_type: null,
+      approved: true,
+    }
+    expect(await change(bob.userId, none)).toMatchObject({
+      status: 200,
+      body: { displayname: null },
+    })
+  })
+
+  test('who may not be demoted is not changed otherwise either', async () => {
+    const body = { admin: false, displayname: 'Nobody', password: 'lost' }
+    expect(await change(operator.userId, body)).toMatchObject({ status: 400 })
+    const { displayname } = await operator.ok('GET', user(operator.userId))
+    expect(displayname).not.toBe('Nobody')
+  })
+
   test('where somebody was last seen', async () => {
     const answer = await operator.ok('GET', `${admin}/v1/whois/${enc(alice.userId)}`)
     expect(answer).toMatchObject({

@@ -22,7 +22,7 @@ const backedUpKey = {
 export class GoodRequests {
   readonly #server: TestServer
   readonly #alice: Client
-  readonly #bob: Client
+  #bob: Client
   #ids: Record<string, string> = {}
   #count = 0
 
@@ -92,6 +92,9 @@ export class GoodRequests {
     const alice = this.#alice
     const name = `hostile${this.#count}`
     const roomId = await alice.createRoom({ preset: 'public_chat', room_alias_name: name })
+    // An administrator may have closed the account.
+    const { status } = await this.#bob.request('GET', `${base}/v3/account/whoami`)
+    if (status === 401) this.#bob = await this.#server.user('bob')
     await this.#bob.join(roomId)
     const filterPath = `${base}/v3/user/${enc(alice.userId)}/filter`
     const { filter_id } = await alice.ok('POST', filterPath, { body: {} })
