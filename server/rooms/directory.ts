@@ -159,12 +159,19 @@ function namedIn({ alias, alt_aliases: altAliases }: JsonObject): JsonValue[] {
   return [...(Array.isArray(altAliases) ? altAliases : []), ...(isNamed ? [alias] : [])]
 }
 
-/** @throws 403 M_FORBIDDEN unless the user is in the room */
+/**
+ * The aliases of a room, for who is in it, and for everybody while all the world may read it.
+ *
+ * @throws 403 M_FORBIDDEN, also for a room that does not exist
+ * Spec: GET /rooms/{roomId}/aliases
+ */
 export async function listAliases(
   ctx: Context,
   requester: Requester,
   roomId: string,
 ): Promise<string[]> {
-  await assertJoined(ctx.db, roomId, requester.userId)
+  const [visibility] = await selectStateByKeys(ctx.db, roomId, [['m.room.history_visibility', '']])
+  const isOpen = visibility && parsePdu(visibility).content.history_visibility === 'world_readable'
+  if (!isOpen) await assertJoined(ctx.db, roomId, requester.userId)
   return (await selectAliasesOf(ctx.db, roomId)).map(row => row.room_alias)
 }

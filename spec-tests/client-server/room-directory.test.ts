@@ -166,6 +166,24 @@ describe('TestRoomAlias', () => {
     const error = await refusal(bob.ok('GET', bob.roomPath(room, 'aliases')))
     expect(error).toMatchObject({ status: 403, errcode: 'M_FORBIDDEN' })
   })
+
+  test('of a room that all the world may read, for everybody, as long as it is one', async () => {
+    const room = await alice.createRoom({ preset: 'public_chat', room_alias_name: 'open-to-all' })
+    const [left, stranger] = [await server.user('left'), bob]
+    await left.join(room)
+    await left.leave(room)
+    const see = async (history_visibility: string) => {
+      await alice.setState(room, 'm.room.history_visibility', '', { history_visibility })
+      const asked = [alice, stranger, left].map(async client => {
+        const { status, body } = await client.request('GET', client.roomPath(room, 'aliases'))
+        return status === 200 ? body.aliases : body.errcode
+      })
+      return Promise.all(asked)
+    }
+    const all = ['#open-to-all:hs1']
+    expect(await see('world_readable')).toEqual([all, all, all])
+    expect(await see('shared')).toEqual([all, 'M_FORBIDDEN', 'M_FORBIDDEN'])
+  })
 })
 
 describe('TestRoomDeleteAlias: DELETE /directory/room/{roomAlias}', () => {
