@@ -47,8 +47,10 @@ export async function deactivate(
   requester: Requester,
   auth: AuthData,
 ): Promise<void> {
-  await demand(ctx, 'm.login.password', auth, requester.userId, 'deactivate')
-  await closeAccount(ctx, requester.userId)
+  const { userId, appService } = requester
+  // The users of application services have no password.
+  if (!appService) await demand(ctx, 'm.login.password', auth, userId, 'deactivate')
+  await closeAccount(ctx, userId)
 }
 
 /** As {@link deactivate}, without asking. */

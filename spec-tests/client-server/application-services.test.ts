@@ -183,6 +183,21 @@ describe('Identity assertion', () => {
     expect(await bot.request('PUT', named, { query, body: {} })).toMatchObject(forbidden)
   })
 
+  test('the service closes the account of its user without a password, and no other', async () => {
+    await registerUser('_irc_leaving')
+    const roomId = await alice.createRoom({ preset: 'public_chat' })
+    const query = { user_id: '@_irc_leaving:hs1' }
+    await bot.ok('POST', bot.roomPath(roomId, 'join'), { body: {}, query })
+    const path = `${v3}/account/deactivate`
+    expect(await bot.request('POST', path, { body: {}, query })).toMatchObject({ status: 200 })
+    const { membership } = await alice.state(roomId, 'm.room.member', '@_irc_leaving:hs1')
+    expect(membership).toBe('leave')
+    expect((await logIn('_irc_leaving')).status).toBe(403)
+    const others = { body: {}, query: { user_id: alice.userId } }
+    expect(await bot.request('POST', path, others)).toMatchObject(forbidden)
+    expect(await alice.request('POST', path, { body: {} })).toMatchObject({ status: 401 })
+  })
+
   test('not a user of others, and not one who does not exist', async () => {
     expect(await whoami({ user_id: alice.userId })).toMatchObject(forbidden)
     expect(await whoami({ user_id: '@_irc_nobody:hs1' })).toMatchObject(forbidden)
