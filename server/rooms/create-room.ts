@@ -95,7 +95,7 @@ export async function createRoom(
     const alias = `#${request.roomAliasName}:${ctx.config.server_name}`
     ctx.appServices.assertMayManageAlias(alias, requester.appService)
   }
-  await assertMayInviteAll(ctx, requester.userId, request.invite)
+  await assertMayInviteAll(ctx, requester.userId, request)
   try {
     return await transaction(ctx.db, async tx => {
       const room = await createRoomWithin(ctx, tx, requester.userId, request)
@@ -151,9 +151,13 @@ export async function createRoomWithin(
 async function assertMayInviteAll(
   ctx: Context,
   inviter: string,
-  invitees: readonly string[],
+  { invite, initialState }: CreateRoomRequest,
 ): Promise<void> {
-  if (invitees.length > maxInitialEvents) throw invalidParam('Too many are invited at once')
+  if (invite.length > maxInitialEvents) throw invalidParam('Too many are invited at once')
+  const inState = initialState
+    .filter(({ type, content }) => type === 'm.room.member' && content.membership === 'invite')
+    .map(state => state.stateKey)
+  const invitees = [...invite, ...inState]
   const refusals = await selectInviteRefusals(ctx.db, inviter, invitees.filter(isUserId))
   for (const invitee of invitees) {
     if (!isUserId(invitee)) throw invalidParam(`${invitee} is not a user ID`)

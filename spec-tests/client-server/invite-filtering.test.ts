@@ -85,9 +85,13 @@ describe('TestInviteFiltering: org.matrix.msc4155.invite_permission_config', () 
     const byState = bob.setState(room, 'm.room.member', alice.userId, content)
     expect((await refusal(byState)).status).toBe(403)
     const before = await server.rowCounts()
-    const error = await refusal(bob.createRoom({ invite: [alice.userId] }))
-    expect([error.status, error.errcode]).toEqual([403, 'ORG.MATRIX.MSC4155.M_INVITE_BLOCKED'])
+    const inState = { type: 'm.room.member', state_key: alice.userId, content }
+    for (const body of [{ invite: [alice.userId] }, { initial_state: [inState] }]) {
+      const error = await refusal(bob.createRoom(body))
+      expect([error.status, error.errcode]).toEqual([403, 'ORG.MATRIX.MSC4155.M_INVITE_BLOCKED'])
+    }
     expect(await server.rowCounts()).toEqual(before)
+    await charlie.createRoom({ initial_state: [inState] })
   })
 })
 
