@@ -10,6 +10,7 @@
  *
  * Spec: Synapse "Delete Room API"
  */
+import { lockUser } from '../../db/accounts.ts'
 import { failAllInRoom } from '../../db/delayed-events.ts'
 import {
   deleteBlocked,
@@ -60,7 +61,8 @@ export interface DeletionRequest {
  *
  * @returns undefined if there is nothing to be done but that
  * @throws 404 M_NOT_FOUND no such room, and it is not to be blocked · 400 M_INVALID_PARAM the new
- *   room's creator is of another server · 400 M_UNKNOWN it is being deleted already
+ *   room's creator is of another server, or no user (any more) · 400 M_UNKNOWN it is being deleted
+ *   already
  */
 export function requestDeletion(
   ctx: Context,
@@ -73,6 +75,10 @@ export function requestDeletion(
   }
   const now = ctx.clock.now()
   return transaction(ctx.db, async tx => {
+    // Deviation: Synapse takes a name that nobody has. The room would belong to who registers it.
+    if (newRoom && !(await lockUser(tx, newRoom.creator))) {
+      throw invalidParam(`There is no user ${newRoom.creator}`)
+    }
     const room = await lockRoom(tx, roomId)
     if (!room && !isBlocked) throw notFound('There is no such room')
     if (isBlocked) {

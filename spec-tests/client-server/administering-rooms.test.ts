@@ -180,8 +180,9 @@ describe('DELETE /_synapse/admin/v1/rooms/{roomId}', () => {
 
   test('into a new room: they are in it, its aliases too, and cannot speak', async () => {
     const roomId = await roomOfTwo({ room_alias_name: 'moved' })
+    const janitor = await server.user('janitor')
     const { body } = await remove(roomId, {
-      new_room_user_id: '@janitor:hs1',
+      new_room_user_id: janitor.userId,
       room_name: 'Gone',
       message: 'It is gone',
     })
@@ -196,13 +197,16 @@ describe('DELETE /_synapse/admin/v1/rooms/{roomId}', () => {
     expect(await bob.join('#moved:hs1')).toBe(newRoomId)
     const { chunk } = await bob.messages(newRoomId, { dir: 'f', limit: 50 })
     const said = chunk.filter(event => event.type === 'm.room.message')
-    expect(said).toMatchObject([{ sender: '@janitor:hs1', content: { body: 'It is gone' } }])
+    expect(said).toMatchObject([{ sender: janitor.userId, content: { body: 'It is gone' } }])
     await expect(bob.say(newRoomId, 'x')).rejects.toMatchObject({ status: 403 })
     expect((await bob.sync()).rooms?.join?.[newRoomId]).toBeDefined()
   })
 
   test('refused, and nothing is done', async () => {
     const roomId = await roomOfTwo()
+    const gone = await server.user('gone')
+    const close = `/_synapse/admin/v1/deactivate/${enc(gone.userId)}`
+    await operator.ok('POST', close, { body: {} })
     const before = await server.rowCounts()
     const path = `${v1}/${enc(roomId)}`
     expect(await bob.request('DELETE', path, { body: {} })).toMatchObject({ status: 403 })
@@ -213,6 +217,9 @@ describe('DELETE /_synapse/admin/v1/rooms/{roomId}', () => {
       { purge: 1 },
       { new_room_user_id: 'x' },
       { new_room_user_id: '@x:elsewhere' },
+      // In whose name a room would be that somebody may register later.
+      { new_room_user_id: '@nobody-yet:hs1' },
+      { new_room_user_id: gone.userId },
     ]) {
       expect(await remove(roomId, wrong)).toMatchObject({ status: 400 })
     }
