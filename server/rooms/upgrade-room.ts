@@ -13,12 +13,13 @@ import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { forbidden, unsupportedRoomVersion } from '../matrix/errors.ts'
+import { forbidden, MatrixError, unsupportedRoomVersion } from '../matrix/errors.ts'
 import type { Pdu } from '../matrix/event.ts'
 import { creatorsOf, powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { type RoomVersion, roomVersions } from '../matrix/room-versions.ts'
+import { contentIn } from '../matrix/upgraded-content.ts'
 import { levelsOfReplacedRoom, levelsOfSuccessor } from '../matrix/upgraded-power-levels.ts'
-import { appendAll, appendEvent, appendEvents } from './append-event.ts'
+import { appendEvent, appendEvents } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
 import { defaultPowerLevels } from './create-room.ts'
 import { followUpgrade } from './follow-upgrade.ts'
@@ -122,7 +123,7 @@ async function makeSuccessor(
 ): Promise<LockedRoom> {
   const { type, 'm.federate': federate } = old.create.content
   const { room_id, last_event_id } = old.room
-  const content: JsonObject = {
+  const content = contentIn(version, {
     room_version: version.id,
     ...(version.creatorInContent ? { creator } : {}),
     ...(version.privilegedCreators ? additionalCreators(creator, others) : {}),
@@ -130,22 +131,44 @@ async function makeSuccessor(
     ...(federate === undefined ? {} : { 'm.federate': federate }),
     // From version 12 on the id of the room is proof enough, and there is no event to name.
     predecessor: version.privilegedCreators ? { room_id } : { room_id, event_id: last_event_id },
-  }
+  })
   const isPublic = old.room.is_public
   const { room, first } = await insertNewRoom(ctx, tx, creator, content, { version, isPublic })
 
   // The levels come last: before there are any, the creator may do everything that is copied.
   const creators = creatorsOf({ type: 'm.room.create', sender: creator, content }, version)
-  await appendAll(ctx, tx, room, [
-    ...first,
-    ...copiedState(old, creator),
+  const carried = [
+    ...copiedState(old, creator, version),
     ...(await copiedBans(tx, old, creator, creators)),
-    powerLevelsDraft(old, creator, { creators, version }),
-  ])
+  ]
+  const levels = powerLevelsDraft(old, creator, { creators, version })
+  await appendAsFarAsMayBe(ctx, tx, room, [...first, ...carried, levels], new Set(carried))
   return room
 }
 
-function copiedState({ state }: OldRoom, sender: string): EventDraft[] {
+/**
+ * What is to be carried over is recommended, not demanded: one event that the successor refuses, such
+ * as one too large under its new sender's name, stays behind and does not keep the room from moving.
+ */
+async function appendAsFarAsMayBe(
+  ctx: Context,
+  tx: Tx,
+  room: LockedRoom,
+  drafts: readonly EventDraft[],
+  dispensable: ReadonlySet<EventDraft>,
+): Promise<void> {
+  const entries = drafts.map(draft => ({ room, draft }))
+  const outcomes = await appendEvents(ctx, tx, entries)
+  for (const [i, draft] of drafts.entries()) {
+    const outcome = outcomes[i]
+    if (!(outcome instanceof MatrixError)) continue
+    if (!dispensable.has(draft)) throw outcome
+    const { room_id } = room
+    ctx.log.info({ room_id, type: draft.type, errcode: outcome.errcode }, 'state stayed behind')
+  }
+}
+
+function copiedState({ state }: OldRoom, sender: string, version: RoomVersion): EventDraft[] {
   const wanted = [
     ...copiedTypes.flatMap(type => state.filter(row => row.type === type)),
     ...state.filter(row => row.type === 'm.space.child'),
@@ -155,7 +178,8 @@ function copiedState({ state }: OldRoom, sender: string): EventDraft[] {
     // Redacted, or taken back by being emptied: a child without `via` is none.
     if (Object.keys(content).length === 0) return []
     if (row.type === 'm.space.child' && !Array.isArray(content.via)) return []
-    return [{ type: row.type, stateKey: row.state_key ?? '', sender, content }]
+    const held = contentIn(version, content)
+    return [{ type: row.type, stateKey: row.state_key ?? '', sender, content: held }]
   })
 }
 
@@ -183,7 +207,8 @@ function powerLevelsDraft(
   const levels = powerLevels
     ? levelsOfSuccessor({ create, powerLevels, version: oldVersion }, successor)
     : defaultPowerLevels(successor.version.id, [sender])
-  return { type: 'm.room.power_levels', stateKey: '', sender, content: levels }
+  const content = contentIn(successor.version, levels)
+  return { type: 'm.room.power_levels', stateKey: '', sender, content }
 }
 
 /** The tombstone, an end to its aliases, and silence; the last two as far as the user may. */

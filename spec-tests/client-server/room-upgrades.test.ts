@@ -147,12 +147,55 @@ describe('POST /rooms/{roomId}/upgrade', () => {
     expect(await server.rowCounts()).toEqual(before)
   })
 
-  test('what the new version cannot hold refuses all of it', async () => {
-    const old = await alice.createRoom({ room_version: '5' })
-    await alice.setState(old, 'm.room.topic', '', { topic: 'x', half: 0.5 })
-    const before = await server.rowCounts()
-    expect((await refusal(upgradeTo(alice, old, '11'))).status).toBe(400)
-    expect(await server.rowCounts()).toEqual(before)
+  test('numbers that the new version cannot hold are cut to those that it can', async () => {
+    const old = await alice.createRoom({
+      room_version: '5',
+      creation_content: { type: 'm.space' },
+      power_level_content_override: { 'org.example.weight': 1.5, notifications: { room: 30 } },
+    })
+    const child = await alice.createRoom()
+    await alice.setState(old, 'm.room.topic', '', { topic: 'x', nested: [{ half: -0.5 }, 2.5] })
+    await alice.setState(old, 'm.room.server_acl', '', { allow: ['*'], weight: 1e300 })
+    await alice.setState(old, 'm.space.child', child, { via: ['hs1'], order: '1', weight: 7.9 })
+    const successor = await upgradeTo(alice, old, '11')
+    expect(await alice.state(successor, 'm.room.topic')).toEqual({
+      topic: 'x',
+      nested: [{ half: 0 }, 2],
+    })
+    expect(await alice.state(successor, 'm.room.server_acl')).toEqual({
+      allow: ['*'],
+      weight: Number.MAX_SAFE_INTEGER,
+    })
+    expect(await alice.state(successor, 'm.space.child', child)).toEqual({
+      via: ['hs1'],
+      order: '1',
+      weight: 7,
+    })
+    const levels = await alice.state(successor, 'm.room.power_levels')
+    expect(levels).toMatchObject({ 'org.example.weight': 1, notifications: { room: 30 } })
+    // A version that can hold them keeps them as they are.
+    const other = await alice.createRoom({ room_version: '4' })
+    await alice.setState(other, 'm.room.topic', '', { topic: 'x', half: 0.5 })
+    const same = await upgradeTo(alice, other, '5')
+    expect(await alice.state(same, 'm.room.topic')).toEqual({ topic: 'x', half: 0.5 })
+  })
+
+  test('what cannot be set there at all stays behind, and keeps nothing else back', async () => {
+    const longer = await server.user('a'.repeat(150))
+    const old = await alice.createRoom({
+      name: 'kept',
+      preset: 'public_chat',
+      power_level_content_override: { users: { [alice.userId]: 100, [longer.userId]: 100 } },
+    })
+    await longer.join(old)
+    // With the name of alice it just fits into an event.
+    await alice.setState(old, 'm.room.topic', '', { topic: 'x'.repeat(64_900) })
+    await alice.setState(old, 'm.space.child', alice.userId, { via: ['hs1'] })
+    const successor = await upgradeTo(longer, old, '11')
+    expect(await longer.state(successor, 'm.room.name')).toEqual({ name: 'kept' })
+    for (const [type, key] of [['m.room.topic'], ['m.space.child', alice.userId]] as const) {
+      expect((await refusal(longer.state(successor, type, key))).status).toBe(404)
+    }
   })
 })
 
