@@ -8,6 +8,7 @@ import { selectAccountData, upsertAccountData } from '../../db/account-data.ts'
 import { lockUser } from '../../db/accounts.ts'
 import { upsertPushRules } from '../../db/push.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
+import { selectMovers } from '../../db/room-upgrades.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
@@ -44,10 +45,10 @@ export async function followFrom(
   await carryOver(ctx, { userId, from, to })
 }
 
-/** What is to be done after this event is stored, however it came: for its sender's settings. */
+/** What is to be done after this event is stored, however it came: for whose settings it moves. */
 export async function followEvent(ctx: Context, event: EventRow): Promise<void> {
   const { type, room_id: roomId, sender, state_key } = event
-  if (type === 'm.room.tombstone') await followTombstone(ctx, sender, roomId)
+  if (type === 'm.room.tombstone') await followTombstone(ctx, roomId)
   const isOwnMembership = type === 'm.room.member' && state_key === sender
   if (!isOwnMembership || parsePdu(event).content.membership !== 'join') return
   await followUpgrade(ctx, sender, roomId)
@@ -74,13 +75,12 @@ export async function andFollow<T>(
   return answered
 }
 
-/** As {@link followUpgrade}, for who has made the successor first and now closes the old room. */
-async function followTombstone(ctx: Context, userId: string, roomId: string): Promise<void> {
+/** As {@link followUpgrade}, for all who are in the successor already when the old room is closed. */
+async function followTombstone(ctx: Context, roomId: string): Promise<void> {
   const successor = await replacementOf(ctx.db, roomId)
   if (successor === undefined || (await predecessorOf(ctx.db, successor)) !== roomId) return
-  const [member] = await selectStateByKeys(ctx.db, successor, [['m.room.member', userId]])
-  if (!member || parsePdu(member).content.membership !== 'join') return
-  await carryOver(ctx, { userId, from: roomId, to: successor })
+  const move = { from: roomId, to: successor }
+  for (const userId of await selectMovers(ctx.db, move)) await carryOver(ctx, { userId, ...move })
 }
 
 async function predecessorOf(db: Db, roomId: string): Promise<string | undefined> {

@@ -407,6 +407,38 @@ describe('TestPushRuleRoomUpgrade', () => {
     expect(await muted(bob)).toContain(successor)
   })
 
+  test('who is in the successor before the tombstone comes finds their settings there, too', async () => {
+    const old = await alice.createRoom({ preset: 'public_chat' })
+    for (const client of [bob, charlie]) {
+      await client.join(old)
+      await mute(client, old)
+    }
+    const tags = (room: string) => `${v3}/user/${enc(bob.userId)}/rooms/${enc(room)}/tags`
+    await bob.ok('PUT', `${tags(old)}/u.test`, { body: {} })
+    await charlie.leave(old)
+    const onlyTagged = await server.user('tagged')
+    const stranger = await server.user('stranger')
+    await onlyTagged.join(old)
+    const direct = (client: Client) => `${v3}/user/${enc(client.userId)}/account_data/m.direct`
+    for (const client of [onlyTagged, stranger]) {
+      await client.ok('PUT', direct(client), { body: { [alice.userId]: [old] } })
+    }
+    const successor = await successorOf(alice, old)
+    for (const client of [bob, charlie, onlyTagged, stranger]) await client.join(successor)
+    expect(await muted(bob)).not.toContain(successor)
+    const { next_batch: since } = await bob.sync()
+
+    await alice.setState(old, 'm.room.tombstone', '', tombstoneFor(successor))
+    for (const client of [bob, charlie]) expect(await muted(client)).toContain(successor)
+    expect(await bob.ok('GET', tags(successor))).toEqual({ tags: { 'u.test': {} } })
+    const { account_data } = await bob.sync({ since })
+    expect(account_data?.events).toMatchObject([{ type: 'm.push_rules' }])
+    const rooms = async (client: Client) => (await client.ok('GET', direct(client)))[alice.userId]
+    expect(await rooms(onlyTagged)).toEqual([old, successor])
+    // Who never was in the old room has come from elsewhere.
+    expect(await rooms(stranger)).toEqual([old])
+  })
+
   test('a room that only says that it is the successor gets nothing', async () => {
     const old = await alice.createRoom({ preset: 'public_chat' })
     await bob.join(old)
