@@ -178,10 +178,11 @@ function assertMayDemote(requester: Requester, userId: string): void {
 /**
  * Close an account for good.
  *
- * @throws 404 M_NOT_FOUND
+ * @throws 404 M_NOT_FOUND · 400 M_INVALID_PARAM a user of another server, or the server's own
  * Spec: Synapse POST /_synapse/admin/v1/deactivate/{userId}
  */
 export async function deactivateUser(ctx: Context, userId: string): Promise<void> {
   await findUser(ctx, userId)
+  if (userId === noticesUserId(ctx.config)) throw invalidParam('That is the server itself')
   await closeAccount(ctx, userId)
 }

@@ -268,6 +268,9 @@ describe('TestServerNotices: /_synapse/admin/v1/send_server_notice', () => {
     const reset = `${admin}/v1/reset_password/${enc('@_server:hs1')}`
     const body = { new_password: 'x' }
     expect(await operator.request('POST', reset, { body })).toMatchObject({ status: 400 })
+    const close = `${admin}/v1/deactivate/${enc('@_server:hs1')}`
+    expect(await operator.request('POST', close, { body: {} })).toMatchObject({ status: 400 })
+    expect(await notify()).toMatchObject({ status: 200 })
   })
 
   test('who is invited can close their account', async () => {
