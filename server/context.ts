@@ -12,6 +12,7 @@ import { OnceTogether, pruneAnswers } from './accounts/once.ts'
 import { pruneTickets } from './accounts/openid.ts'
 import { Operator } from './accounts/operator.ts'
 import type { Requester } from './accounts/requester.ts'
+import { SessionEnds } from './accounts/session-ends.ts'
 import { RegistrationNonces } from './accounts/shared-secret.ts'
 import { UiaSessions } from './accounts/uia.ts'
 import { pruneDeletions, RoomDeletions } from './administration/room-deletions.ts'
@@ -62,6 +63,7 @@ export interface Context {
   readonly notifier: Notifier
   readonly scheduler: Scheduler
   readonly sessions: KnownSessions
+  readonly sessionEnds: SessionEnds
   readonly answers: Answers
   /** A delayed event by its id. */
   readonly delayedEvents: ManagedEvents
@@ -155,6 +157,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
         hashes => selectSessionsByAccessToken(db, hashes),
         going,
       ),
+      sessionEnds: new SessionEnds(notifier),
       answers: new Answers(db, going),
       delayedEvents: new ManagedEvents(ids => selectManaged(db, ids), going),
       restarts: new Together(rows => restartTogether(context, rows), {

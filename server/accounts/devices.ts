@@ -14,6 +14,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { forbidden, notFound } from '../matrix/errors.ts'
 import { noteDevicesChanged } from '../rooms/device-lists.ts'
 import type { Requester } from './requester.ts'
+import type { DevicesOf } from './session-ends.ts'
 import { makeDevice } from './sessions.ts'
 import { type AuthData, demand } from './uia.ts'
 
@@ -62,14 +63,12 @@ export async function removeDevices(
 /**
  * Devices cease to be, with all that is theirs; who tracks the user's keys hears of it. What a
  * device has signed goes too: another one may come to have its id.
- *
- * @param deviceIds or all but one, or all
  */
 export async function endDevices(
   ctx: Context,
   tx: Tx,
   userId: string,
-  deviceIds: readonly string[] | { allBut: string } | 'all',
+  deviceIds: DevicesOf,
 ): Promise<void> {
   const withKeys = Array.isArray(deviceIds)
     ? await deleteDevices(tx, userId, deviceIds)
@@ -79,6 +78,7 @@ export async function endDevices(
         typeof deviceIds === 'object' && 'allBut' in deviceIds ? deviceIds.allBut : undefined,
       )
   ctx.keyCounts.forget(tx, userId)
+  ctx.sessionEnds.note(tx, userId, deviceIds)
   for (const deviceId of withKeys) await deleteSignaturesOfKey(tx, userId, deviceId)
   if (withKeys.length > 0) await noteDevicesChanged(ctx, tx, userId)
 }

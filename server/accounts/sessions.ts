@@ -87,6 +87,7 @@ export async function openSession(ctx: Context, tx: Tx, login: Login): Promise<J
   const deviceId = deviceIdOf(login)
   await makeDevice(ctx, tx, { ...login, deviceId })
   await deleteSessionsOfDevice(tx, login.userId, deviceId)
+  ctx.sessionEnds.note(tx, login.userId, [deviceId])
   return insertTokens(ctx, tx, login, deviceId)
 }
 

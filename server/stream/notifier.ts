@@ -23,6 +23,8 @@ export const stateTopic = (roomId: string) => `state:${roomId}`
 export const receiptsTopic = (roomId: string) => `receipts:${roomId}`
 /** Somebody's devices or keys have changed. */
 export const devicesTopic = 'devices'
+/** Only ever published at 0: a device's sessions have ended, and whoever waits with one is woken. */
+export const sessionTopic = (userId: string, deviceId: string) => `session:${userId} ${deviceId}`
 /** Only ever published at 1: a file is uploaded once. */
 export const mediaTopic = (mediaId: string) => `media:${mediaId}`
 

@@ -13,7 +13,7 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Filter } from '../matrix/filter.ts'
-import { roomTopic, userTopic } from '../stream/notifier.ts'
+import { roomTopic, sessionTopic, userTopic } from '../stream/notifier.ts'
 import { formatSyncToken, parseToken } from '../stream/token.ts'
 import type { PresenceState } from '../user-data/presence.ts'
 import { buildSync } from './build-sync.ts'
@@ -39,7 +39,8 @@ export const longestTimeoutMs = 10 * 60_000
  * Answer as soon as there is something to tell, or when the time is up.
  *
  * @param signal ends when the client hangs up
- * @throws 400 M_INVALID_PARAM a `since` that this server did not give out
+ * @throws 400 M_INVALID_PARAM a `since` that this server did not give out · 401 M_UNKNOWN_TOKEN the
+ *   session has ended meanwhile
  */
 export async function sync(
   ctx: Context,
@@ -54,21 +55,30 @@ export async function sync(
   const deadline = ctx.clock.now() + Math.min(request.timeoutMs, longestTimeoutMs)
   await notePresence(ctx, requester.userId, request.setPresence, deadline)
   let stayedIn: string[] | undefined
-  for (;;) {
-    const settled = Math.max(ctx.positions.settled(), since ?? 0)
-    const window = { since, upTo: settled }
-    const [{ body, isEmpty, joinedRoomIds, upTo }, ...counted] = await Promise.all([
-      buildSync(ctx, requester, request, window, stayedIn),
-      // Whoever begins, or has been woken, will most likely answer.
-      ...(since === undefined || stayedIn ? [keyCountsSection(ctx, requester)] : []),
-    ])
-    const isDue = since === undefined || request.fullState || ctx.clock.now() >= deadline
-    if (!isEmpty || isDue || signal.aborted || ctx.notifier.isStopped()) {
-      const [keyCounts = await keyCountsSection(ctx, requester)] = counted
-      return { next_batch: formatSyncToken(upTo), ...body, ...keyCounts }
+  return ctx.sessionEnds.during(requester, async assertStands => {
+    for (;;) {
+      const settled = Math.max(ctx.positions.settled(), since ?? 0)
+      const window = { since, upTo: settled }
+      const [{ body, isEmpty, joinedRoomIds, upTo }, ...counted] = await Promise.all([
+        buildSync(ctx, requester, request, window, stayedIn),
+        // Whoever begins, or has been woken, will most likely answer.
+        ...(since === undefined || stayedIn ? [keyCountsSection(ctx, requester)] : []),
+      ])
+      assertStands()
+      const isDue = since === undefined || request.fullState || ctx.clock.now() >= deadline
+      if (!isEmpty || isDue || signal.aborted || ctx.notifier.isStopped()) {
+        const [keyCounts = await keyCountsSection(ctx, requester)] = counted
+        return { next_batch: formatSyncToken(upTo), ...body, ...keyCounts }
+      }
+      stayedIn = joinedRoomIds
+      await ctx.notifier.wait(topicsOf(requester, joinedRoomIds), upTo, deadline, signal)
     }
-    stayedIn = joinedRoomIds
-    const topics = [userTopic(requester.userId), ...joinedRoomIds.map(roomTopic)]
-    await ctx.notifier.wait(topics, upTo, deadline, signal)
-  }
+  })
 }
+
+/** What a long poll waits for. */
+export const topicsOf = ({ userId, deviceId }: Requester, roomIds: readonly string[]): string[] => [
+  userTopic(userId),
+  sessionTopic(userId, deviceId),
+  ...roomIds.map(roomTopic),
+]

@@ -1,6 +1,6 @@
-import type { Client } from '../support/client.ts'
+import { type Client, refusal } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
-import type { SyncResponse } from '../support/wire.ts'
+import type { JsonObject, SyncResponse } from '../support/wire.ts'
 
 let server: TestServer
 let alice: Client
@@ -157,6 +157,56 @@ describe('the end of a long poll', () => {
     hangUp.abort()
     await expect(answer).rejects.toMatchObject({ name: 'AbortError' })
     await server.untilWaiting(0)
+  })
+
+  const sliding = '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync'
+  const post = (user: Client, path: string, body: JsonObject = {}) =>
+    user.ok('POST', `/_matrix/client/v3/${path}`, { body })
+
+  test.each<[string, (user: Client) => Promise<unknown>]>([
+    ['POST /logout', user => post(user, 'logout')],
+    ['POST /logout/all', user => post(user, 'logout/all')],
+    [
+      'POST /login with the same device',
+      user => user.sibling().login({ device_id: user.deviceId }),
+    ],
+  ])('a session that ends by %s takes its long polls along', async (_title, end) => {
+    const body = { extensions: { to_device: { enabled: true } } }
+    const { pos } = await alice.ok('POST', sliding, { body })
+    const query = { pos, timeout: 30_000 }
+    const answers = [
+      alice.sync({ since, timeout: 30_000 }),
+      alice.ok('POST', sliding, { body, query }),
+    ].map(refusal)
+    await server.untilWaiting(2)
+    await end(alice)
+    for (const error of await Promise.all(answers)) {
+      expect(error).toMatchObject({ status: 401, errcode: 'M_UNKNOWN_TOKEN' })
+    }
+    expect(server.waiting()).toBe(0)
+  })
+
+  test('a session that ends leaves those of other devices waiting', async () => {
+    const other = alice.sibling()
+    await other.login()
+    const { answer, isAnswered } = await hold()
+    await post(other, 'logout')
+    await server.idle()
+    expect(isAnswered()).toBe(false)
+    await bob.say(room, 'hello')
+    expect((await answer).rooms.join?.[room]?.timeline.events).toHaveLength(1)
+  })
+
+  test('a refresh takes no long poll along', async () => {
+    const { refresh_token } = await alice.login({ refresh_token: true })
+    const { answer, isAnswered } = await hold()
+    const { access_token } = await post(alice, 'refresh', { refresh_token })
+    alice.token = access_token
+    await alice.ok('GET', '/_matrix/client/v3/account/whoami')
+    await server.idle()
+    expect(isAnswered()).toBe(false)
+    await bob.say(room, 'hello')
+    expect((await answer).rooms.join?.[room]?.timeline.events).toHaveLength(1)
   })
 
   test('when the server stops, who waits is answered, with a token for the next', async () => {

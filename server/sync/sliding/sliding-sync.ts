@@ -7,9 +7,8 @@
 import type { Requester } from '../../accounts/requester.ts'
 import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
-import { roomTopic, userTopic } from '../../stream/notifier.ts'
 import { notePresence } from '../presence-section.ts'
-import { longestTimeoutMs } from '../sync.ts'
+import { longestTimeoutMs, topicsOf } from '../sync.ts'
 import { buildSlidingSync } from './build-sliding-sync.ts'
 import type { SlidingRequest } from './request.ts'
 
@@ -17,7 +16,8 @@ import type { SlidingRequest } from './request.ts'
  * Answer as soon as there is something to tell, or when the time is up; at once without `pos`.
  *
  * @param signal ends when the client hangs up
- * @throws 400 M_UNKNOWN_POS a `pos` that is not of this connection, or no longer
+ * @throws 400 M_UNKNOWN_POS a `pos` that is not of this connection, or no longer · 401 M_UNKNOWN_TOKEN the
+ *   session has ended meanwhile
  */
 export async function slidingSync(
   ctx: Context,
@@ -29,20 +29,17 @@ export async function slidingSync(
   const { told } = turn
   const deadline = ctx.clock.now() + Math.min(request.timeoutMs, longestTimeoutMs)
   await notePresence(ctx, requester.userId, request.setPresence, deadline)
-  for (;;) {
-    const upTo = Math.max(ctx.positions.settled(), told.upTo ?? 0)
-    const { body, isEmpty, news, joinedRoomIds } = await buildSlidingSync(
-      ctx,
-      requester,
-      request,
-      told,
-      upTo,
-    )
-    const isDue = request.pos === undefined || ctx.clock.now() >= deadline
-    if (!isEmpty || isDue || signal.aborted || ctx.notifier.isStopped()) {
-      return { pos: ctx.slidingConnections.answer(turn, news), ...body }
+  return ctx.sessionEnds.during(requester, async assertStands => {
+    for (;;) {
+      const upTo = Math.max(ctx.positions.settled(), told.upTo ?? 0)
+      const answer = await buildSlidingSync(ctx, requester, request, told, upTo)
+      const { body, isEmpty, news, joinedRoomIds } = answer
+      assertStands()
+      const isDue = request.pos === undefined || ctx.clock.now() >= deadline
+      if (!isEmpty || isDue || signal.aborted || ctx.notifier.isStopped()) {
+        return { pos: ctx.slidingConnections.answer(turn, news), ...body }
+      }
+      await ctx.notifier.wait(topicsOf(requester, joinedRoomIds), upTo, deadline, signal)
     }
-    const topics = [userTopic(requester.userId), ...joinedRoomIds.map(roomTopic)]
-    await ctx.notifier.wait(topics, upTo, deadline, signal)
-  }
+  })
 }
