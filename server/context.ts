@@ -94,6 +94,8 @@ export interface Context {
   readonly mediaFiles: MediaFiles
   readonly images: Images
   readonly transactions: Transactions
+  /** Aborts when the server stops: no request waits any longer for somebody else's server. */
+  readonly stopping: AbortSignal
   /** Undefined: nobody holds the clock. */
   readonly lab: Lab | undefined
   /** Undefined: nobody logs in by JWT. */
@@ -101,6 +103,8 @@ export interface Context {
 }
 
 export interface RunningContext extends Context {
+  /** Nobody waits any longer, for what happens here or elsewhere: whoever does is answered. */
+  letGo(): void
   /** Let waiting requests go, finish what is being sent, close the database. Runs once. */
   stop(): Promise<void>
 }
@@ -130,6 +134,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
   const jwtKey = readJwtKey(config)
   const db = given.db ?? (await openDatabase(given.database ?? databaseOptions(config)))
   const closeDatabase = given.db ? async () => undefined : () => db.close()
+  const leaving = new AbortController()
   try {
     const signingKey = await loadIdentity(db, config.server_name)
     const notifier = new Notifier(clock)
@@ -197,6 +202,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       mediaFiles: await MediaFiles.start(config.media.dir ?? join(config.data_dir, 'media')),
       images: new Images(config.media.max_image_pixels),
       transactions: new Transactions(),
+      stopping: leaving.signal,
       lab: given.lab,
       jwtKey,
     }
@@ -212,9 +218,14 @@ export async function createContext(config: Config, given: Given = {}): Promise<
     await context.roomDeletions.start(context)
     await context.transactions.start(context)
 
-    let stopping: Promise<void> | undefined
-    const stop = async () => {
+    const letGo = () => {
+      context.lab?.faults.held.close()
       notifier.stop()
+      leaving.abort()
+    }
+    let stopped: Promise<void> | undefined
+    const stop = async () => {
+      letGo()
       await scheduler.stop()
       await context.sweeper.stop()
       await context.roomDeletions.stop()
@@ -229,9 +240,10 @@ export async function createContext(config: Config, given: Given = {}): Promise<
     }
     return {
       ...context,
+      letGo,
       stop() {
-        stopping ??= stop()
-        return stopping
+        stopped ??= stop()
+        return stopped
       },
     }
   } catch (error) {

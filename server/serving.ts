@@ -85,9 +85,8 @@ export class Serving {
    */
   stop(): Promise<void> {
     return this.#turns.takeLast(async () => {
-      this.#given.lab?.faults.held.close()
       const closed = Promise.all(this.#listening.map(one => one.close()))
-      this.context.notifier.stop()
+      this.context.letGo()
       await closed
       await this.#given.lab?.end()
       await this.#end()
@@ -125,7 +124,6 @@ export class Serving {
       context.log.level = 'silent'
       for (const one of this.#listening) one.cut()
       await db.cut()
-      this.#given.lab?.faults.held.close()
       await this.#end().catch(() => undefined)
       context.log.level = level
     })
@@ -167,8 +165,7 @@ export class Serving {
 
   /** Until everybody has been answered who is being answered; not for ever. */
   async #letGo(): Promise<void> {
-    this.#given.lab?.faults.held.close()
-    this.context.notifier.stop()
+    this.context.letGo()
     if (this.#answering.size === 0) return
     const answered = new Promise<void>(resolve => {
       this.#answered = resolve

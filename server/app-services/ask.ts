@@ -48,7 +48,8 @@ async function askInTurn(ctx: Context, services: Reachable[], path: string): Pro
       } catch (error) {
         if (!(error instanceof Unreachable)) throw error
         ctx.log.warn({ app_service: service.id, attempt }, 'application service not reached')
-        if (attempt === attempts) throw new MatrixError(408, 'M_UNKNOWN', error.message)
+        const isLast = attempt === attempts || ctx.stopping.aborted
+        if (isLast) throw new MatrixError(408, 'M_UNKNOWN', error.message)
       }
     }
   }

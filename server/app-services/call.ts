@@ -20,6 +20,7 @@ const patienceMs = 30_000
  *
  * @param path after `/_matrix/app/v1`
  * @param body JSON
+ * @param signal ends the attempt; unless given, the server's end does
  * @returns the answer, whatever its status
  * @throws Unreachable, also when `signal` aborts
  */
@@ -39,7 +40,7 @@ async function send(
   ctx: Context,
   service: AppService & { url: string },
   path: string,
-  { method, body, signal }: { method: string; body?: string; signal?: AbortSignal },
+  { method, body, signal = ctx.stopping }: { method: string; body?: string; signal?: AbortSignal },
 ): Promise<{ status: number; text: string }> {
   const controller = new AbortController()
   const abort = () => controller.abort()
@@ -48,9 +49,9 @@ async function send(
     isTimeout = true
     abort()
   })
-  signal?.addEventListener('abort', abort)
+  signal.addEventListener('abort', abort)
   try {
-    signal?.throwIfAborted()
+    signal.throwIfAborted()
     const response = await fetch(`${service.url}${path}`, {
       method,
       headers: {
@@ -66,6 +67,6 @@ async function send(
     throw new Unreachable(isTimeout)
   } finally {
     timer.cancel()
-    signal?.removeEventListener('abort', abort)
+    signal.removeEventListener('abort', abort)
   }
 }

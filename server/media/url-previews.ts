@@ -45,7 +45,8 @@ export async function previewUrl(
     const timer = ctx.clock.timer(now + timeout_ms, () => timeout.abort())
     const expiresTs = now + cached_ms
     try {
-      const preview = await look(ctx, requester, url, timeout.signal, expiresTs)
+      const signal = AbortSignal.any([timeout.signal, ctx.stopping])
+      const preview = await look(ctx, requester, url, signal, expiresTs)
       const row = { url_hash: urlHash, preview: JSON.stringify(preview), expires_ts: expiresTs }
       await transaction(ctx.db, tx => upsertUrlPreview(tx, row))
       return preview
@@ -81,6 +82,8 @@ async function look(
     const picture = await pictureOf(await get(ctx, new URL(image, fetched.url), signal))
     return { ...text, ...picture }
   } catch {
+    // Kept, it would be without its picture for as long as it is kept.
+    ctx.stopping.throwIfAborted()
     // A page without its picture is better than none.
     return text
   }

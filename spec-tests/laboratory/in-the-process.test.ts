@@ -1,8 +1,9 @@
 /** A server inside a test: `hourglass/testing`, as somebody else's test uses it. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
-import type { ServerResponse } from 'node:http'
-import { connect } from 'node:net'
+import { createServer, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
+import { TestAppService } from '../support/app-service.ts'
 import { Client } from '../support/client.ts'
 import type { Homeserver, TestUser } from '../support/server.ts'
 
@@ -360,4 +361,58 @@ test('after stop nothing listens, nothing waits, and no clock ticks', async () =
   })
   expect(refused).toMatchObject({ code: 'ECONNREFUSED' })
   await other.stop()
+})
+
+describe("who waits for somebody else's server, which is silent", () => {
+  const silent = createServer(() => asked())
+  let asked: () => void
+  let url: string
+  let service: TestAppService
+  let other: Homeserver
+  let user: Client
+  beforeAll(async () => {
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/`
+    service = await TestAppService.start('silent', { url })
+  })
+  afterAll(async () => {
+    silent.closeAllConnections()
+    silent.close()
+    await service.stop()
+  })
+  beforeEach(async () => {
+    other = await start({ app_service_config_files: [service.file] })
+    user = as(await other.user('alice'))
+  })
+
+  const connections = () =>
+    new Promise<number>((resolve, reject) => {
+      silent.getConnections((error, count) => (error ? reject(error) : resolve(count)))
+    })
+
+  describe.each<[string, number, () => string]>([
+    [
+      'for a page, of which they want a preview',
+      502,
+      () => `/_matrix/client/v1/media/preview_url?url=${encodeURIComponent(url)}`,
+    ],
+    [
+      'for an application service, whose alias it is',
+      408,
+      () => `/_matrix/client/v3/directory/room/${encodeURIComponent('#_silent_x:hs1')}`,
+    ],
+  ])('%s', (_, status, path) => {
+    test.each<'restart' | 'stop'>(['restart', 'stop'])('is answered at a %s', async end => {
+      const wasAsked = new Promise<void>(resolve => {
+        asked = resolve
+      })
+      const answer = user.request('GET', path())
+      await wasAsked
+      await other[end]()
+      expect((await answer).status).toBe(status)
+      while ((await connections()) > 0) await new Promise(setImmediate)
+      await other.stop()
+    })
+  })
 })
