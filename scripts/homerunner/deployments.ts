@@ -14,6 +14,18 @@ interface Deployment {
   expiry: Timer
 }
 
+const longestLifetimeMins = 366 * 24 * 60
+
+/**
+ * @param minutes as HOMERUNNER_LIFETIME_MINS has it; 30 unless given
+ * @throws Error it is no time, or more than a year
+ */
+export function lifetimeMsOf(minutes: string | undefined): number {
+  const count = Number(minutes || 30)
+  if (count > 0 && count <= longestLifetimeMins) return count * 60_000
+  throw new Error(`HOMERUNNER_LIFETIME_MINS: ${minutes} is no number of minutes up to a year`)
+}
+
 export class Deployments {
   readonly #clock: Clock
   readonly #lifetimeMs: number

@@ -6,7 +6,7 @@ import { labClock } from '../../server/lib/lab-clock.ts'
 import { Client } from '../../spec-tests/support/client.ts'
 import '../../spec-tests/support/server.ts'
 import type { JsonObject } from '../../spec-tests/support/wire.ts'
-import { Deployments } from './deployments.ts'
+import { Deployments, lifetimeMsOf } from './deployments.ts'
 import { listen } from './listen.ts'
 
 const lifetimeMs = 30 * 60_000
@@ -254,3 +254,13 @@ test('GET /health, and what browsers ask before', async () => {
   expect(preflight.status).toBe(200)
   expect(preflight.headers.get('Access-Control-Allow-Origin')).toBe('*')
 })
+
+test.each(['abc', '0', '-1', '1e9', 'NaN'])(
+  'HOMERUNNER_LIFETIME_MINS=%s is said to be none at the start',
+  minutes => {
+    expect(() => lifetimeMsOf(minutes)).toThrow('HOMERUNNER_LIFETIME_MINS')
+    expect(lifetimeMsOf('0.5')).toBe(30_000)
+    expect(lifetimeMsOf(undefined)).toBe(lifetimeMs)
+    expect(lifetimeMsOf('')).toBe(lifetimeMs)
+  },
+)

@@ -9,7 +9,7 @@
 import type { AddressInfo } from 'node:net'
 import { systemClock } from '../../server/lib/clock.ts'
 import { Homeserver, stopSharedDatabase } from '../../server/testing/index.ts'
-import { Deployments } from './deployments.ts'
+import { Deployments, lifetimeMsOf } from './deployments.ts'
 import { listen } from './listen.ts'
 
 const { env } = process
@@ -19,7 +19,7 @@ if (env.HOMERUNNER_SNAPSHOT_BLUEPRINT) {
 const log = (line: string) => void process.stdout.write(`${line}\n`)
 const deployments = new Deployments({
   clock: systemClock,
-  lifetimeMs: Number(env.HOMERUNNER_LIFETIME_MINS || 30) * 60_000,
+  lifetimeMs: lifetimeMsOf(env.HOMERUNNER_LIFETIME_MINS),
   place: {
     start: options => Homeserver.start(options),
     host: env.HOMERUNNER_HS_PORTBINDING_IP || '127.0.0.1',

@@ -36,8 +36,9 @@ export async function factsOf(
 async function userBehind(ctx: Context, request: Request): Promise<string | undefined> {
   const token = tokenOf(request)
   if (token === undefined) return undefined
-  if (ctx.appServices.ofToken(token)) {
-    return new URL(request.url, 'http://x').searchParams.get('user_id') ?? undefined
+  const service = ctx.appServices.ofToken(token)
+  if (service) {
+    return new URL(request.url, 'http://x').searchParams.get('user_id') ?? service.senderUserId
   }
   return (await ctx.sessions.find(hashSecret(token)))?.user_id
 }

@@ -3,6 +3,7 @@ import { selectUser } from '../../db/accounts.ts'
 import { transaction } from '../../db/transaction.ts'
 import { openSession } from '../accounts/sessions.ts'
 import { createUser, hashNewPassword, userIdOfUsername } from '../accounts/users.ts'
+import { userDeactivated } from '../matrix/errors.ts'
 import type { Lab } from './lab.ts'
 
 export interface LabUser {
@@ -16,7 +17,7 @@ export interface LabUser {
  *
  * @param usernames as in /register
  * @param password of those who are made; without it they have none, and can only be logged in here
- * @throws 400 M_INVALID_USERNAME
+ * @throws 400 M_INVALID_USERNAME · 403 M_USER_DEACTIVATED
  */
 export function makeUsers(
   lab: Lab,
@@ -30,7 +31,9 @@ export function makeUsers(
     return transaction(ctx.db, async tx => {
       const users: LabUser[] = []
       for (const userId of userIds) {
-        if (!(await selectUser(tx, userId))) await createUser(ctx, tx, { userId, passwordHash })
+        const user = await selectUser(tx, userId)
+        if (!user) await createUser(ctx, tx, { userId, passwordHash })
+        else if (user.deactivated_ts !== null) throw userDeactivated()
         const session = await openSession(ctx, tx, { userId })
         users.push({
           user_id: userId,

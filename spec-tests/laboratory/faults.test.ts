@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { get, type RequestOptions as HttpsOptions } from 'node:https'
 import { connect } from 'node:tls'
+import { TestAppService } from '../support/app-service.ts'
 import { type Answer, type Client, delayedEvents, type RequestOptions } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
@@ -350,6 +351,21 @@ describe('for whom, where, and how often', () => {
     expect((await say(alice, 'scope-1'))?.status).toBe(200)
     expect((await say(bob, 'scope-1'))?.status).toBe(500)
     expect((await say(bob, 'scope-1'))?.status).toBe(200)
+  })
+
+  test("an application service's own user, whom it need not name", async () => {
+    const service = await TestAppService.start('bridge')
+    const other = await startServer({ config: { app_service_config_files: [service.file] } })
+    const bridge = other.anonymous()
+    bridge.token = service.asToken
+    try {
+      other.fault({ kind: 'error', status: 500, userId: '@_bridge_bot:hs1' })
+      expect((await bridge.request('GET', whoAmI)).status).toBe(500)
+      expect((await bridge.request('GET', whoAmI)).status).toBe(200)
+    } finally {
+      await other.stop()
+      await service.stop()
+    }
   })
 
   test('a room, in the path', async () => {

@@ -58,6 +58,23 @@ describe('POST users', () => {
   })
 })
 
+test('POST users: who was deactivated cannot be logged in, nor anybody with them', async () => {
+  await post('users', { users: ['gone'], password: 'secret' })
+  const gone = server.anonymous()
+  gone.userId = '@gone:hs1'
+  gone.password = 'secret'
+  await gone.login()
+  const identifier = { type: 'm.id.user', user: gone.userId }
+  const auth = { type: 'm.login.password', identifier, password: gone.password }
+  await gone.ok('POST', '/_matrix/client/v3/account/deactivate', { body: { auth } })
+  const before = await server.rowCounts()
+  expect(await post('users', { users: ['new', 'gone'] })).toMatchObject({
+    status: 403,
+    body: { errcode: 'M_USER_DEACTIVATED' },
+  })
+  expect(await server.rowCounts()).toEqual(before)
+})
+
 describe('snapshot, restore and reset', () => {
   test('a restore brings back rooms, users and time, under the same address', async () => {
     const [alice] = await users('alice')
