@@ -33,6 +33,8 @@ export class Deployments {
   readonly #log: (line: string) => void
   /** Undefined while it is still being made. */
   readonly #running = new Map<string, Deployment | undefined>()
+  readonly #making = new Set<Promise<unknown>>()
+  #isEnding = false
 
   constructor(given: {
     clock: Clock
@@ -47,7 +49,13 @@ export class Deployments {
   }
 
   /** @throws CannotDeploy, or what a homeserver refused; then nothing of it is left */
-  async create({
+  async create(blueprint: Blueprint): Promise<DeploymentAnswer> {
+    const making = this.#create(blueprint)
+    this.#making.add(making)
+    return making.finally(() => this.#making.delete(making))
+  }
+
+  async #create({
     name,
     homeservers,
     keepAccessTokensForUsers,
@@ -56,14 +64,10 @@ export class Deployments {
       throw new CannotDeploy(`deployment with name ${name} already exists`)
     }
     this.#running.set(name, undefined)
-    const servers: Deployed[] = []
-    try {
-      for (const plan of homeservers) servers.push(await deploy(plan, this.#place))
-    } catch (error) {
-      await Promise.all(servers.map(server => server.stop()))
+    const servers = await this.#make(homeservers).catch(error => {
       this.#running.delete(name)
       throw error
-    }
+    })
     const expiresAt = this.#clock.now() + this.#lifetimeMs
     const expiry = this.#clock.timer(expiresAt, () => {
       this.#log(`${name} has expired`)
@@ -82,6 +86,21 @@ export class Deployments {
     }
   }
 
+  /** All or none. */
+  async #make(homeservers: Blueprint['homeservers']): Promise<Deployed[]> {
+    const servers: Deployed[] = []
+    try {
+      for (const plan of homeservers) {
+        servers.push(await deploy(plan, this.#place))
+        if (this.#isEnding) throw new CannotDeploy('Homerunner is ending')
+      }
+      return servers
+    } catch (error) {
+      await Promise.all(servers.map(server => server.stop()))
+      throw error
+    }
+  }
+
   /** @throws CannotDeploy there is none of that name */
   async destroy(name: string): Promise<void> {
     const deployment = this.#running.get(name)
@@ -91,7 +110,11 @@ export class Deployments {
     await Promise.all(deployment.servers.map(server => server.stop()))
   }
 
+  /** Also what is still being made; it is not finished. */
   async destroyAll(): Promise<void> {
+    this.#isEnding = true
+    await Promise.allSettled(this.#making)
+    this.#isEnding = false
     for (const [name, deployment] of this.#running) if (deployment) await this.destroy(name)
   }
 }

@@ -4,9 +4,11 @@ import { get } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { labClock } from '../../server/lib/lab-clock.ts'
 import { Client } from '../../spec-tests/support/client.ts'
-import '../../spec-tests/support/server.ts'
+import type { Homeserver } from '../../spec-tests/support/server.ts'
 import type { JsonObject } from '../../spec-tests/support/wire.ts'
+import { parseBlueprint } from './blueprint.ts'
 import { Deployments, lifetimeMsOf } from './deployments.ts'
+import { knownBlueprint } from './known-blueprints.ts'
 import { listen } from './listen.ts'
 
 const lifetimeMs = 30 * 60_000
@@ -224,6 +226,30 @@ describe('POST /create with a blueprint of its own', () => {
     expect(await isUp(first.body.homeservers.hs1.BaseURL)).toBe(false)
     expect((await create(clean)).status).toBe(200)
   })
+})
+
+test('what is still being made when all is to end, ends as well', async () => {
+  const started: Homeserver[] = []
+  const own = new Deployments({
+    clock,
+    lifetimeMs,
+    place: {
+      async start(options) {
+        const homeserver = await hourglass.Homeserver.start(options)
+        started.push(homeserver)
+        return homeserver
+      },
+      host: '127.0.0.1',
+      databaseUrl: process.env.HOURGLASS_TEST_DATABASE_URL,
+    },
+    log: () => undefined,
+  })
+  const making = own.create(parseBlueprint(knownBlueprint('one_to_one_room')))
+  const refused = expect(making).rejects.toThrow('is ending')
+  while (started.length === 0) await new Promise(setImmediate)
+  await own.destroyAll()
+  expect(await isUp(started[0]?.baseUrl ?? '')).toBe(false)
+  await refused
 })
 
 test('what has run for its time is gone', async () => {
