@@ -8,6 +8,7 @@ import { type Database, openDatabase } from '../db/open.ts'
 import { endpoints } from './client-api/index.ts'
 import { type Config, checkLab, databaseOptions } from './config.ts'
 import { createContext, type Given, type RunningContext } from './context.ts'
+import { Acts } from './http/acts.ts'
 import { makeApp } from './http/app.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { loadCertificate } from './http/tls.ts'
@@ -25,6 +26,7 @@ interface Running {
   db: Database
   context: RunningContext
   app: RequestListener
+  acts: Acts
 }
 
 export class Serving {
@@ -166,16 +168,26 @@ export class Serving {
   /** Until everybody has been answered who is being answered; not for ever. */
   async #letGo(): Promise<void> {
     this.context.letGo()
-    if (this.#answering.size === 0) return
-    const answered = new Promise<void>(resolve => {
-      this.#answered = resolve
+    let giveUp: () => void = () => undefined
+    const patience = new Promise<void>(resolve => {
+      giveUp = resolve
     })
     const timer = systemClock.timer(systemClock.now() + patienceMs, () => {
       for (const response of this.#answering) response.destroy()
-      this.#answered?.()
+      giveUp()
     })
-    await answered
+    await Promise.race([this.#idle(), patience])
     timer.cancel()
+  }
+
+  /** Until all has been done that was asked for, and answered where somebody still hears it. */
+  async #idle(): Promise<void> {
+    if (this.#answering.size > 0) {
+      await new Promise<void>(resolve => {
+        this.#answered = resolve
+      })
+    }
+    await this.#running.acts.idle()
   }
 
   readonly #handle: RequestListener = (request, response) => {
@@ -218,8 +230,10 @@ async function run(config: Config, given: Given, db: Database, fill?: Fill): Pro
     const context = await createContext(config, { ...given, db })
     const { lab } = given
     if (lab) db.beforeCommit = tx => lab.beforeCommit(tx)
-    const app = makeApp(context, [...endpoints, ...labEndpoints], lab?.faults.around(context))
-    return { db, context, app }
+    const acts = new Acts()
+    const around = lab && acts.around(lab.faults.around(context))
+    const app = makeApp(context, [...endpoints, ...labEndpoints], around)
+    return { db, context, app, acts }
   } catch (error) {
     await db.close()
     throw error

@@ -51,16 +51,25 @@ const delay = (client: Client, body: string, delayMs: number) =>
 const say = (client: Client, body: string) =>
   client.send(room, 'm.room.message', { msgtype: 'm.text', body })
 
-/** The next request that a server of this process gets; only its head has come by then. */
-function nextRequest(): Promise<ServerResponse> {
+/** The next requests that servers of this process get; of the last, only its head has come by then. */
+function nextRequests(count: number): Promise<ServerResponse[]> {
   const channel = 'http.server.request.start'
+  const begun: ServerResponse[] = []
   return new Promise(resolve => {
     const take = (message: unknown) => {
+      begun.push((message as { response: ServerResponse }).response)
+      if (begun.length < count) return
       unsubscribe(channel, take)
-      resolve((message as { response: ServerResponse }).response)
+      resolve(begun)
     }
     subscribe(channel, take)
   })
+}
+
+async function nextRequest(): Promise<ServerResponse> {
+  const [response] = await nextRequests(1)
+  if (!response) throw new Error('no request')
+  return response
 }
 
 /** The messages of the room, oldest first. */
@@ -125,6 +134,33 @@ describe('snapshot and restore', () => {
     expect((await bob.request('GET', whoAmI)).status).toBe(401)
     expect(await hs.advance('8s')).toMatchObject([{ delay_id: delayId, outcome: 'sent' }])
     expect(await told(alice)).toEqual(['before', 'later'])
+  })
+
+  test('what somebody had begun who has hung up is not in what is put back', async () => {
+    // So long a password is hashed that all the rest of a restore takes less.
+    const slow = await start({ password_hash_cost: 16 })
+    others.push(slow)
+    const save = await slow.snapshot()
+    const register = (signal?: AbortSignal) =>
+      fetch(`${slow.baseUrl}/_matrix/client/v3/register`, {
+        method: 'POST',
+        body: JSON.stringify({
+          auth: { type: 'm.login.dummy' },
+          username: 'charlie',
+          password: 'of charlie',
+        }),
+        signal: signal ?? null,
+      })
+    const hangUp = new AbortController()
+    const begun = nextRequest()
+    const registering = register(hangUp.signal).catch(() => undefined)
+    const response = await begun
+    await once(response.req, 'end')
+    hangUp.abort()
+    await once(response, 'close')
+    await registering
+    await slow.restore(save)
+    expect((await register()).status).toBe(200)
   })
 
   test('can be put back as often as one likes', async () => {
