@@ -16,6 +16,7 @@ import { labPath } from './lab/door.ts'
 import { labEndpoints } from './lab/index.ts'
 import { Turns } from './lab/turns.ts'
 import { systemClock } from './lib/clock.ts'
+import { inTime } from './lib/in-time.ts'
 
 /** So long a request that is running may keep a swap waiting; then it is cut off. */
 const patienceMs = 5_000
@@ -168,16 +169,8 @@ export class Serving {
   /** Until everybody has been answered who is being answered; not for ever. */
   async #letGo(): Promise<void> {
     this.context.letGo()
-    let giveUp: () => void = () => undefined
-    const patience = new Promise<void>(resolve => {
-      giveUp = resolve
-    })
-    const timer = systemClock.timer(systemClock.now() + patienceMs, () => {
-      for (const response of this.#answering) response.destroy()
-      giveUp()
-    })
-    await Promise.race([this.#idle(), patience])
-    timer.cancel()
+    if (await inTime(this.#idle(), patienceMs)) return
+    for (const response of this.#answering) response.destroy()
   }
 
   /** Until all has been done that was asked for, and answered where somebody still hears it. */

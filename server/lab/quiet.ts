@@ -1,6 +1,6 @@
 /** Waiting until all that time has brought about can be seen. */
 import type { Context } from '../context.ts'
-import { systemClock } from '../lib/clock.ts'
+import { inTime } from '../lib/in-time.ts'
 
 /** So long, in the machine's time, we wait for push gateways and application services. */
 const patienceMs = 5_000
@@ -18,7 +18,10 @@ export async function untilQuiet(ctx: Context): Promise<void> {
     await ctx.roomDeletions.idle()
     await ctx.positions.idle()
     for (const one of ctx.lab?.company ?? []) await one.idle()
-    const isInTime = await inTime(Promise.all([ctx.pushDelivery.idle(), ctx.notifier.idle()]))
+    const isInTime = await inTime(
+      Promise.all([ctx.pushDelivery.idle(), ctx.notifier.idle()]),
+      patienceMs,
+    )
     // What any of this has woken begins in this turn of the loop, and shows in the next.
     await new Promise(resolve => setImmediate(resolve))
     if (!isInTime || isQuiet(ctx)) return
@@ -29,16 +32,4 @@ function isQuiet(ctx: Context): boolean {
   const { scheduler, sweeper, roomDeletions, positions, pushDelivery, notifier, lab } = ctx
   const own = [scheduler, sweeper, roomDeletions, positions, pushDelivery, notifier]
   return [...own, ...(lab?.company ?? [])].every(one => one.isIdle())
-}
-
-/** @returns whether it was */
-async function inTime(work: Promise<unknown>): Promise<boolean> {
-  let giveUp: () => void = () => undefined
-  const patience = new Promise<void>(resolve => {
-    giveUp = resolve
-  })
-  const timer = systemClock.timer(systemClock.now() + patienceMs, () => giveUp())
-  const isDone = await Promise.race([work.then(() => true), patience.then(() => false)])
-  timer.cancel()
-  return isDone
 }
