@@ -1,6 +1,6 @@
 /** Who may import whom; the picture is in server/docs/architecture.md. Run by `npm run check`. */
 const domain = 'accounts|app-services|user-data|encryption|media|delayed-events|sync'
-const tests = '\\.test\\.ts$|^spec-tests/|^server/matrix/test-events\\.ts$'
+const tests = '\\.test\\.ts$|^spec-tests/|/test-[a-z-]+\\.ts$'
 /** The floor below everything: tools, and the pure rules of the protocol. */
 const floor = '^server/(lib|matrix)/'
 

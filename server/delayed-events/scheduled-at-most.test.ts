@@ -1,15 +1,9 @@
+import { heldTransaction } from '../../db/test-transaction.ts'
 import type { Tx } from '../../db/transaction.ts'
 import { ScheduledAtMost } from './scheduled-at-most.ts'
 
 const alice = '@alice:hs1'
 const bob = '@bob:hs1'
-
-/** A transaction that ends when it is told to. */
-function openTx() {
-  const endings: ((committed: boolean) => void)[] = []
-  const tx = { onEnd: ending => endings.push(ending) } as Pick<Tx, 'onEnd'> as Tx
-  return { tx, end: (committed = true) => endings.forEach(ending => void ending(committed)) }
-}
 
 /** A bound beside what is true, and how often that was counted. */
 class World {
@@ -20,7 +14,7 @@ class World {
 
   /** In a transaction. @returns for each, in their order, whether they may */
   async schedule(limit: number, ...userIds: string[]): Promise<boolean[]> {
-    const { tx, end } = openTx()
+    const { tx, end } = heldTransaction()
     const take = await this.begin(tx, limit, ...userIds)
     const outcomes = userIds.map(take)
     outcomes.forEach((isTaken, i) => {
@@ -85,7 +79,7 @@ describe('how many events users have scheduled, at the most', () => {
 
   test('what a transaction has cancelled is scheduled again if it is undone', async () => {
     for (const _ of [1, 2, 3]) await world.schedule(3, alice)
-    const { tx, end } = openTx()
+    const { tx, end } = heldTransaction()
     const takeOne = await world.beginAfterCancelling(tx, 3, alice)
     expect(takeOne(alice)).toBe(true)
     end(false)
@@ -118,7 +112,7 @@ describe('how many events users have scheduled, at the most', () => {
 
   test('what others are about to schedule is not forgotten by who counts meanwhile', async () => {
     await world.schedule(9, alice)
-    const [one, two] = [openTx(), openTx()]
+    const [one, two] = [heldTransaction(), heldTransaction()]
     const takeOne = await world.begin(one.tx, 3, alice)
     // Near the limit, so they are counted: there is one.
     const takeTwo = await world.begin(two.tx, 3, alice, alice)
@@ -132,7 +126,7 @@ describe('how many events users have scheduled, at the most', () => {
 
   test('who is just committing is not counted twice', async () => {
     await world.schedule(9, alice)
-    const one = openTx()
+    const one = heldTransaction()
     const takeOne = await world.begin(one.tx, 3, alice)
     expect(takeOne(alice)).toBe(true)
     world.store(alice)
@@ -141,14 +135,14 @@ describe('how many events users have scheduled, at the most', () => {
     world.onCount = () => {
       if (world.countings.length === 2) one.end()
     }
-    const { tx } = openTx()
+    const { tx } = heldTransaction()
     const take = await world.begin(tx, 3, alice, alice)
     expect([take(alice), take(alice)]).toEqual([true, false])
   })
 
   test('what two schedule at the same time counts for both', async () => {
     await world.schedule(9, alice)
-    const [one, two] = [openTx(), openTx()]
+    const [one, two] = [heldTransaction(), heldTransaction()]
     const takes = await Promise.all([world.begin(one.tx, 3, alice), world.begin(two.tx, 3, alice)])
     expect(takes.map(take => take(alice))).toEqual([true, true])
     for (const _ of takes) world.store(alice)
@@ -157,7 +151,7 @@ describe('how many events users have scheduled, at the most', () => {
   })
 
   test('a transaction counts what it has stored itself once', async () => {
-    const { tx, end } = openTx()
+    const { tx, end } = heldTransaction()
     for (const _ of [1, 2, 3]) {
       const take = await world.begin(tx, 3, alice)
       expect(take(alice)).toBe(true)

@@ -4,10 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { selectTimeline } from '../../db/events.ts'
 import { lockRoom, selectRoom } from '../../db/rooms.ts'
@@ -15,13 +12,12 @@ import type { EventRow } from '../../db/schema.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import { createUser } from '../accounts/users.ts'
-import { parseConfig } from '../config.ts'
-import { createContext, type RunningContext } from '../context.ts'
+import type { RunningContext } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { labClock } from '../lib/lab-clock.ts'
 import type { EventReference, Pdu, SignedPdu } from '../matrix/event.ts'
 import { redact } from '../matrix/redact.ts'
 import { allVersions, version as versionNamed } from '../matrix/test-events.ts'
+import { startContext } from '../test-context.ts'
 import { appendEvents } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
 import { type CreateRoomRequest, createRoom } from './create-room.ts'
@@ -31,16 +27,11 @@ import { signedPdu, versionOf } from './stored-event.ts'
 import { requesterNamed } from './test-requester.ts'
 
 let ctx: RunningContext
-let dataDir: string
+let end: () => Promise<void>
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'hourglass-'))
-  const config = parseConfig({ server_name: 'hs1', data_dir: dataDir, log_level: 'error' }, 'test')
-  ctx = await createContext(config, { clock: labClock(Date.UTC(2030, 0, 1)) })
+  ;({ ctx, end } = await startContext())
 })
-afterAll(async () => {
-  await ctx.stop()
-  await rm(dataDir, { recursive: true, force: true })
-})
+afterAll(() => end())
 
 const alice = requesterNamed('alice')
 const bob = requesterNamed('bob')

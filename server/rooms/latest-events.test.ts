@@ -1,5 +1,5 @@
 import type { EventRow } from '../../db/schema.ts'
-import type { Tx } from '../../db/transaction.ts'
+import { heldTransaction } from '../../db/test-transaction.ts'
 import { LatestEvents } from './latest-events.ts'
 
 let latest: LatestEvents
@@ -10,21 +10,14 @@ beforeEach(() => {
 const row = (position: number, roomId = '!a') =>
   ({ event_id: `$${position}`, room_id: roomId, position, sender: '@a', pdu: '{}' }) as EventRow
 
-/** A transaction that ends when it is told to. */
-function openTx() {
-  const endings: ((committed: boolean) => void)[] = []
-  const tx = { onEnd: ending => endings.push(ending) } as Pick<Tx, 'onEnd'> as Tx
-  return { tx, end: (committed: boolean) => endings.forEach(ending => void ending(committed)) }
-}
-
 function append(...rows: EventRow[]) {
-  const { tx, end } = openTx()
+  const { tx, end } = heldTransaction()
   latest.note(tx, rows)
   end(true)
 }
 
 function forget(roomId: string) {
-  const { tx, end } = openTx()
+  const { tx, end } = heldTransaction()
   latest.forget(tx, roomId)
   end(true)
 }
@@ -38,7 +31,7 @@ const keep = (from: number, upTo: number, rows: EventRow[], isAll: boolean, forg
   latest.keep({ roomId: '!a', from, upTo }, rows, isAll, forgettings)
 
 test('an event is here once its transaction has committed, and never if it did not', () => {
-  const [undone, done] = [openTx(), openTx()]
+  const [undone, done] = [heldTransaction(), heldTransaction()]
   latest.note(undone.tx, [row(5)])
   latest.note(done.tx, [row(6)])
   expect(between(4, 9)).toBeUndefined()

@@ -1,7 +1,4 @@
 /** What is remembered of rooms is presumed; what is wrong of it harms nobody. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { selectEvent } from '../../db/events.ts'
 import { lockRoom } from '../../db/rooms.ts'
 import { statementsOf } from '../../db/statements.ts'
@@ -9,9 +6,8 @@ import { transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import { createUser } from '../accounts/users.ts'
 import { continueDeletion, requestDeletion } from '../administration/delete-room.ts'
-import { parseConfig } from '../config.ts'
-import { type Context, createContext, type RunningContext } from '../context.ts'
-import { labClock } from '../lib/lab-clock.ts'
+import type { Context, RunningContext } from '../context.ts'
+import { startContext } from '../test-context.ts'
 import { appendEvent } from './append-event.ts'
 import { createRoom, newRoomRequest } from './create-room.ts'
 import { joinRoom, leaveRoom } from './membership.ts'
@@ -24,20 +20,15 @@ import { requesterNamed } from './test-requester.ts'
 let ctx: RunningContext
 /** Somebody who appends to the same rooms, and of whom `ctx` does not hear. */
 let stranger: Context
-let dataDir: string
+let end: () => Promise<void>
 let roomId: string
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'hourglass-'))
-  const config = parseConfig({ server_name: 'hs1', data_dir: dataDir, log_level: 'error' }, 'test')
-  ctx = await createContext(config, { clock: labClock(Date.UTC(2030, 0, 1)) })
+  ;({ ctx, end } = await startContext())
   const { userId } = alice
   await transaction(ctx.db, tx => createUser(ctx, tx, { userId, passwordHash: null }))
   stranger = { ...ctx, roomHeads: new RoomHeads(), roomStates: new RoomStates() }
 })
-afterAll(async () => {
-  await ctx.stop()
-  await rm(dataDir, { recursive: true, force: true })
-})
+afterAll(() => end())
 beforeEach(async () => {
   roomId = await createRoom(ctx, alice, {
     ...newRoomRequest,
