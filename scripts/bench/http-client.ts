@@ -18,7 +18,10 @@ export interface HttpAnswer {
 
 export class Connection {
   readonly #socket: Socket
-  #received: Buffer = Buffer.alloc(0)
+  #received: Buffer[] = []
+  /** Of the answer that is coming, head and body; Infinity until the head is there. */
+  #length = Number.POSITIVE_INFINITY
+  #receivedLength = 0
   #resolve: ((answer: HttpAnswer) => void) | undefined
   #reject: ((error: Error) => void) | undefined
 
@@ -61,17 +64,24 @@ export class Connection {
   }
 
   #receive(bytes: Buffer): void {
-    this.#received = this.#received.length === 0 ? bytes : Buffer.concat([this.#received, bytes])
-    const end = this.#received.indexOf('\r\n\r\n')
+    this.#received.push(bytes)
+    this.#receivedLength += bytes.length
+    // A long answer comes in many pieces: they are put together once.
+    if (this.#receivedLength < this.#length && Number.isFinite(this.#length)) return
+    const all = this.#received.length === 1 ? bytes : Buffer.concat(this.#received)
+    const end = all.indexOf('\r\n\r\n')
+    this.#received = [all]
     if (end === -1) return
-    const head = this.#received.toString('latin1', 0, end)
-    const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1])
-    if (this.#received.length < end + 4 + length) return
+    const head = all.toString('latin1', 0, end)
+    this.#length = end + 4 + Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1])
+    if (all.length < this.#length) return
     const answer = {
       status: Number(head.slice(9, 12)),
-      body: this.#received.toString('utf8', end + 4, end + 4 + length),
+      body: all.toString('utf8', end + 4, this.#length),
     }
-    this.#received = this.#received.subarray(end + 4 + length)
+    this.#received = []
+    this.#receivedLength = 0
+    this.#length = Number.POSITIVE_INFINITY
     this.#resolve?.(answer)
   }
 }

@@ -2,7 +2,7 @@
 import { multiplyEvents, readLast } from '../../db/testing.ts'
 import { Connection } from './http-client.ts'
 import { MatrixClient, times, type User } from './matrix-client.ts'
-import { millis, percentiles, type Row, type Stage, timeOf } from './stage.ts'
+import { median, millis, percentiles, type Row, type Stage, timeOf } from './stage.ts'
 import { quantile } from './timer-rows.ts'
 
 interface Waking {
@@ -132,54 +132,68 @@ export async function readRows(stage: Stage): Promise<Row[]> {
   matrix.close()
   await first.stop()
   const longId = decodeURIComponent(long)
-  const { pageMs, syncMs } = await place.withDatabase(async db => {
-    await multiplyEvents(db, longId, eventCount)
-    const ids = rooms.map(room => decodeURIComponent(room))
-    return {
-      pageMs: p50Warm(await timesOf(pageCount, () => readLast(db, [longId], 100))),
-      syncMs: p50Warm(await timesOf(syncCount, () => readLast(db, ids, 20))),
+  const ids = rooms.map(room => decodeURIComponent(room))
+  await place.withDatabase(db => multiplyEvents(db, longId, eventCount))
+  // By turns, as everywhere; on PGlite only one of them can have the database at a time.
+  const turns: { here: Readings; ceiling: Readings }[] = []
+  for (let turn = 0; turn < (stage.isQuick ? 1 : 3); turn++) {
+    const ceiling = await place.withDatabase(async db => ({
+      pages: await timesOf(pageCount, () => readLast(db, [longId], 100)),
+      syncs: await timesOf(syncCount, () => readLast(db, ids, 20)),
+    }))
+    const server = await place.start()
+    const ask = async (path: string, token: string, count: number) => {
+      const connection = await Connection.open(server.baseUrl)
+      const took = await timesOf(count, async () => {
+        const answer = await connection.exchange({ method: 'GET', path, token })
+        if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${answer.body}`)
+      })
+      connection.close()
+      return took
     }
-  })
-  const server = await place.start()
-  const ask = async (path: string, token: string, count: number) => {
-    const connection = await Connection.open(server.baseUrl)
-    const took: number[] = []
-    for (let i = 0; i < count; i++) {
-      const startedAt = performance.now()
-      const answer = await connection.exchange({ method: 'GET', path, token })
-      if (answer.status !== 200) throw new Error(`${path}: ${answer.status} ${answer.body}`)
-      took.push(performance.now() - startedAt)
-    }
-    connection.close()
-    return took
+    const v3 = '/_matrix/client/v3'
+    const syncs = await ask(`${v3}/sync`, user.token, syncCount)
+    const pages = await ask(`${v3}/rooms/${long}/messages?dir=b&limit=100`, reader.token, pageCount)
+    turns.push({ here: { syncs, pages }, ceiling })
+    await server.stop()
   }
-  const v3 = '/_matrix/client/v3'
-  const syncs = await ask(`${v3}/sync`, user.token, syncCount)
-  const pages = await ask(`${v3}/rooms/${long}/messages?dir=b&limit=100`, reader.token, pageCount)
-  await server.stop()
-  const row = (what: string, took: number[], ceilingMs: number): Row => {
-    const [first = Number.NaN] = took
-    const warm = warmOf(took)
-    const p50 = quantile(warm, 0.5)
+  const row = (what: string, of: keyof Readings): Row => {
+    const p50s = turns.map(({ here, ceiling }) => {
+      const p50Ms = quantile(warmOf(here[of]), 0.5)
+      const ceilingMs = quantile(warmOf(ceiling[of]), 0.5)
+      return { p50Ms, ceilingMs, ratio: ceilingMs / p50Ms }
+    })
+    const ratio = median(p50s.map(turn => turn.ratio))
+    const { p50Ms, ceilingMs } = p50s.find(turn => turn.ratio === ratio) ?? {
+      p50Ms: Number.NaN,
+      ceilingMs: Number.NaN,
+    }
+    const warm = turns.flatMap(({ here }) => warmOf(here[of]))
+    const firstMs = median(turns.map(({ here }) => here[of][0] ?? Number.NaN))
     return {
       what,
-      value: millis(p50),
+      value: millis(p50Ms),
       ceiling: `${millis(ceilingMs)} (rows read)`,
-      ratio: ceilingMs / p50,
+      ratio,
       goal: '≥ 0.3',
-      isMet: ceilingMs / p50 >= 0.3,
-      latency: `${percentiles({ p50Ms: p50, p99Ms: quantile(warm, 0.99) })}, first of all ${millis(first)}`,
+      isMet: ratio >= 0.3,
+      latency: `${percentiles({ p50Ms, p99Ms: quantile(warm, 0.99) })}, first of all ${millis(firstMs)}`,
     }
   }
   return [
-    row(`initial /sync, ${roomCount} rooms`, syncs, syncMs),
-    row(`/messages, 100 of ${eventCount.toLocaleString('en')} events`, pages, pageMs),
+    row(`initial /sync, ${roomCount} rooms`, 'syncs'),
+    row(`/messages, 100 of ${eventCount.toLocaleString('en')} events`, 'pages'),
   ]
+}
+
+/** How long each took, in ms, the first one first. */
+interface Readings {
+  syncs: number[]
+  pages: number[]
 }
 
 /** Without the first half, in which node compiles: on both sides, or the colder one looks worse. */
 const warmOf = (took: readonly number[]) => took.slice(took.length / 2)
-const p50Warm = (took: readonly number[]) => quantile(warmOf(took), 0.5)
 
 const rest = (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
 
