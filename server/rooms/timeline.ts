@@ -7,7 +7,7 @@ import type { Context } from '../context.ts'
 import { notFound } from '../matrix/errors.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { isUnfiltered, matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
-import { isInRanges } from '../matrix/readable-ranges.ts'
+import { isInRanges, type Range } from '../matrix/readable-ranges.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
 import { presentEvents, type Viewer } from './present-event.ts'
 import { selectIgnored } from './recipient.ts'
@@ -48,28 +48,35 @@ export async function readMessages(
   // Before anything is read: what is sent meanwhile may be missing on this page, and whoever goes on
   // from here later must not step over it.
   const settled = ctx.positions.settled()
-  const [sight, { ignored }] = await Promise.all([
-    lookInto(ctx.db, roomId, requester.userId, now),
-    ctx.unread.recipient(ctx.db, requester.userId),
-  ])
-
   const isBackwards = dir === 'b'
   const edge = isBackwards ? now : 0
   const from = request.from === undefined ? edge : parseToken(request.from, now).position
   const to = request.to === undefined ? undefined : parseToken(request.to, now).position
   const limit = Math.min(request.limit ?? filter?.limit ?? defaultLimit, maxLimit)
-  const rows = matchesRoom(roomId, filter ?? {})
-    ? await selectTimeline(ctx.db, {
-        roomId,
-        ranges: sight.ranges,
-        after: isBackwards ? (to ?? 0) : from,
-        upTo: isBackwards ? Math.min(from, now) : Math.min(to ?? now, now),
-        direction: isBackwards ? 'backwards' : 'forwards',
-        limit,
-        filter,
-        ignored,
-      })
-    : []
+  const after = isBackwards ? (to ?? 0) : from
+  const upTo = isBackwards ? Math.min(from, now) : Math.min(to ?? now, now)
+  const select = (ranges: readonly Range[], ignored?: ReadonlySet<string>) =>
+    matchesRoom(roomId, filter ?? {})
+      ? selectTimeline(ctx.db, {
+          roomId,
+          ranges,
+          after,
+          upTo,
+          direction: isBackwards ? 'backwards' : 'forwards',
+          limit,
+          filter,
+          ignored,
+        })
+      : Promise.resolve([])
+  // Most may read all that there is: so it is asked for together with what they may.
+  const [sight, { ignored }, all] = await Promise.all([
+    lookInto(ctx.db, roomId, requester.userId, now),
+    ctx.unread.recipient(ctx.db, requester.userId),
+    select([{ from: after + 1, upTo }]),
+  ])
+  const isForThem = (row: EventRow) =>
+    isInRanges(row.position, sight.ranges) && (row.state_key !== null || !ignored.has(row.sender))
+  const rows = all.every(isForThem) ? all : await select(sight.ranges, ignored)
 
   // What relates to an event comes after it: up to the end of the room all of it is among the rows.
   const isWholeEnd =
