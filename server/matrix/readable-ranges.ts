@@ -38,8 +38,8 @@ export function readableRanges(
   }
   const lastJoin = memberships.findLast(change => change.value === 'join')?.position ?? -1
   const changes = [
-    ...visibilities.map(change => ({ ...change, isVisibility: true })),
-    ...memberships.map(change => ({ ...change, isVisibility: false })),
+    ...visibilities.map(({ position, value }) => ({ position, value, isVisibility: true })),
+    ...memberships.map(({ position, value }) => ({ position, value, isVisibility: false })),
   ]
     .filter(change => change.position <= upTo)
     .sort((a, b) => a.position - b.position)
