@@ -10,7 +10,7 @@ import { selectWelcome } from '../rooms/invite-filter.ts'
 import { eventsTopic, userTopic } from '../stream/notifier.ts'
 import { accountDataOfRooms, accountDataSection } from './account-data-section.ts'
 import { deviceListsSection } from './device-lists-section.ts'
-import { ephemeralSection } from './ephemeral-section.ts'
+import { type Ephemeral, ephemeralSection } from './ephemeral-section.ts'
 import { invitedRoom, knockedRoom } from './other-rooms.ts'
 import { presenceSection } from './presence-section.ts'
 import { joinedRooms, leftRoom, type View } from './room-section.ts'
@@ -140,27 +140,31 @@ async function joinedSections(
 ): Promise<Rooms> {
   const { userId } = view.requester
   const { filter } = request
-  const ephemeral = await ephemeralSection(ctx, userId, filter, window, joined, view.ignored)
-  const { events: inPassing, readOn } = ephemeral
-  const isTold = (roomId: string) =>
-    accountData.has(roomId) || inPassing.has(roomId) || readOn.has(roomId)
-  const active = await activeRooms(ctx, joined, request, window)
+  const passing = ephemeralSection(ctx, userId, filter, window, joined, view.ignored)
+  const isTold = (roomId: string, { events, readOn }: Ephemeral) =>
+    accountData.has(roomId) || events.has(roomId) || readOn.has(roomId)
+  // Whoever is told of all rooms need not wait for what is news of which.
+  const news =
+    window.since === undefined || request.fullState
+      ? undefined
+      : await Promise.all([activeRooms(ctx, joined, window.since, window.upTo), passing])
+  const isNews = (roomId: string) => !news || news[0].has(roomId) || isTold(roomId, news[1])
   const spokenOf = joined.filter(
-    ({ roomId }) =>
-      (active.has(roomId) || isTold(roomId)) && matchesRoom(roomId, filter.room ?? {}),
+    ({ roomId }) => isNews(roomId) && matchesRoom(roomId, filter.room ?? {}),
   )
   const roomIds = spokenOf.map(room => room.roomId)
-  const [sections, counts] = await Promise.all([
+  const [ephemeral, sections, counts] = await Promise.all([
+    passing,
     joinedRooms(ctx, view, request, window, spokenOf),
     ctx.unread.of(ctx.db, userId, roomIds, window.upTo),
   ])
   const isByThread = filter.room?.timeline?.unread_thread_notifications === true
   return roomIds.flatMap((roomId): Rooms => {
     const { section, isEmpty } = sections.get(roomId) ?? { isEmpty: true }
-    if (isEmpty && !isTold(roomId)) return []
+    if (isEmpty && !isTold(roomId, ephemeral)) return []
     const entry = {
       ...section,
-      ephemeral: { events: inPassing.get(roomId) ?? [] },
+      ephemeral: { events: ephemeral.events.get(roomId) ?? [] },
       account_data: { events: accountData.get(roomId) ?? [] },
       ...unreadSection(counts.get(roomId), isByThread),
     }
@@ -236,15 +240,14 @@ export async function roomChanges(
   })
 }
 
-/** The joined rooms in which something happened, or of which everything is to be told. */
+/** The joined rooms in which something happened, or that the user has come to. */
 async function activeRooms(
   ctx: Context,
   joined: readonly JoinedRoom[],
-  request: SyncRequest,
-  { since, upTo }: Window,
+  since: number,
+  upTo: number,
 ): Promise<Set<string>> {
   const ids = joined.map(change => change.roomId)
-  if (since === undefined || request.fullState) return new Set(ids)
   const fresh = joined.filter(change => !change.wasJoinedThroughout).map(change => change.roomId)
   const moved = ctx.notifier.remembers(since)
     ? ids.filter(roomId => ctx.notifier.hasMoved(eventsTopic(roomId), since))

@@ -7,6 +7,7 @@
 import { selectHeroes } from '../../db/memberships.ts'
 import { selectStateOfRooms } from '../../db/room-state.ts'
 import { selectRooms } from '../../db/rooms.ts'
+import type { RoomRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { parsePdu } from '../rooms/stored-event.ts'
@@ -22,7 +23,7 @@ interface RoomSummary {
   heroes: readonly string[]
 }
 
-/** By room. */
+/** By room; the user is in all of them. */
 export async function roomSummaries(
   ctx: Context,
   roomIds: readonly string[],
@@ -42,12 +43,11 @@ export async function roomSummaries(
       return name || alias ? [row.room_id] : []
     }),
   )
+  const isAlone = (room: RoomRow) => room.joined_members + room.invited_members <= 1
+  const alone = new Set(rooms.filter(isAlone).map(room => room.room_id))
   // Only a room without a name is called after its members.
-  const heroes = await heroesOf(
-    ctx,
-    roomIds.filter(roomId => !named.has(roomId)),
-    userId,
-  )
+  const nameless = roomIds.filter(roomId => !named.has(roomId))
+  const heroes = await heroesOf(ctx, nameless, userId, alone)
   return new Map(
     rooms.map(room => {
       const ofRoom = heroes.get(room.room_id) ?? []
@@ -61,15 +61,22 @@ export async function roomSummaries(
   )
 }
 
-/** By room. Those who have gone stand in only where nobody else is left. */
+/**
+ * By room. Those who have gone stand in only where nobody else is left.
+ *
+ * @param alone rooms of which it is known that nobody else is left
+ */
 export async function heroesOf(
   ctx: Context,
   roomIds: readonly string[],
   userId: string,
+  alone: ReadonlySet<string> = new Set(),
 ): Promise<Map<string, string[]>> {
   const heroes = new Map<string, string[]>()
   for (const membership of ['present', 'gone'] as const) {
-    const open = roomIds.filter(roomId => !heroes.has(roomId))
+    const open = roomIds.filter(
+      roomId => !heroes.has(roomId) && !(membership === 'present' && alone.has(roomId)),
+    )
     for (const row of await selectHeroes(ctx.db, open, userId, membership, heroCount)) {
       const ofRoom = heroes.get(row.room_id)
       if (ofRoom) ofRoom.push(row.state_key)

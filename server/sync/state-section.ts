@@ -65,8 +65,10 @@ function wishesFor(
   const isLazy =
     (filter.lazy_load_members ?? request.filter.room?.timeline?.lazy_load_members) === true
   const isAfter = request.stateKeyName !== 'state'
-  const firstPosition = timeline[0]?.position
-  const at = isAfter || firstPosition === undefined ? upTo : Math.min(firstPosition - 1, upTo)
+  const [first] = timeline
+  const at = isAfter || !first ? upTo : Math.min(first.position - 1, upTo)
+  // A timeline that begins with the room has no state before it.
+  const isBeforeAll = !isAfter && first?.type === 'm.room.create' && first.state_key === ''
 
   // "the server MUST return membership events for events in the gap": only the state as a whole is
   // lazy. MSC4222 says the same of state_after.
@@ -74,9 +76,10 @@ function wishesFor(
   const senders = isLazy ? [...timeline.map(row => row.sender), ...stretch.heroes] : []
   const spokenOf = new Set(withMembers ? senders : [...senders, view.requester.userId])
   const membersAt = (at: number) => [...spokenOf].map(userId => ({ roomId, userId, at }))
-  const wishes: Wishes = { states: [], members: membersAt(at), timelineFrom: at }
+  const members = isBeforeAll ? [] : membersAt(at)
+  const wishes: Wishes = { states: [], members, timelineFrom: at }
   if (since !== undefined && !ctx.notifier.hasMoved(stateTopic(roomId), since)) return wishes
-  wishes.states.push({ roomId, at, after: since ?? 0, withMembers })
+  if (!isBeforeAll) wishes.states.push({ roomId, at, after: since ?? 0, withMembers })
   // State that came within the timeline, but that the timeline's filter has left out of it.
   if (!isAfter && request.filter.room?.timeline && at < upTo) {
     wishes.states.push({ roomId, at: stretch.upTo, after: at, withMembers })
