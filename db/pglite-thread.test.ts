@@ -48,6 +48,26 @@ test('to ask is not to wait: this thread goes on while PostgreSQL works', async 
   db = await openDatabase({ dataDir })
 })
 
+test('a table is looked at when it has grown, and not because it is used', async () => {
+  await sql`CREATE TABLE grown AS SELECT generate_series(1, 5000) AS n`.execute(db.q)
+  const known = () =>
+    sql<{ rows: number }>`
+    SELECT reltuples::int AS rows FROM pg_class WHERE relname = 'grown'`.execute(db.q)
+  const rowsKnown = async () => (await known()).rows[0]?.rows
+  const use = async (times: number) => {
+    for (let i = 0; i < times; i++) await sql`SELECT`.execute(db.q)
+  }
+  expect(await rowsKnown()).toBe(-1)
+  await use(2_000)
+  expect(await rowsKnown()).toBe(5_000)
+  await sql`DELETE FROM grown WHERE n > 4000`.execute(db.q)
+  await use(3_000)
+  expect(await rowsKnown()).toBe(5_000)
+  await sql`INSERT INTO grown SELECT generate_series(1, 10000)`.execute(db.q)
+  await use(6_000)
+  expect(await rowsKnown()).toBe(14_000)
+})
+
 test('what is not committed when it is cut is undone, and what is stays', async () => {
   await sql`CREATE TABLE kept (n int)`.execute(db.q)
   await transaction(db, tx => sql`INSERT INTO kept VALUES (1)`.execute(tx.q))
