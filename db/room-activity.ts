@@ -27,16 +27,23 @@ export async function selectLatestOfTypes(
   types: readonly string[],
   upTo: number,
 ): Promise<number | undefined> {
-  const row = await db.q
-    .selectFrom('events')
-    .select('position')
-    .where('room_id', '=', roomId)
-    .where('position', '<=', upTo)
-    .where('type', '=', sql<string>`ANY(${[...types]}::text[])`)
-    .orderBy('position', 'desc')
-    .limit(1)
-    .executeTakeFirst()
-  return row?.position
+  // One after the other, until one is found; few are not of these types. Asked for the first that is,
+  // PostgreSQL may sort all that the room has, as long as it has not counted how much that is.
+  const isOne = sql`type = ANY(${[...types]}::text[])`
+  const { rows } = await sql<{ position: number }>`
+    WITH RECURSIVE walked AS (
+      (SELECT position, type FROM events WHERE room_id = ${roomId} AND position <= ${upTo}
+        ORDER BY position DESC LIMIT 1)
+      UNION ALL
+      SELECT before.position, before.type FROM walked CROSS JOIN LATERAL (
+        SELECT position, type FROM events
+        WHERE room_id = ${roomId} AND events.position < walked.position
+        ORDER BY events.position DESC LIMIT 1
+      ) AS before
+      WHERE NOT walked.${isOne}
+    )
+    SELECT position FROM walked WHERE ${isOne}`.execute(db.q)
+  return rows[0]?.position
 }
 
 /** For each room the position at which a receipt of this user last moved, at or before `upTo`. */

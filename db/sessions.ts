@@ -165,9 +165,14 @@ export async function selectSessionsByAccessToken(
   db: Db,
   accessTokenHashes: readonly string[],
 ): Promise<(SessionWithUser | undefined)[]> {
+  // OFFSET 0: each session's user is looked up. As long as it has not counted the users, PostgreSQL
+  // may read all of them instead.
   const { rows } = await fixed<SessionWithUser>`
     SELECT sessions.*, users.is_guest, users.is_admin, users.deactivated_ts
-    FROM sessions JOIN users ON users.user_id = sessions.user_id
+    FROM sessions CROSS JOIN LATERAL (
+      SELECT is_guest, is_admin, deactivated_ts FROM users
+      WHERE users.user_id = sessions.user_id OFFSET 0
+    ) AS users
     WHERE access_token_hash = ANY(${[...new Set(accessTokenHashes)]}::text[])`.execute(db.q)
   const byHash = new Map(rows.map(row => [row.access_token_hash, row]))
   return accessTokenHashes.map(hash => byHash.get(hash))
