@@ -528,3 +528,10 @@ describe('twenty at once ask as often as one', () => {
     }
   })
 })
+
+test('GET /sync without since of who is alone in a new room asks 13 times', async () => {
+  const charlie = await newcomer()
+  await charlie.createRoom()
+  await charlie.sync()
+  expect(await statementsOf(() => charlie.sync())).toHaveLength(13)
+})
