@@ -165,13 +165,12 @@ export async function selectSessionsByAccessToken(
   db: Db,
   accessTokenHashes: readonly string[],
 ): Promise<(SessionWithUser | undefined)[]> {
-  // OFFSET 0: each session's user is looked up. As long as it has not counted the users, PostgreSQL
-  // may read all of them instead.
+  // LIMIT 1: each session's user is looked up (decision 66).
   const { rows } = await fixed<SessionWithUser>`
     SELECT sessions.*, users.is_guest, users.is_admin, users.deactivated_ts
     FROM sessions CROSS JOIN LATERAL (
       SELECT is_guest, is_admin, deactivated_ts FROM users
-      WHERE users.user_id = sessions.user_id OFFSET 0
+      WHERE users.user_id = sessions.user_id LIMIT 1
     ) AS users
     WHERE access_token_hash = ANY(${[...new Set(accessTokenHashes)]}::text[])`.execute(db.q)
   const byHash = new Map(rows.map(row => [row.access_token_hash, row]))
