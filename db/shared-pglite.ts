@@ -26,11 +26,7 @@ export class SharedPglite {
   private constructor(connection: PgliteConnection, lost: Promise<Error>) {
     this.#connection = connection
     this.#lost = lost
-    this.#schemas = new SpareSchemas(
-      { q: kyselyOn(connection.pool('pg_catalog')) },
-      'spare_',
-      false,
-    )
+    this.#schemas = new SpareSchemas({ q: kyselyOn(connection.pool('pg_catalog')) }, 'spare_')
     this.#schemas.add('public')
   }
 

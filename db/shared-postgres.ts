@@ -12,11 +12,14 @@ import { SpareSchemas } from './spare-schemas.ts'
 const spare = 'hourglass_spare_'
 /** Advisory locks on such numbers: as long as one is held, the schemas are somebody's. */
 const holding = 4140
+/** Each brings a hundred files to the disk, one after the other, and waits: some do so side by side. */
+const mostAhead = 3
 
 type Query = ReturnType<typeof kyselyOn>
 
 export class SharedPostgres {
   readonly #q: Query
+  readonly #makers: Query
   readonly #schemas: SpareSchemas
 
   /**
@@ -24,18 +27,8 @@ export class SharedPostgres {
    * @throws DatabaseUnavailable
    */
   static async start(url: string, number: number): Promise<SharedPostgres> {
-    const pool = new pg.Pool({
-      connectionString: url,
-      application_name: 'hourglass tests',
-      // What is made and emptied here need not outlive the machine; it is not waited for.
-      options: '-c synchronous_commit=off -c client_min_messages=error',
-      // One, which holds the lock; the process may end nevertheless.
-      max: 1,
-      idleTimeoutMillis: 0,
-      allowExitOnIdle: true,
-    })
-    pool.on('error', () => undefined)
-    const q = kyselyOn(pool as unknown as Parameters<typeof kyselyOn>[0])
+    // One, which holds the lock, and stays.
+    const q = connect(url, { max: 1, idleTimeoutMillis: 0 })
     try {
       await sql`SELECT pg_advisory_lock(${holding}, ${number})`.execute(q)
     } catch (error) {
@@ -43,12 +36,13 @@ export class SharedPostgres {
       const { code, message } = error as { code?: string; message?: string }
       throw new DatabaseUnavailable(`cannot reach the database: ${message || code}`)
     }
-    return new SharedPostgres(q, number)
+    return new SharedPostgres(q, connect(url, { max: mostAhead }), number)
   }
 
-  private constructor(q: Query, number: number) {
+  private constructor(q: Query, makers: Query, number: number) {
     this.#q = q
-    this.#schemas = new SpareSchemas({ q }, `${spare}${number}_`, true)
+    this.#makers = makers
+    this.#schemas = new SpareSchemas({ q }, `${spare}${number}_`, { q: makers }, mostAhead)
   }
 
   /** A schema of this name, with empty tables. */
@@ -64,6 +58,7 @@ export class SharedPostgres {
   /** Leave nothing behind, neither of ours nor of a process that was killed. */
   async stop(): Promise<void> {
     await this.#schemas.drop()
+    await this.#makers.destroy()
     const { rows } = await sql<{ name: string; number: number }>`
       SELECT nspname AS name, split_part(nspname, '_', 3)::int AS number
       FROM pg_namespace
@@ -83,4 +78,18 @@ export class SharedPostgres {
       await sql`SELECT pg_advisory_unlock(${holding}, ${number})`.execute(q)
     })
   }
+}
+
+/** Connections of which none is there before it is needed. The process may end nevertheless. */
+function connect(url: string, bounds: Pick<pg.PoolConfig, 'max' | 'idleTimeoutMillis'>): Query {
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: 'hourglass tests',
+    // What is made and emptied here need not outlive the machine; it is not waited for.
+    options: '-c synchronous_commit=off -c client_min_messages=error',
+    allowExitOnIdle: true,
+    ...bounds,
+  })
+  pool.on('error', () => undefined)
+  return kyselyOn(pool as unknown as Parameters<typeof kyselyOn>[0])
 }

@@ -168,10 +168,10 @@ if (url !== undefined)
       })
     })
 
-    test('who has two at the same time finds the third made, and none is left behind', async () => {
+    test('who has two at the same time finds the third made, and two after it', async () => {
       const ours = number()
       const one = await SharedPostgres.start(url, ours)
-      const [first, second, third] = [name(), name(), name()]
+      const [first, second, third, fourth] = [name(), name(), name(), name()]
       await watch(async spares => {
         await one.make(first)
         await one.make(second)
@@ -181,8 +181,12 @@ if (url !== undefined)
         expect(await spares(ours)).not.toContain(ahead[0])
         const tables = await Promise.all([first, second, third].map(schema => within(schema, oids)))
         expect(new Set(tables.flat()).size).toBe(tables.flat().length)
-        // The fourth is being made.
-        for (const schema of [first, second, third]) await one.drop(schema)
+        // For who has three, two are made side by side.
+        ahead = []
+        while (ahead.length < 2) ahead = await spares(ours)
+        // And none is left behind, those that are being made neither.
+        await one.make(fourth)
+        for (const schema of [first, second, third, fourth]) await one.drop(schema)
         await one.stop()
         expect(await spares(ours)).toEqual([])
       })

@@ -17,19 +17,23 @@ export class SpareSchemas {
   readonly #spare: string[] = []
   /** Of a schema's rows, how many are dead: perhaps nobody has cleared them away. */
   readonly #dead = new Map<string, number>()
-  readonly #makesAhead: boolean
-  #ahead: Promise<string | undefined> | undefined
+  readonly #makers: Db
+  readonly #mostAhead: number
+  /** Those that are being made for whoever comes next, the oldest first. */
+  readonly #ahead: Promise<string | undefined>[] = []
   #made = 0
   #names = 0
 
   /**
    * @param prefix begins the names of schemas that are nobody's
-   * @param makesAhead whether another can be made while who has asked for one is busy with it
+   * @param makers where others can be made at the same time, while who has asked for one is busy
+   * @param mostAhead how many at most; 0 where it is this thread that makes them
    */
-  constructor(db: Db, prefix: string, makesAhead: boolean) {
+  constructor(db: Db, prefix: string, makers: Db = db, mostAhead = 0) {
     this.#db = db
     this.#prefix = prefix
-    this.#makesAhead = makesAhead
+    this.#makers = makers
+    this.#mostAhead = mostAhead
   }
 
   /** A schema that is there, migrated and empty. */
@@ -41,14 +45,14 @@ export class SpareSchemas {
   async take(schema: string): Promise<void> {
     const left = this.#spare.pop()
     if (left !== undefined) return this.#rename(left, schema)
-    const ahead = this.#ahead
-    this.#ahead = undefined
-    const made = await ahead
+    const made = await this.#ahead.shift()
     if (made === undefined) await makeSchema(this.#db.q, schema)
     else await this.#rename(made, schema)
     this.#made += 1
-    // Most tests have one server. Who has a second at the same time may well have a third.
-    if (this.#makesAhead && this.#made > 1) this.#ahead ??= this.#make()
+    // Most tests have one server. Who has a second at the same time may well have a third, and who
+    // has many will have more.
+    const wanted = Math.min(this.#made - 1, this.#mostAhead)
+    while (this.#ahead.length < wanted) this.#ahead.push(this.#make())
   }
 
   /** Nobody uses it any more. */
@@ -63,8 +67,8 @@ export class SpareSchemas {
 
   /** Drop those that are nobody's. */
   async drop(): Promise<void> {
-    const ahead = await this.#ahead
-    if (ahead !== undefined) this.#spare.push(ahead)
+    const ahead = await Promise.all(this.#ahead.splice(0))
+    this.#spare.push(...ahead.filter(schema => schema !== undefined))
     for (const schema of this.#spare.splice(0)) await this.#drop(schema)
   }
 
@@ -72,7 +76,7 @@ export class SpareSchemas {
   async #make(): Promise<string | undefined> {
     const schema = this.#name()
     try {
-      await makeSchema(this.#db.q, schema)
+      await makeSchema(this.#makers.q, schema)
       return schema
     } catch {
       return undefined
