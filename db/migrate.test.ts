@@ -1,10 +1,14 @@
-/** Several servers may share one PostgreSQL, each in a schema of its own. */
+/** How tables come to be: of one server, and of several that share one PostgreSQL. */
 import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type Kysely, sql } from 'kysely'
 import pg from 'pg'
+import { makeSchema, migrate } from './migrate.ts'
 import { migrations } from './migrations/index.ts'
 import { openDatabase } from './open.ts'
+import type { Schema } from './schema.ts'
 
 const url = process.env.HOURGLASS_TEST_DATABASE_URL
 const name = () => `test_${randomBytes(8).toString('hex')}`
@@ -12,6 +16,76 @@ const name = () => `test_${randomBytes(8).toString('hex')}`
 test('each migration has a number of its own, and they run in that order', () => {
   const numbers = Object.keys(migrations).map(name => name.slice(0, 4))
   expect(numbers).toEqual([...new Set(numbers)].sort())
+})
+
+/** All that says what its tables are, by name. */
+async function shapeOf(q: Kysely<Schema>, schema: string): Promise<unknown[]> {
+  const { rows } = await sql<{ name: string; what: string }>`
+    SELECT tablename || ' ' || indexname AS name, replace(indexdef, ${`${schema}.`}, '') AS what
+    FROM pg_indexes WHERE schemaname = ${schema}
+    UNION ALL
+    SELECT table_name || ' ' || column_name,
+      concat_ws(' ', data_type, is_nullable, column_default, identity_generation)
+    FROM information_schema.columns WHERE table_schema = ${schema}
+    UNION ALL
+    SELECT relname || ' ' || conname, replace(pg_get_constraintdef(c.oid), ${`${schema}.`}, '')
+    FROM pg_constraint AS c JOIN pg_class ON pg_class.oid = conrelid
+    WHERE connamespace = ${sql.lit(schema)}::regnamespace AND contype <> 'n'
+    ORDER BY 1, 2`.execute(q)
+  return rows
+}
+
+/** Indexes that migrations once made, for others to drop, each after the one that made it. */
+const madeOnce: Record<string, string[]> = {
+  '0002_rooms': ['rooms_public ON rooms (room_id)'],
+  '0003_delayed_events': [
+    'delayed_events_due ON delayed_events (send_at, seq)',
+    'delayed_events_of_user ON delayed_events (user_id, send_at)',
+    'delayed_events_finalised ON delayed_events (user_id, finalised_ts)',
+  ],
+  '0010_lists': ['delayed_events_listed ON delayed_events (user_id, send_at, seq)'],
+  '0015_sessions': ['events_by_stream_position ON events (position)'],
+  '0016_reading': ['searchable_texts_by_position ON searchable_texts (position)'],
+}
+
+test('tables that an earlier program has made become what is made today', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'hourglass-migrate-'))
+  const schemas = [name(), name(), ...Object.keys(madeOnce).map(name)]
+  const [own, today, ...earlier] = schemas as [string, string, ...string[]]
+  const database = await openDatabase({ url, schema: own, dataDir, maxConnections: 1 })
+  const { q } = database
+  try {
+    await makeSchema(q, today)
+    const expected = await shapeOf(q, today)
+    expect(expected.length).toBeGreaterThan(300)
+    // It stopped after each of those that made an index, in turn.
+    for (const [i, last] of Object.keys(madeOnce).entries()) {
+      const schema = earlier[i] as string
+      await q.connection().execute(async one => {
+        await sql`CREATE SCHEMA ${sql.id(schema)}`.execute(one)
+        await sql`SET search_path TO ${sql.id(schema)}`.execute(one)
+        await sql`CREATE TABLE migrations (name text PRIMARY KEY)`.execute(one)
+        for (const [migration, up] of Object.entries(migrations)) {
+          await up(one as Kysely<unknown>)
+          await sql`INSERT INTO migrations (name) VALUES (${migration})`.execute(one)
+          for (const index of madeOnce[migration] ?? []) {
+            await sql.raw(`CREATE INDEX ${index}`).execute(one)
+          }
+          if (migration === last) break
+        }
+        await migrate(one)
+        await sql`SET search_path TO ${sql.id(own)}`.execute(one)
+      })
+      expect(await shapeOf(q, schema)).toEqual(expected)
+    }
+  } finally {
+    await sql`SET client_min_messages = error`.execute(q)
+    for (const schema of schemas) {
+      await sql`DROP SCHEMA IF EXISTS ${sql.id(schema)} CASCADE`.execute(q)
+    }
+    await database.close()
+    await rm(dataDir, { recursive: true })
+  }
 })
 
 // The embedded database has no neighbours.

@@ -13,7 +13,6 @@ export async function rooms(q: Kysely<unknown>): Promise<void> {
       invited_members int NOT NULL,
       is_public boolean NOT NULL
     )`.execute(q)
-  await sql`CREATE INDEX rooms_public ON rooms (room_id) WHERE is_public`.execute(q)
   await sql`
     CREATE TABLE events (
       event_id text PRIMARY KEY,

@@ -24,15 +24,6 @@ export async function delayedEvents(q: Kysely<unknown>): Promise<void> {
       error text
     )`.execute(q)
   await sql`
-    CREATE INDEX delayed_events_due ON delayed_events (send_at, seq) WHERE status = 'scheduled'
-  `.execute(q)
-  await sql`
-    CREATE INDEX delayed_events_of_user ON delayed_events (user_id, send_at)
-    WHERE status = 'scheduled'`.execute(q)
-  await sql`
     CREATE INDEX delayed_events_of_state ON delayed_events (room_id, type, state_key)
     WHERE status = 'scheduled' AND state_key IS NOT NULL`.execute(q)
-  await sql`
-    CREATE INDEX delayed_events_finalised ON delayed_events (user_id, finalised_ts)
-    WHERE status <> 'scheduled'`.execute(q)
 }

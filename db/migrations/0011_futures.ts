@@ -18,10 +18,6 @@ export async function futures(q: Kysely<unknown>): Promise<void> {
       DROP CONSTRAINT delayed_events_cause_check,
       ADD CONSTRAINT delayed_events_cause_check
         CHECK (cause IN ('delay', 'action', 'state_update', 'group', 'error'))`.execute(q)
-  await sql`DROP INDEX delayed_events_due`.execute(q)
-  await sql`
-    CREATE INDEX delayed_events_due ON delayed_events (send_at, seq)
-    WHERE status = 'scheduled' AND send_at IS NOT NULL`.execute(q)
   await sql`
     CREATE INDEX delayed_events_of_group ON delayed_events (group_id)
     WHERE group_id IS NOT NULL`.execute(q)

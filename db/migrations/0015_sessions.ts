@@ -23,6 +23,4 @@ export async function sessions(q: Kysely<unknown>): Promise<void> {
     ALTER TABLE devices
       ADD COLUMN last_seen_ts bigint, ADD COLUMN last_seen_ip text,
       ADD COLUMN last_seen_user_agent text`.execute(q)
-  // For those who follow the events of all rooms.
-  await sql`CREATE INDEX events_by_stream_position ON events (position)`.execute(q)
 }

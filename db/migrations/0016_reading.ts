@@ -53,8 +53,6 @@ export async function reading(q: Kysely<unknown>): Promise<void> {
       words tsvector NOT NULL
     )`.execute(q)
   await sql`CREATE INDEX searchable_texts_words ON searchable_texts USING gin (words)`.execute(q)
-  // For words so common that the latest events soon have a page of them.
-  await sql`CREATE INDEX searchable_texts_by_position ON searchable_texts (position)`.execute(q)
   await sql`
     CREATE TABLE reports (
       report_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

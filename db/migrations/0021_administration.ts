@@ -40,7 +40,7 @@ export async function administration(q: Kysely<unknown>): Promise<void> {
   `.execute(q)
   // Of all rooms, and of no single one: as an index of the column itself it would be taken for the
   // latest events of one room, past all the events of others.
-  await sql`DROP INDEX events_by_stream_position`.execute(q)
+  await sql`DROP INDEX IF EXISTS events_by_stream_position`.execute(q)
   await sql`CREATE INDEX events_of_all_rooms ON events ((position + 0))`.execute(q)
   // Of a deleted room stay the departures of those who were in it, and what became of what they had
   // scheduled. Whoever schedules holds the room's row.

@@ -12,12 +12,12 @@ export async function restarts(q: Kysely<unknown>): Promise<void> {
       ADD CHECK ((wake_at IS NULL) = (send_at IS NULL)),
       ADD CHECK (wake_at <= send_at),
       SET (fillfactor = 80)`.execute(q)
-  await sql`DROP INDEX delayed_events_due`.execute(q)
+  await sql`DROP INDEX IF EXISTS delayed_events_due`.execute(q)
   await sql`
     CREATE INDEX delayed_events_waking ON delayed_events (wake_at)
     WHERE status = 'scheduled' AND wake_at IS NOT NULL`.execute(q)
   // How many a user has is limited, so those of one can be sorted when they are listed.
-  await sql`DROP INDEX delayed_events_of_user`.execute(q)
-  await sql`DROP INDEX delayed_events_listed`.execute(q)
+  await sql`DROP INDEX IF EXISTS delayed_events_of_user`.execute(q)
+  await sql`DROP INDEX IF EXISTS delayed_events_listed`.execute(q)
   await sql`CREATE INDEX delayed_events_of_user ON delayed_events (user_id, status)`.execute(q)
 }

@@ -1,4 +1,7 @@
-/** Every migration, by hand and in order. */
+/**
+ * Every migration, by hand and in order. None that has been released is edited, but in one way: an
+ * index that a later one drops, IF EXISTS, need not be made any more, for those who begin now.
+ */
 import type { Kysely } from 'kysely'
 import { accounts } from './0001_accounts.ts'
 import { rooms } from './0002_rooms.ts'
