@@ -28,53 +28,96 @@ interface User {
 /** The one connection of a PGlite, in turns. */
 export class PgliteConnection {
   readonly #engine: Engine
-  readonly #client: pg.Client
+  readonly #driver: pg.Client
   #tail: Promise<void> = Promise.resolve()
+  /** What was asked last: when it has been answered, all has. */
+  #last: Promise<unknown> | undefined
   #schema: string | undefined
   #uses = 0
 
   constructor(engine: Engine, client: pg.Client) {
     this.#engine = engine
-    this.#client = client
+    this.#driver = client
   }
 
   /** A pool that works in this schema; without one, wherever PostgreSQL does by default. */
   pool(schema?: string, wire = { isCut: false }): PostgresPool {
     const user = { schema, wire, uses: 0, analyzeAt: usesBeforeAnalyze, unseen: [] }
-    return { connect: () => this.#take(user), end: async () => undefined }
+    return { connect: async () => this.#client(user), end: async () => undefined }
   }
 
   /** What those with this wire have begun is undone when they let go; here it is waited for. */
   async cut(wire: { isCut: boolean }): Promise<void> {
     wire.isCut = true
-    await this.#tail
+    await this.#rest()
   }
 
   /** Wait for whoever has it, and close. */
   async close(): Promise<void> {
-    await this.#tail
+    await this.#rest()
     await this.#engine.close()
   }
 
-  async #take(user: User): Promise<PostgresPoolClient> {
-    let release: () => void = () => undefined
+  /**
+   * Nothing is taken before something is said. A transaction has the connection until its end has been
+   * sent; a statement alone, as long as it is being sent. Who comes next need not wait for the
+   * answer, which comes before theirs.
+   */
+  #client(user: User): PostgresPoolClient {
+    let turn: Promise<() => void> | undefined
+    const query = async (statement: pg.QueryConfig) => {
+      if (isBegin(statement.text)) turn = this.#turn(user)
+      const isOver = turn === undefined || isEnd(statement.text)
+      const letGo = await (turn ?? this.#turn(user))
+      const answer = this.#send(statement)
+      if (isOver) {
+        turn = undefined
+        letGo()
+      }
+      return answer
+    }
+    const release = () => {
+      const open = turn
+      turn = undefined
+      // Its wire was cut, or it has lost its way to the end: what it has begun is undone. If that
+      // fails, the database is lost, and all are told.
+      const undo = async (letGo: () => void) => {
+        const undone = this.#send({ text: 'ROLLBACK' })
+        letGo()
+        await undone
+      }
+      open?.then(undo).catch(() => undefined)
+    }
+    return { query, release } as unknown as PostgresPoolClient
+  }
+
+  #send(statement: pg.QueryConfig): Promise<pg.QueryResult> {
+    const answer = this.#driver.query(statement)
+    this.#last = answer
+    return answer
+  }
+
+  /** Until nobody has it, and all has been answered. */
+  async #rest(): Promise<void> {
+    await this.#tail
+    await this.#last?.catch(() => undefined)
+  }
+
+  /** @returns how to let the next one in */
+  async #turn(user: User): Promise<() => void> {
+    let letGo: () => void = () => undefined
     const before = this.#tail
     this.#tail = new Promise(resolve => {
-      release = resolve
+      letGo = resolve
     })
     await before
     try {
       await this.#prepare(user)
     } catch (error) {
-      release()
+      letGo()
       throw error
     }
-    const query = this.#client.query.bind(this.#client)
-    const letGo = () => {
-      if (user.wire.isCut) void query('ROLLBACK').finally(release)
-      else release()
-    }
-    return { query, release: letGo } as unknown as PostgresPoolClient
+    return letGo
   }
 
   async #prepare(user: User): Promise<void> {
@@ -83,16 +126,16 @@ export class PgliteConnection {
     user.uses += 1
     // PGlite has no background workers. Without checkpoints its log would grow until the process
     // ends; without looking at the tables, plans made for empty ones would stay.
-    if (this.#uses % usesPerCheckpoint === 0) await this.#client.query('CHECKPOINT')
+    if (this.#uses % usesPerCheckpoint === 0) await this.#driver.query('CHECKPOINT')
     if (user.uses >= user.analyzeAt) {
       user.analyzeAt *= 2
       user.unseen = await this.#tablesGrownIn(schema ?? 'public')
     }
     const table = user.uses % usesPerAnalyze === 0 ? user.unseen.pop() : undefined
-    if (table !== undefined) await this.#client.query(`ANALYZE ${table}`)
+    if (table !== undefined) await this.#driver.query(`ANALYZE ${table}`)
     if (schema === undefined || schema === this.#schema) return
     this.#schema = undefined
-    await this.#client.query(`SET search_path TO ${escapeIdentifier(schema)}`)
+    await this.#driver.query(`SET search_path TO ${escapeIdentifier(schema)}`)
     this.#schema = schema
   }
 
@@ -103,7 +146,7 @@ export class PgliteConnection {
    * Only of this schema: of fifty servers there are thousands.
    */
   async #tablesGrownIn(schema: string): Promise<string[]> {
-    const { rows } = await this.#client.query<{ name: string }>(
+    const { rows } = await this.#driver.query<{ name: string }>(
       `SELECT format('%I.%I', nspname, relname) AS name
        FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
        WHERE nspname = $1 AND relkind = 'r' AND pg_relation_size(pg_class.oid) > 0
@@ -115,6 +158,10 @@ export class PgliteConnection {
     return rows.map(row => row.name)
   }
 }
+
+/** As kysely says them. */
+const isBegin = (text: string) => text === 'begin' || text.startsWith('start transaction')
+const isEnd = (text: string) => text === 'commit' || text === 'rollback'
 
 function escapeIdentifier(name: string): string {
   return `"${name.replaceAll('"', '""')}"`

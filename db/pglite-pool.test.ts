@@ -1,0 +1,141 @@
+/** Many share the one connection of an embedded database, and each is served as if alone. */
+import { setImmediate } from 'node:timers/promises'
+import { sql } from 'kysely'
+import pg from 'pg'
+import { kyselyOn } from './connection.ts'
+import { startEngine } from './pglite-engine.ts'
+import { PgliteConnection } from './pglite-pool.ts'
+import { PgliteSocket } from './pglite-socket.ts'
+import { type Pool, transaction } from './transaction.ts'
+
+const lose = (reason: Error) => {
+  throw reason
+}
+
+let journeys = 0
+let connection: PgliteConnection
+let db: Pool
+const wire = { isCut: false }
+beforeAll(async () => {
+  const engine = await startEngine({}, lose)
+  const counted: typeof engine = {
+    ask(messages, answer) {
+      journeys += 1
+      engine.ask(messages, answer)
+    },
+    close: () => engine.close(),
+  }
+  const socket = new PgliteSocket(counted)
+  const client = new pg.Client({ stream: () => socket, pipeline: true })
+  await client.connect()
+  connection = new PgliteConnection(counted, client)
+  db = { q: kyselyOn(connection.pool()), lose }
+  await sql`CREATE TABLE notes (note text PRIMARY KEY)`.execute(db.q)
+})
+beforeEach(() => sql`DELETE FROM notes`.execute(db.q))
+afterAll(() => connection.close())
+
+async function notes(): Promise<string[]> {
+  const { rows } = await sql<{ note: string }>`SELECT note FROM notes ORDER BY note`.execute(db.q)
+  return rows.map(row => row.note)
+}
+
+/** A promise, and what settles it. */
+function gate() {
+  let open: () => void = () => undefined
+  const opened = new Promise<void>(resolve => {
+    open = resolve
+  })
+  return { open, opened }
+}
+
+test('what is asked together goes in one journey, and each has its own answer', async () => {
+  const before = journeys
+  const answers = await Promise.all(
+    [1, 2, 3].map(n => sql<{ n: number }>`SELECT ${n}::int AS n`.execute(db.q)),
+  )
+  expect(answers.map(({ rows }) => rows)).toEqual([[{ n: 1 }], [{ n: 2 }], [{ n: 3 }]])
+  expect(journeys - before).toBe(1)
+})
+
+test('of what is asked together one may fail', async () => {
+  const [first, second, third] = await Promise.allSettled([
+    notes(),
+    sql`SELECT 1 / ${0}::int`.execute(db.q),
+    notes(),
+  ])
+  expect([first, second, third].map(one => one.status)).toEqual([
+    'fulfilled',
+    'rejected',
+    'fulfilled',
+  ])
+})
+
+test.each([
+  ['commits', ['within']],
+  ['fails', []],
+])('nobody gets into a transaction, which then %s', async (ending, seen) => {
+  const [begun, end] = [gate(), gate()]
+  const writing = transaction(db, async tx => {
+    await sql`INSERT INTO notes VALUES ('within')`.execute(tx.q)
+    begun.open()
+    await end.opened
+    if (ending === 'fails') throw new Error('not this time')
+  })
+  await begun.opened
+  const before = journeys
+  const others = Promise.all([notes(), sql`INSERT INTO notes VALUES ('after')`.execute(db.q)])
+  const later = transaction(db, async tx => {
+    const { rows } = await sql<{ note: string }>`SELECT note FROM notes`.execute(tx.q)
+    return rows.map(row => row.note)
+  })
+  // They have every chance.
+  for (let turn = 0; turn < 10; turn++) await setImmediate()
+  expect(journeys).toBe(before)
+  end.open()
+  const [written, [read], readLater] = await Promise.all([
+    writing.then(
+      () => 'commits',
+      () => 'fails',
+    ),
+    others,
+    later,
+  ])
+  expect(written).toBe(ending)
+  expect(read).toEqual(seen)
+  expect(readLater.sort()).toEqual(['after', ...seen])
+})
+
+test('who waits for a transaction goes along with its end', async () => {
+  const [begun, end] = [gate(), gate()]
+  const writing = transaction(db, async tx => {
+    await sql`INSERT INTO notes VALUES ('within')`.execute(tx.q)
+    begun.open()
+    await end.opened
+  })
+  await begun.opened
+  const reading = notes()
+  const before = journeys
+  end.open()
+  await writing
+  expect(await reading).toEqual(['within'])
+  expect(journeys - before).toBe(1)
+})
+
+test('what is open when the wire is cut is undone before anybody else asks', async () => {
+  const begun = gate()
+  const end = gate()
+  const cutting: Pool = { q: kyselyOn(connection.pool(undefined, wire), wire), lose }
+  const writing = transaction(cutting, async tx => {
+    await sql`INSERT INTO notes VALUES ('lost')`.execute(tx.q)
+    begun.open()
+    await end.opened
+  })
+  await begun.opened
+  const cut = connection.cut(wire)
+  const reading = notes()
+  end.open()
+  await expect(writing).rejects.toThrow('the connection was cut')
+  await cut
+  expect(await reading).toEqual([])
+})
