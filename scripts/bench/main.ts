@@ -123,8 +123,8 @@ try {
   else if (values.check) await check()
   else await table()
 } finally {
-  killAll()
-  await stage.strike()
+  // In peace: who is killed leaves no profile.
+  await stage.strike().finally(killAll)
 }
 if (profileDir !== undefined) {
   console.log('\n| Share of the processor time | Where |\n|---|---|')
