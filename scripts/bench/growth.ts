@@ -42,8 +42,7 @@ export const growthRows: Record<string, (stage: Stage) => Promise<GrowthRow | Gr
 
 /** Requests in rooms that were small when their members came. */
 async function roomGrowth(stage: Stage, kind: Kind): Promise<GrowthRow[]> {
-  // PGlite is for smaller servers, and takes long to make a million.
-  const sizes = growthSizes.slice(0, stage.isQuick ? 2 : stage.engine === 'postgres' ? 4 : 3)
+  const sizes = growthSizes.slice(0, stage.isQuick ? 2 : 4)
   const costs = await largeRoomCosts(stage, kind, sizes)
   return costs.map(({ what, tookMs }) => ({
     what: `${what}, by ${kind} of the room`,
