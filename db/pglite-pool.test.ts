@@ -15,7 +15,6 @@ const lose = (reason: Error) => {
 let journeys = 0
 let connection: PgliteConnection
 let db: Pool
-const wire = { isCut: false }
 beforeAll(async () => {
   const engine = await startEngine({}, lose)
   const counted: typeof engine = {
@@ -122,9 +121,52 @@ test('who waits for a transaction goes along with its end', async () => {
   expect(journeys - before).toBe(1)
 })
 
+test('nor into one that sees the tables as they were when it began', async () => {
+  const end = gate()
+  const reading = db.q
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .execute(async tx => {
+      await sql`SELECT`.execute(tx)
+      await end.opened
+      return sql<{ note: string }>`SELECT note FROM notes`.execute(tx)
+    })
+  const writing = sql`INSERT INTO notes VALUES ('after')`.execute(db.q)
+  for (let turn = 0; turn < 10; turn++) await setImmediate()
+  end.open()
+  await writing
+  expect((await reading).rows).toEqual([])
+  expect(await notes()).toEqual(['after'])
+})
+
+test('what waits for its turn when its wire is cut is not done any more', async () => {
+  const [begun, end] = [gate(), gate()]
+  const others = transaction(db, async tx => {
+    await sql`SELECT`.execute(tx.q)
+    begun.open()
+    await end.opened
+  })
+  await begun.opened
+  const wire = { isCut: false }
+  const cutting: Pool = { q: kyselyOn(connection.pool(undefined, wire), wire), lose }
+  const waiting = [
+    sql`INSERT INTO notes VALUES ('alone')`.execute(cutting.q),
+    transaction(cutting, tx => sql`INSERT INTO notes VALUES ('within')`.execute(tx.q)),
+  ]
+  const outcomes = Promise.allSettled(waiting)
+  for (let turn = 0; turn < 10; turn++) await setImmediate()
+  const cut = connection.cut(wire)
+  end.open()
+  await others
+  await cut
+  expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  expect(await notes()).toEqual([])
+})
+
 test('what is open when the wire is cut is undone before anybody else asks', async () => {
   const begun = gate()
   const end = gate()
+  const wire = { isCut: false }
   const cutting: Pool = { q: kyselyOn(connection.pool(undefined, wire), wire), lose }
   const writing = transaction(cutting, async tx => {
     await sql`INSERT INTO notes VALUES ('lost')`.execute(tx.q)

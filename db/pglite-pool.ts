@@ -112,6 +112,8 @@ export class PgliteConnection {
     })
     await before
     try {
+      // It was whole when they came; a server that was killed does nothing any more.
+      if (user.wire.isCut) throw new Error('the connection was cut')
       await this.#prepare(user)
     } catch (error) {
       letGo()
