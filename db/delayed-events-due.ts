@@ -106,18 +106,7 @@ export async function claimDue(
       query
         .updateTable('delayed_events')
         .set({ status: 'sent', cause: 'delay' satisfies DelayedEventCause, finalised_ts: now })
-        // Said twice, so that PostgreSQL looks them up here, too, and does not read all there are.
-        .where('delay_id', '=', sql<string>`ANY(${[...delayIds]}::text[])`)
-        .where('delay_id', 'in', rows =>
-          rows
-            .selectFrom('delayed_events as due')
-            .select('due.delay_id')
-            .where('due.delay_id', '=', sql<string>`ANY(${[...delayIds]}::text[])`)
-            .where('due.status', '=', 'scheduled')
-            .where('due.send_at', '<=', now)
-            .orderBy('due.seq')
-            .forUpdate(),
-        )
+        .where('delay_id', '=', sql<string>`ANY(ARRAY(${held(delayIds, now)}))`)
         .returningAll(),
     )
     .selectFrom('claimed')
@@ -126,6 +115,21 @@ export async function claimDue(
     .orderBy('seq')
     .execute()
 }
+
+/** Those that are due, each looked up by itself, and then held one after the other by `seq`. */
+const held = (delayIds: readonly string[], now: number) => sql`
+  SELECT one.delay_id FROM (
+    SELECT found.delay_id FROM unnest(${[...delayIds]}::text[]) AS wanted (delay_id)
+    CROSS JOIN LATERAL (
+      SELECT delay_id, seq FROM delayed_events WHERE delay_id = wanted.delay_id LIMIT 1
+    ) AS found
+    ORDER BY found.seq
+  ) AS due
+  CROSS JOIN LATERAL (
+    SELECT delay_id FROM delayed_events
+    WHERE delay_id = due.delay_id AND status = 'scheduled' AND send_at <= ${now}
+    LIMIT 1 FOR UPDATE
+  ) AS one`
 
 /** Complete the record of those that were claimed in this transaction, and have become events. */
 export async function recordSent(

@@ -3,9 +3,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { insertScheduled, restartAtOnce, restartScheduled } from './delayed-events.ts'
-import { letSleep, selectDue, selectNextWakeUp } from './delayed-events-due.ts'
+import {
+  claimDue,
+  claimScheduled,
+  letSleep,
+  recordRefused,
+  recordSent,
+  selectDue,
+  selectNextWakeUp,
+} from './delayed-events-due.ts'
 import { type Database, openDatabase } from './open.ts'
 import { insertRoom } from './rooms.ts'
+import { statementsOf } from './statements.ts'
 import { type Tx, transaction } from './transaction.ts'
 
 let dataDir: string
@@ -70,6 +79,51 @@ async function updatesOf(tx: Tx, run: () => Promise<unknown>) {
   const after = await count()
   return { all: after.all - before.all, hot: after.hot - before.hot }
 }
+
+interface Plan {
+  'Index Name'?: string
+  'Index Cond'?: string
+  Plans?: Plan[]
+}
+
+const scansOf = (plan: Plan): Plan[] => [
+  ...(plan['Index Name'] === undefined ? [] : [plan]),
+  ...(plan.Plans ?? []).flatMap(scansOf),
+]
+
+/** The conditions of all look-ups in an index, by the plan that is kept whatever the values are. */
+async function conditionsOf(tx: Tx, run: () => Promise<unknown>): Promise<(string | undefined)[]> {
+  const conditions: (string | undefined)[] = []
+  await sql`SET LOCAL plan_cache_mode = force_generic_plan`.execute(tx.q)
+  for (const { text, values } of await statementsOf(run)) {
+    await sql.raw(`PREPARE kept AS ${text}`).execute(tx.q)
+    const given = values.map(() => 'NULL').join(', ')
+    const { rows } = await sql
+      .raw<{ 'QUERY PLAN': { Plan: Plan }[] }>(`EXPLAIN (FORMAT JSON) EXECUTE kept (${given})`)
+      .execute(tx.q)
+    await sql`DEALLOCATE kept`.execute(tx.q)
+    const [explained] = rows[0]?.['QUERY PLAN'] ?? []
+    conditions.push(...(explained ? scansOf(explained.Plan) : []).map(scan => scan['Index Cond']))
+  }
+  return conditions
+}
+
+describe('a young table, of which the database knows nothing yet', () => {
+  test.each([
+    ['heartbeats', (tx: Tx) => restartAtOnce(tx, ['a', 'b'], 5_000)],
+    ['one heartbeat', (tx: Tx) => restartScheduled(tx, 'a', 5_000)],
+    ['what was sent', (tx: Tx) => recordSent(tx, [{ delay_id: 'a', event_id: '$a' }])],
+    ['what was refused', (tx: Tx) => recordRefused(tx, [{ delay_id: 'a', error: '{}' }])],
+    ['claiming several', (tx: Tx) => claimDue(tx, ['a', 'b'], 5_000)],
+    ['claiming one', (tx: Tx) => claimScheduled(tx, 'a', { now: 5_000, cause: 'delay' })],
+  ])('is not read as a whole, nor will be: %s', async (_, run) => {
+    await transaction(db, async tx => {
+      const conditions = await conditionsOf(tx, () => run(tx))
+      expect(conditions).not.toEqual([])
+      for (const condition of conditions) expect(condition).toMatch(/delay_id/)
+    })
+  })
+})
 
 describe('restarting', () => {
   test('touches no index, alone or together', async () => {

@@ -200,15 +200,17 @@ export async function restartAtOnce(
 ): Promise<readonly { delay_id: string; send_at: number }[]> {
   const { rows } = await sql<{ delay_id: string; send_at: number }>`
     WITH free AS MATERIALIZED (
-      SELECT delay_id FROM delayed_events
-      WHERE delay_id = ANY(${[...new Set(delayIds)]}::text[])
-        AND status = 'scheduled' AND delay_ms IS NOT NULL
-      FOR UPDATE SKIP LOCKED
+      SELECT one.delay_id FROM unnest(${[...new Set(delayIds)]}::text[]) AS wanted (delay_id)
+      CROSS JOIN LATERAL (
+        SELECT delay_id FROM delayed_events
+        WHERE delay_id = wanted.delay_id AND status = 'scheduled' AND delay_ms IS NOT NULL
+        LIMIT 1 FOR UPDATE SKIP LOCKED
+      ) AS one
     )
     UPDATE delayed_events SET
       since_ts = ${now}, send_at = delay_ms + ${now}, wake_at = LEAST(wake_at, delay_ms + ${now})
-    FROM free WHERE delayed_events.delay_id = free.delay_id
-    RETURNING delayed_events.delay_id, send_at ${unawaited}`.execute(tx.q)
+    WHERE delay_id = ANY(ARRAY(SELECT delay_id FROM free))
+    RETURNING delay_id, send_at ${unawaited}`.execute(tx.q)
   return rows
 }
 
