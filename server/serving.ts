@@ -17,6 +17,7 @@ import { labEndpoints } from './lab/index.ts'
 import { Turns } from './lab/turns.ts'
 import { systemClock } from './lib/clock.ts'
 import { inTime } from './lib/in-time.ts'
+import { Passing } from './lib/passing.ts'
 
 /** So long a request that is running may keep a swap waiting; then it is cut off. */
 const patienceMs = 5_000
@@ -40,7 +41,7 @@ export class Serving {
   /** Those who called while no context was there. */
   #held: Parameters<RequestListener>[] | undefined
   /** What is being answered, without what is asked of the laboratory itself. */
-  readonly #answering = new Set<ServerResponse>()
+  readonly #answering = new Passing<ServerResponse>()
   #answered: (() => void) | undefined
 
   /**
@@ -170,7 +171,7 @@ export class Serving {
   async #letGo(): Promise<void> {
     this.context.letGo()
     if (await inTime(this.#idle(), patienceMs)) return
-    for (const response of this.#answering) response.destroy()
+    for (const response of this.#answering.all()) response.destroy()
   }
 
   /** Until all has been done that was asked for, and answered where somebody still hears it. */
@@ -191,9 +192,9 @@ export class Serving {
     // Who was held may have hung up: nobody would hear that this one has closed.
     if (response.destroyed) return
     if (!request.url?.startsWith(labPath)) {
-      this.#answering.add(response)
-      response.once('close', () => {
-        this.#answering.delete(response)
+      const leave = this.#answering.add(response)
+      response.on('close', () => {
+        leave()
         if (this.#answering.size === 0) this.#answered?.()
       })
     }

@@ -2,19 +2,20 @@
  * `npm run bench`: every figure beside its ceiling, measured in the same run on the same machine.
  *
  *   npm run bench -- [--quick] [--engine pglite|postgres] [--only WORD] [--growth] [--json FILE]
- *                    [--write] [--profile] [--record] [--check]
+ *                    [--write] [--profile] [--garbage] [--record] [--check]
  *
  * `--growth` measures instead how each cost grows with what is there. `--write` puts the table into
  * server/docs/performance.md. `--profile` says where the server's processor time went, and makes all
- * figures worse. `--record` writes down the ratios of processor time that `--check`, and so a test,
- * holds against later ones. PostgreSQL is the one at DATABASE_URL, in schemas that are dropped at the
- * end.
+ * figures worse. `--garbage` says how much of what requests make outlives them. `--record` writes down
+ * the ratios of processor time that `--check`, and so a test, holds against later ones. PostgreSQL is
+ * the one at DATABASE_URL, in schemas that are dropped at the end.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { Collections, measureGarbage } from './garbage.ts'
 import { growthHeading, growthLineOf, growthRows } from './growth.ts'
 import { labRows } from './lab-rows.ts'
 import { largeRoomRows } from './large-room-rows.ts'
@@ -39,6 +40,7 @@ const { values } = parseArgs({
     json: { type: 'string' },
     write: { type: 'boolean', default: false },
     profile: { type: 'boolean', default: false },
+    garbage: { type: 'boolean', default: false },
     record: { type: 'boolean', default: false },
     check: { type: 'boolean', default: false },
   },
@@ -115,12 +117,27 @@ async function check(): Promise<void> {
   if (hasFallen) process.exitCode = 1
 }
 
+async function garbage(): Promise<void> {
+  const { lines, isTooMuch } = await measureGarbage(stage, collections)
+  for (const line of lines) console.log(line)
+  console.log(isTooMuch ? 'too much outlives its request' : 'requests leave nothing behind')
+  if (isTooMuch) process.exitCode = 1
+}
+
 const profileDir = values.profile ? await mkdtemp(join(tmpdir(), 'hourglass-profile-')) : undefined
 const databaseUrl = process.env.DATABASE_URL
-const stage = await Stage.set({ engine, isQuick, databaseUrl, profileDir })
+const collections = new Collections()
+const running = (() => {
+  if (values.garbage) return collections
+  return profileDir === undefined
+    ? undefined
+    : { nodeFlags: ['--cpu-prof', `--cpu-prof-dir=${profileDir}`] }
+})()
+const stage = await Stage.set({ engine, isQuick, databaseUrl, running })
 try {
   if (values.record) await recordRatios(engine, await measureRatios(stage))
   else if (values.check) await check()
+  else if (values.garbage) await garbage()
   else await table()
 } finally {
   // In peace: who is killed leaves no profile.

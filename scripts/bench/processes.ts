@@ -16,21 +16,26 @@ export interface Started {
   stop(): Promise<void>
 }
 
-/**
- * Start the homeserver with these flags; its log goes nowhere.
- *
- * @param profileDir where it leaves a profile of its processor time when it stops
- */
-export function startHomeserver(flags: readonly string[], profileDir?: string): Promise<Started> {
-  const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`]
-  return start([...profile, at('../../bundle/main.js'), '--port', '0', ...flags])
+/** How node itself runs the homeserver. */
+export interface Running {
+  nodeFlags?: readonly string[]
+  /** Is told every line that the process writes once it listens. */
+  heed?: (line: string) => void
+}
+
+/** Start the homeserver with these flags; its log goes nowhere. */
+export function startHomeserver(
+  flags: readonly string[],
+  { nodeFlags = [], heed }: Running = {},
+): Promise<Started> {
+  return start([...nodeFlags, at('../../bundle/main.js'), '--port', '0', ...flags], heed)
 }
 
 export function startCeiling(): Promise<Started> {
   return start([at('ceiling-server.js')])
 }
 
-async function start(args: readonly string[]): Promise<Started> {
+async function start(args: readonly string[], heed?: (line: string) => void): Promise<Started> {
   const startedAt = performance.now()
   const { DATABASE_URL: _, ...env } = process.env
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -45,10 +50,17 @@ async function start(args: readonly string[]): Promise<Started> {
       resolve()
     })
   })
-  for await (const line of createInterface({ input: child.stdout })) {
-    const baseUrl = /listening on (http:\S+)$/.exec(line)?.[1]
-    if (baseUrl === undefined) continue
-    child.stdout.resume()
+  const lines = createInterface({ input: child.stdout })
+  const listening = new Promise<string | undefined>(resolve => {
+    lines.on('line', line => {
+      const baseUrl = /listening on (http:\S+)$/.exec(line)?.[1]
+      if (baseUrl === undefined) heed?.(line)
+      else resolve(baseUrl)
+    })
+    lines.once('close', () => resolve(undefined))
+  })
+  const baseUrl = await listening
+  if (baseUrl !== undefined) {
     return {
       baseUrl,
       pid: child.pid ?? 0,

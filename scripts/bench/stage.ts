@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Database, type DatabaseOptions, openDatabase } from '../../db/open.ts'
 import { describeServer, dropSchemas } from '../../db/testing.ts'
-import { Load, type Started, startCeiling, startHomeserver } from './processes.ts'
+import { Load, type Running, type Started, startCeiling, startHomeserver } from './processes.ts'
 
 export type Engine = 'pglite' | 'postgres'
 
@@ -42,8 +42,7 @@ export interface StageOptions {
   isQuick: boolean
   /** Where PostgreSQL is. */
   databaseUrl: string | undefined
-  /** Have each server leave a profile there. */
-  profileDir?: string | undefined
+  running?: Running | undefined
 }
 
 export class Stage {
@@ -51,7 +50,7 @@ export class Stage {
   readonly isQuick: boolean
   #load: Load | undefined
   readonly #databaseUrl: string | undefined
-  readonly #profileDir: string | undefined
+  readonly #running: Running | undefined
   readonly #folder: string
   readonly #schemas: string[] = []
   #ceiling: Promise<Started> | undefined
@@ -65,7 +64,7 @@ export class Stage {
     this.engine = given.engine
     this.isQuick = given.isQuick
     this.#databaseUrl = given.databaseUrl
-    this.#profileDir = given.profileDir
+    this.#running = given.running
     this.#folder = folder
   }
 
@@ -131,7 +130,7 @@ export class Stage {
     }
     await writeFile(config, yaml)
     return {
-      start: () => startHomeserver(flags, this.#profileDir),
+      start: () => startHomeserver(flags, this.#running),
       async withDatabase(use) {
         const db = await openDatabase(database)
         try {

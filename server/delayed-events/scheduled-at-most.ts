@@ -4,6 +4,7 @@
  * would reach the limit, and scheduling costs a user who has many no more than one who has none.
  */
 import type { Tx } from '../../db/transaction.ts'
+import { Passing } from '../lib/passing.ts'
 import { RecentMap } from '../lib/recent-map.ts'
 
 /** More users than this are not remembered; the one who scheduled longest ago is forgotten first. */
@@ -12,7 +13,7 @@ const mostUsers = 10_000
 export class ScheduledAtMost {
   readonly #bounds = new RecentMap<string, number>(mostUsers)
   /** For whom transactions that have not ended schedule: others can not count those yet. */
-  readonly #underWay = new Map<Tx, string[]>()
+  readonly #underWay = new Passing<{ tx: Tx; userIds: string[] }>()
 
   /**
    * Let these users schedule one each. The transaction holds their rows before it counts, or stores.
@@ -62,17 +63,17 @@ export class ScheduledAtMost {
   }
 
   #underWayIn(tx: Tx): string[] {
-    const known = this.#underWay.get(tx)
-    if (known) return known
+    const known = this.#underWay.all().find(one => one.tx === tx)
+    if (known) return known.userIds
     const userIds: string[] = []
-    this.#underWay.set(tx, userIds)
-    tx.onEnd(() => this.#underWay.delete(tx))
+    tx.onEnd(this.#underWay.add({ tx, userIds }))
     return userIds
   }
 
   #underWayBesides(tx: Tx, userId: string): number {
-    return [...this.#underWay]
-      .flatMap(([other, userIds]) => (other === tx ? [] : userIds))
+    return this.#underWay
+      .all()
+      .flatMap(other => (other.tx === tx ? [] : other.userIds))
       .filter(one => one === userId).length
   }
 }

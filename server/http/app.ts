@@ -7,6 +7,7 @@ import { methodNotAllowed, unrecognized } from '../matrix/errors.ts'
 import { corsHeaders } from './cors.ts'
 import { type Around, type Endpoint, sendJson } from './endpoint.ts'
 import { errorHandler } from './error-handler.ts'
+import { listenerOf } from './messages.ts'
 import { countRequests, metricsHandler } from './metrics.ts'
 import { isUnserved, unservedPaths } from './unserved-paths.ts'
 
@@ -71,8 +72,9 @@ export function makeApp(ctx: Context, endpoints: readonly Endpoint[], around?: A
     throw unrecognized()
   })
   app.use(errorHandler(ctx))
+  const listener = listenerOf(app)
   return (request: IncomingMessage, response: ServerResponse) =>
-    app(request as Request, response as Response, () => unroutable(response as Response))
+    listener(request, response, () => unroutable(response as Response))
 }
 
 /** `GET http://[` has no path, so express runs none of the above; left alone, it answers in HTML. */

@@ -6,6 +6,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { z } from 'zod'
 import type { Tx } from '../../db/transaction.ts'
+import type { AnswerKey } from '../../db/transaction-ids.ts'
 import { type OnceTogether, once } from '../accounts/once.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Config } from '../config.ts'
@@ -189,29 +190,21 @@ export function endpoint<
     if (limit) countRequest(ctx, limit, request, requester)
     const given = queryOf(request, repeatable)
     if (method !== 'GET') refuseDelays(Object.keys(given), queryNames)
-    const call = {
+    const call = new Asked({
       ctx,
       requester,
-      get address() {
-        return networkOf(request)
-      },
       params: params && parse(params, request.params, 'path'),
       query: query && parse(query, given, 'query'),
       body:
         body &&
         parse(body, await readJson(ctx, request, response, declaration.bodyOptional), 'body'),
-      get signal() {
-        return ending.signal
-      },
       request,
-      once: <T extends JsonObject>(action: (tx: Tx) => Promise<T>) => {
-        if (!declaration.idempotent || !key) throw new Error(`${paths[0]} is not idempotent`)
-        return once(ctx, key, action)
-      },
-      onceTogether: <In, T extends JsonObject>(others: OnceTogether<In, T>, input: In) =>
-        others.do(declaration.idempotent ? key : undefined, input),
-    }
-    const result = await declaration.handle(call as Call<A, z.infer<P>, z.infer<Q>, z.infer<B>>)
+      ending,
+      key: declaration.idempotent ? key : undefined,
+    })
+    const result = await declaration.handle(
+      call as unknown as Call<A, z.infer<P>, z.infer<Q>, z.infer<B>>,
+    )
     return declaration.complete ? complete(ctx, result as JsonObject) : result
   }
 
@@ -227,19 +220,7 @@ export function endpoint<
     bodyNames: namesIn(body),
     run: (ctx, around) => async (request, response) => {
       const ending = new Ending(response)
-      const act = {
-        async answer() {
-          try {
-            return await answer(ctx, request, response, ending)
-          } finally {
-            // Not when it has been answered: what holds the answer back is no work of the request.
-            ending.end()
-          }
-        },
-        get signal() {
-          return ending.signal
-        },
-      }
+      const act = new Acting(() => answer(ctx, request, response, ending), ending)
       const result = await (around ? around(self, request, response, act) : act.answer())
       if (result === undefined) return
       if (result instanceof TextAnswer) sendBytes(response, 200, 'text/plain', result.text)
@@ -277,6 +258,86 @@ class Ending {
     this.#isOver = true
     this.#controller?.abort(over)
   }
+}
+
+/**
+ * These two are classes, not literals: each literal with a getter gets a hidden class of its own, which
+ * lives, with all that it leads to, until the next full collection (decision 80).
+ */
+class Acting implements Act {
+  readonly #run: () => Promise<Answer>
+  readonly #ending: Ending
+
+  constructor(run: () => Promise<Answer>, ending: Ending) {
+    this.#run = run
+    this.#ending = ending
+  }
+
+  async answer(): Promise<Answer> {
+    try {
+      return await this.#run()
+    } finally {
+      // Not when it has been answered: what holds the answer back is no work of the request.
+      this.#ending.end()
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.#ending.signal
+  }
+}
+
+interface Given {
+  ctx: Context
+  requester: Requester | undefined
+  params: unknown
+  query: unknown
+  body: unknown
+  request: Request
+  ending: Ending
+  /** Of the stored answer; undefined unless the endpoint is idempotent. */
+  key: AnswerKey | undefined
+}
+
+class Asked implements Call<Auth, unknown, unknown, unknown> {
+  readonly ctx: Context
+  readonly requester: Requester | undefined
+  readonly params: unknown
+  readonly query: unknown
+  readonly body: unknown
+  readonly request: Request
+  readonly #ending: Ending
+  readonly #key: AnswerKey | undefined
+
+  constructor({ ctx, requester, params, query, body, request, ending, key }: Given) {
+    this.ctx = ctx
+    this.requester = requester
+    this.params = params
+    this.query = query
+    this.body = body
+    this.request = request
+    this.#ending = ending
+    this.#key = key
+  }
+
+  get address(): string {
+    return networkOf(this.request)
+  }
+
+  get signal(): AbortSignal {
+    return this.#ending.signal
+  }
+
+  // Handlers take these two out of the call.
+  readonly once = <T extends JsonObject>(action: (tx: Tx) => Promise<T>): Promise<T> => {
+    if (!this.#key) throw new Error(`${this.request.route?.path} is not idempotent`)
+    return once(this.ctx, this.#key, action)
+  }
+
+  readonly onceTogether = <In, T extends JsonObject>(
+    others: OnceTogether<In, T>,
+    input: In,
+  ): Promise<T> => others.do(this.#key, input)
 }
 
 /** The members that a schema names; none if it takes any object. */

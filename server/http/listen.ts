@@ -3,8 +3,10 @@ import { createServer, type RequestListener, type ServerResponse, STATUS_CODES }
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { systemClock } from '../lib/clock.ts'
+import { Passing } from '../lib/passing.ts'
 import { MatrixError } from '../matrix/errors.ts'
 import { corsHeaders } from './cors.ts'
+import { messages } from './messages.ts'
 import type { Certificate } from './tls.ts'
 
 /** The address or port cannot be had; the message is one line for the person who starts us. */
@@ -41,12 +43,12 @@ export async function listen(
   port: number,
   certificate?: Certificate,
 ): Promise<Listening> {
-  const options = { keepAliveTimeout: keepAliveMs, maxHeaderSize: maxHeaderBytes }
+  const options = { keepAliveTimeout: keepAliveMs, maxHeaderSize: maxHeaderBytes, ...messages }
   const server = certificate
     ? createTlsServer({ ...certificate, ...options })
     : createServer(options)
   const sockets = new Set<Socket>()
-  const running = new Set<ServerResponse>()
+  const running = new Passing<ServerResponse>()
   const note = (socket: Socket) => {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
@@ -69,13 +71,12 @@ export async function listen(
     })
   }
   server.on('request', (request, response) => {
-    running.add(response)
-    response.once('close', () => running.delete(response))
+    response.on('close', running.add(response))
     app(request, response)
   })
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     // In the middle of an answer, another one would be read as a part of it.
-    const isAnswering = [...running].some(({ req, headersSent }) => {
+    const isAnswering = running.all().some(({ req, headersSent }) => {
       return req.socket === socket && headersSent
     })
     if (socket.writable && !isAnswering) socket.end(refusalOfNoHttp(error.code))
@@ -91,12 +92,12 @@ export async function listen(
     const closed = new Promise<void>(resolve => {
       server.close(() => resolve())
     })
-    for (const response of running) {
+    for (const response of running.all()) {
       const { socket } = response.req
       if (response.headersSent) response.once('finish', () => socket.end())
       else response.setHeader('Connection', 'close')
     }
-    const busy = new Set([...running].map(response => peerOf(response.req.socket)))
+    const busy = new Set(running.all().map(response => peerOf(response.req.socket)))
     for (const socket of sockets) if (!busy.has(peerOf(socket))) socket.destroy()
     const timer = systemClock.timer(systemClock.now() + patienceMs, () =>
       server.closeAllConnections(),

@@ -169,7 +169,7 @@ export class Faults {
     const walk: Walk = { facts, isOver: false }
     let outcome: { answer: Answer } | { refusal: unknown }
     try {
-      outcome = { answer: await this.#walks.run(walk, act.answer) }
+      outcome = { answer: await this.#walks.run(walk, () => act.answer()) }
     } catch (refusal) {
       outcome = { refusal }
     }
