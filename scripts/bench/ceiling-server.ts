@@ -1,11 +1,13 @@
 /**
  * The ceiling: the same express, with as many routes as a homeserver has, and handlers that do
- * nothing but read the body and answer. What a request costs beyond this is ours.
+ * nothing but read the body and answer. What a request costs beyond this is ours. With `--messages`,
+ * node makes requests as express wants them, as the homeserver has it (decision 80).
  */
 import { EventEmitter } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express from 'express'
+import { listenerOf, messages } from '../../server/http/messages.ts'
 
 const routesBefore = 60
 const routesAfter = 60
@@ -28,7 +30,8 @@ app.put('/_matrix/client/v3/rooms/:roomId/send/:eventType/:txnId', body, (reques
   JSON.parse((request.body as Buffer).toString())
   response.json({ event_id: '$0000000000000000000000000000000000000000000' })
 })
-app.post('/delayed_events/:delayId/restart', (_request, response) => {
+app.post('/delayed_events/:delayId/restart', body, (request, response) => {
+  JSON.parse((request.body as Buffer).toString())
   response.json({})
 })
 const emitter = new EventEmitter()
@@ -47,7 +50,16 @@ filler(routesBefore, routesAfter)
 
 // As long as the homeserver keeps a connection: at a fixed rate some are not needed for seconds.
 const options = { keepAliveTimeout: 65_000 }
-const server = createServer(options, app).listen(0, '127.0.0.1', () => {
+
+function asOurs() {
+  const listener = listenerOf(app)
+  return createServer({ ...options, ...messages }, (request, response) =>
+    listener(request, response, () => response.destroy()),
+  )
+}
+
+const server = process.argv.includes('--messages') ? asOurs() : createServer(options, app)
+server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo
   console.log(`listening on http://127.0.0.1:${port}`)
 })

@@ -23,7 +23,7 @@ import { killAll } from './processes.ts'
 import { heaviest } from './profile.ts'
 import { compareRatios, measureRatios, recordRatios } from './ratios.ts'
 import { readRows, wakeRow } from './read-rows.ts'
-import { restartRow, scheduleRow, sendRows } from './request-rows.ts'
+import { expressRow, restartRow, scheduleRow, sendRows } from './request-rows.ts'
 import { type Engine, type Row, Stage } from './stage.ts'
 import { startRows } from './start-row.ts'
 import { heading, lineOf, machine, provenance, writeSection } from './table.ts'
@@ -56,6 +56,7 @@ const jsonFile =
 const storm = isQuick ? 500 : 10_000
 const measurements: Record<string, (stage: Stage) => Promise<Row | Row[]>> = {
   start: startRows,
+  ...(isQuick ? {} : { express: expressRow }),
   send: sendRows,
   schedule: scheduleRow,
   'restart-1000': stage => restartRow(stage, 1_000),

@@ -31,8 +31,9 @@ export function startHomeserver(
   return start([...nodeFlags, at('../../bundle/main.js'), '--port', '0', ...flags], heed)
 }
 
-export function startCeiling(): Promise<Started> {
-  return start([at('ceiling-server.js')])
+/** @param flags see ceiling-server.ts */
+export function startCeiling(...flags: string[]): Promise<Started> {
+  return start([at('ceiling-server.js'), ...flags])
 }
 
 async function start(args: readonly string[], heed?: (line: string) => void): Promise<Started> {

@@ -2,6 +2,7 @@
 import { multiplyDelayedEvents } from '../../db/testing.ts'
 import type { Job, Measured } from './load.ts'
 import { MatrixClient, times, type User } from './matrix-client.ts'
+import { startCeiling } from './processes.ts'
 import { median, millis, percentiles, type Row, rate, type Stage } from './stage.ts'
 
 const connections = 32
@@ -23,6 +24,24 @@ async function measure(
   return measured
 }
 
+/** The most that goes through here and there, by turns. */
+async function byTurns(stage: Stage, here: [string, Request], there: [string, Request]) {
+  const turns: { here: number; there: number }[] = []
+  const durationMs = stage.durationMs / stage.turns
+  for (let turn = 0; turn < stage.turns; turn++) {
+    const { perSecond } = await measure(stage, ...here, { durationMs })
+    turns.push({
+      here: perSecond,
+      there: (await measure(stage, ...there, { durationMs })).perSecond,
+    })
+  }
+  return {
+    most: median(turns.map(turn => turn.here)),
+    ceiling: median(turns.map(turn => turn.there)),
+    ratio: median(turns.map(turn => turn.here / turn.there)),
+  }
+}
+
 /** The most that goes through, by turns with the ceiling, and the latency at half of that. */
 async function requestRow(
   stage: Stage,
@@ -39,16 +58,11 @@ async function requestRow(
   const { baseUrl: ceilingUrl } = await stage.ceiling()
   await measure(stage, ceilingUrl, row.ceiling, { durationMs: stage.warmUpMs })
   await measure(stage, baseUrl, row.request, { durationMs: stage.warmUpMs })
-  const turns: { here: Measured; there: Measured }[] = []
-  const durationMs = stage.durationMs / stage.turns
-  for (let turn = 0; turn < stage.turns; turn++) {
-    const here = await measure(stage, baseUrl, row.request, { durationMs })
-    const there = await measure(stage, ceilingUrl, row.ceiling, { durationMs })
-    turns.push({ here, there })
-  }
-  const most = median(turns.map(({ here }) => here.perSecond))
-  const ceiling = median(turns.map(({ there }) => there.perSecond))
-  const ratio = median(turns.map(({ here, there }) => here.perSecond / there.perSecond))
+  const { most, ceiling, ratio } = await byTurns(
+    stage,
+    [baseUrl, row.request],
+    [ceilingUrl, row.ceiling],
+  )
   const at = { rate: row.at ?? most / 2 }
   const steady = await measure(stage, baseUrl, row.request, at)
   const steadyThere = await measure(stage, ceilingUrl, row.ceiling, at)
@@ -120,6 +134,36 @@ export async function scheduleRow(stage: Stage): Promise<Row> {
   })
   matrix.close()
   return row
+}
+
+/** No goal, but what the ceiling would be if its requests were made as ours are (decision 80). */
+export async function expressRow(stage: Stage): Promise<Row> {
+  const request = {
+    method: 'PUT',
+    path: `${v3}/rooms/{target}/send/m.room.message/{n}`,
+    body: message,
+    targets: ['!room'],
+    tokens: [null],
+  }
+  const { baseUrl } = await stage.ceiling()
+  const asOurs = await startCeiling('--messages')
+  for (const url of [asOurs.baseUrl, baseUrl]) {
+    await measure(stage, url, request, { durationMs: stage.warmUpMs })
+  }
+  const { most, ceiling, ratio } = await byTurns(
+    stage,
+    [asOurs.baseUrl, request],
+    [baseUrl, request],
+  )
+  await asOurs.stop()
+  return {
+    what: 'the ceiling itself, if its requests were made as ours are',
+    value: rate(most),
+    ceiling: rate(ceiling),
+    ratio,
+    goal: '',
+    isMet: undefined,
+  }
 }
 
 /** Heartbeats among `outstanding` delayed events, by id alone, as lk-jwt-service sends them. */

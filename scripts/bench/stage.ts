@@ -17,7 +17,8 @@ export interface Row {
   /** Value over ceiling; undefined where the goal is a time. */
   ratio?: number | undefined
   goal: string
-  isMet: boolean
+  /** Undefined where there is no goal. */
+  isMet: boolean | undefined
   latency?: string | undefined
 }
 

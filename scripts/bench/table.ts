@@ -16,7 +16,8 @@ export const heading = [
 
 export function lineOf(row: Row): string {
   const ratio = row.ratio === undefined ? '' : row.ratio.toFixed(2)
-  const cells = [row.what, row.value, row.ceiling, ratio, row.goal, row.isMet ? 'yes' : 'no']
+  const isMet = row.isMet === undefined ? '' : row.isMet ? 'yes' : 'no'
+  const cells = [row.what, row.value, row.ceiling, ratio, row.goal, isMet]
   return `| ${[...cells, row.latency ?? ''].join(' | ')} |`
 }
 
