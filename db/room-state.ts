@@ -147,6 +147,18 @@ export interface StateSelection {
   after?: number
 }
 
+/** Of each of these users, what last began to hold by `at` (inclusive); each is looked up by itself. */
+const memberships = (roomId: string, userIds: readonly string[], at: number) =>
+  sql<RoomStateRow>`(
+    SELECT one.* FROM unnest(${[...new Set(userIds)]}::text[]) AS wanted (user_id)
+    CROSS JOIN LATERAL (
+      SELECT * FROM room_state
+      WHERE room_id = ${roomId} AND type = 'm.room.member' AND state_key = wanted.user_id
+        AND position <= ${at}
+      ORDER BY position DESC LIMIT 1
+    ) AS one
+  )`
+
 /** The state as it stood just after the event at `at` (inclusive), in order of position. */
 export async function selectStateAt(
   db: Db,
@@ -154,9 +166,14 @@ export async function selectStateAt(
   at: number,
   selection: StateSelection = {},
 ): Promise<EventRow[]> {
-  const { types, members, after } = selection
+  const { after } = selection
+  const isOfUsers = selection.types?.every(type => type === 'm.room.member') ?? false
+  const users = isOfUsers ? selection.members : undefined
+  const { types, members } = users ? {} : selection
   return db.q
-    .selectFrom('room_state')
+    .selectFrom(
+      (users ? memberships(roomId, users, at) : sql<RoomStateRow>`room_state`).as('room_state'),
+    )
     .innerJoin('events', 'events.event_id', 'room_state.event_id')
     .selectAll('events')
     .where('room_state.room_id', '=', roomId)
