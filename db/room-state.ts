@@ -167,7 +167,8 @@ export async function selectStateAt(
   selection: StateSelection = {},
 ): Promise<EventRow[]> {
   const { after } = selection
-  const isOfUsers = selection.types?.every(type => type === 'm.room.member') ?? false
+  // Of no types at all there is nothing, whoever is named.
+  const isOfUsers = selection.types?.length === 1 && selection.types[0] === 'm.room.member'
   const users = isOfUsers ? selection.members : undefined
   const { types, members } = users ? {} : selection
   return db.q

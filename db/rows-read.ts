@@ -1,6 +1,5 @@
 /** How much of the tables a request has to read: a measure that no other load on the machine moves. */
-import { sql } from 'kysely'
-import pg from 'pg'
+import { CompiledQuery } from 'kysely'
 import { type Statement, statementsOf } from './statements.ts'
 import type { Db } from './transaction.ts'
 
@@ -29,7 +28,7 @@ export interface RowsRead {
 
 /**
  * Run a request, and explain what it asked the database: every statement that only reads is run once
- * more, by `EXPLAIN (ANALYZE)` of the plan that is kept for it, whatever the values are.
+ * more, by `EXPLAIN (ANALYZE)`.
  */
 export async function rowsRead(db: Db, request: () => Promise<unknown>): Promise<RowsRead> {
   const statements = await statementsOf(request)
@@ -40,16 +39,10 @@ export async function rowsRead(db: Db, request: () => Promise<unknown>): Promise
     worst: { rows: 0, text: '' },
   }
   for (const { text, values } of statements.filter(isReading)) {
-    const answer = await db.q.connection().execute(async q => {
-      await sql.raw(`PREPARE explained AS ${text}`).execute(q)
-      const use = values.length === 0 ? 'explained' : `explained (${values.map(literalOf)})`
-      // From the sixth use on it is the plan that is kept, if one is.
-      for (let i = 0; i < 5; i++) await sql.raw(`EXPLAIN EXECUTE ${use}`).execute(q)
-      const explain = `EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, FORMAT JSON) EXECUTE ${use}`
-      const { rows } = await sql.raw<{ 'QUERY PLAN': unknown }>(explain).execute(q)
-      await sql`DEALLOCATE explained`.execute(q)
-      return rows
-    })
+    const explain = `EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, FORMAT JSON) ${text}`
+    const { rows: answer } = await db.q.executeQuery<{ 'QUERY PLAN': unknown }>(
+      CompiledQuery.raw(explain, [...values]),
+    )
     const given = answer[0]?.['QUERY PLAN']
     const [plan] = (typeof given === 'string' ? JSON.parse(given) : given) as { Plan: PlanNode }[]
     const rows = plan ? scanned(plan.Plan) : 0
@@ -58,15 +51,6 @@ export async function rowsRead(db: Db, request: () => Promise<unknown>): Promise
     if (rows > result.worst.rows) result.worst = { rows, text }
   }
   return result
-}
-
-/** As the driver would write it. */
-function literalOf(value: unknown): string {
-  if (value === null || value === undefined) return 'NULL'
-  const text = Array.isArray(value)
-    ? `{${value.map(one => (one === null ? 'NULL' : JSON.stringify(String(one))))}}`
-    : String(value)
-  return pg.escapeLiteral(text)
 }
 
 const isReading = ({ text }: Statement): boolean =>

@@ -2,8 +2,8 @@
  * Requests and responses that node makes as express wants them.
  *
  * Express gives each a prototype when it comes. An object whose prototype changes gets a hidden class
- * of its own, which lives until the next full collection and keeps alive what was made after it: a
- * third of all that requests make outlived its request, and was copied by each collection (decision 80).
+ * of its own, which lives until the next full collection and keeps alive what it leads to: a third of
+ * all that requests made outlived them, and was copied by each collection (decision 80).
  */
 import { IncomingMessage, ServerResponse } from 'node:http'
 import express, { type Express, type Request, type Response } from 'express'
