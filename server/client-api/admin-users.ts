@@ -10,7 +10,8 @@ import {
   resetPassword,
   setAdmin,
 } from '../administration/users.ts'
-import { endpoint, JsonAnswer } from '../http/endpoint.ts'
+import { JsonAnswer } from '../http/answer.ts'
+import { endpoint } from '../http/endpoint.ts'
 import {
   avatarUrl,
   displayName,

@@ -1,6 +1,7 @@
 /** What this server is, and what it can do. Spec: "Server Discovery", "Capabilities negotiation" */
 import type { Context } from '../context.ts'
-import { endpoint, TextAnswer } from '../http/endpoint.ts'
+import { TextAnswer } from '../http/answer.ts'
+import { endpoint } from '../http/endpoint.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { version } from '../lib/version.ts'
 import { notFound } from '../matrix/errors.ts'

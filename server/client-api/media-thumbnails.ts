@@ -1,6 +1,7 @@
 /** Client-Server API "Content repository": smaller pictures of pictures. */
 import { z } from 'zod'
-import { endpoint, FileAnswer } from '../http/endpoint.ts'
+import { FileAnswer } from '../http/answer.ts'
+import { endpoint } from '../http/endpoint.ts'
 import { optional, pageSize, queryBoolean } from '../http/schemas.ts'
 import { findMedia } from '../media/download.ts'
 import { thumbnailOf } from '../media/thumbnails.ts'

@@ -11,7 +11,7 @@ import {
   tooLarge,
   unknown,
 } from '../matrix/errors.ts'
-import { sendJson } from './endpoint.ts'
+import { sendJson } from './answer.ts'
 
 export function errorHandler(ctx: Context): ErrorRequestHandler {
   return (error, request, response, _next) => {

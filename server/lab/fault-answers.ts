@@ -1,5 +1,6 @@
 /** What a client gets instead of what it asked for. */
-import { type Response, sendBytes, sendJson } from '../http/endpoint.ts'
+import { sendBytes, sendJson } from '../http/answer.ts'
+import type { Response } from '../http/endpoint.ts'
 import { reset } from '../http/listen.ts'
 import { limitExceeded, MatrixError, unknown } from '../matrix/errors.ts'
 import type { FaultKind } from './faults.ts'
