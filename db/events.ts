@@ -243,16 +243,23 @@ export async function selectEventByTime(
   if (query.ranges.length === 0) return undefined
   const [comparison, order] =
     query.direction === 'forwards' ? (['>=', 'asc'] as const) : (['<=', 'desc'] as const)
-  return db.q
-    .selectFrom('events')
-    .selectAll()
-    .where('room_id', '=', query.roomId)
-    .where('origin_server_ts', comparison, query.ts)
-    .where(eb => eb.or(query.ranges.map(range => eb.between('position', range.from, range.upTo))))
-    .orderBy('origin_server_ts', order)
-    .orderBy('position', order)
-    .limit(1)
-    .executeTakeFirst()
+  return (
+    db.q
+      .selectFrom('events')
+      .selectAll()
+      .where('room_id', '=', query.roomId)
+      .where('origin_server_ts', comparison, query.ts)
+      // "- 0" is in no index: by time it is found at once, by these not before all of them are sorted.
+      .where(eb =>
+        eb.or(
+          query.ranges.map(({ from, upTo }) => eb.between(sql<number>`position - 0`, from, upTo)),
+        ),
+      )
+      .orderBy('origin_server_ts', order)
+      .orderBy('position', order)
+      .limit(1)
+      .executeTakeFirst()
+  )
 }
 
 /** Which of these rooms have an event in (after, upTo]. */
@@ -297,8 +304,14 @@ export async function selectReplaced(
       ${states.map(state => state.state_key)}::text[],
       ${states.map(state => state.position)}::bigint[]
     ) AS after (event_id, room_id, type, state_key, position)
-    JOIN room_state before ON before.room_id = after.room_id AND before.type = after.type
-      AND before.state_key = after.state_key AND before.until_position = after.position
-    JOIN events replaced ON replaced.event_id = before.event_id`.execute(db.q)
+    -- Only the one right before it is looked at, however often the key has changed.
+    CROSS JOIN LATERAL (
+      SELECT event_id, until_position FROM room_state
+      WHERE room_state.room_id = after.room_id AND room_state.type = after.type
+        AND room_state.state_key = after.state_key AND room_state.position < after.position
+      ORDER BY room_state.position DESC LIMIT 1
+    ) AS before
+    JOIN events replaced ON replaced.event_id = before.event_id
+    WHERE before.until_position = after.position`.execute(db.q)
   return rows
 }

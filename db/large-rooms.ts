@@ -72,10 +72,72 @@ export async function multiplyMessages(db: Db, roomId: string, count: number): P
     FROM ${last}, (SELECT max(position) AS first FROM events) AS top, ${numbers}`.execute(db.q)
 }
 
+/** Let a room's last event, a piece of state, be followed by `count` more under its key, each in place of the last. */
+export async function multiplyChanges(db: Db, roomId: string, count: number): Promise<void> {
+  const { rows } = await sql<{ event_id: string; position: number }>`
+    SELECT event_id, position FROM events
+    WHERE room_id = ${roomId} AND state_key IS NOT NULL ORDER BY position DESC LIMIT 1`.execute(
+    db.q,
+  )
+  const [last] = rows
+  if (!last) throw new Error('the room has no state')
+  const top = sql`(SELECT max(position) AS first FROM events) AS top`
+  const numbers = sql`generate_series(1, ${count}::int) AS n`
+  const one = sql`(SELECT * FROM events WHERE event_id = ${last.event_id}) AS one`
+  const events = await columns(db, 'events', {
+    event_id: sql`event_id || n`,
+    position: sql`first + n`,
+    origin_server_ts: sql`origin_server_ts + n`,
+    transaction_id: sql`NULL`,
+    delay_id: sql`NULL`,
+  })
+  await sql`
+    UPDATE room_state SET until_position = (SELECT max(position) + 1 FROM events)
+    WHERE event_id = ${last.event_id}`.execute(db.q)
+  const states = await columns(db, 'room_state', {
+    event_id: sql`event_id || n`,
+    position: sql`first + n`,
+    until_position: sql`nullif(first + n + 1, first + ${count} + 1)`,
+  })
+  await sql`
+    INSERT INTO room_state (${states.names})
+    SELECT ${states.values}
+    FROM (SELECT * FROM room_state WHERE event_id = ${last.event_id}) AS one, ${top}, ${numbers}`.execute(
+    db.q,
+  )
+  await sql`
+    INSERT INTO events (${events.names}) SELECT ${events.values} FROM ${one}, ${top}, ${numbers}`.execute(
+    db.q,
+  )
+  await sql`
+    UPDATE rooms SET state_version = (
+      SELECT max(position) FROM room_state WHERE room_state.room_id = rooms.room_id
+    ) WHERE room_id = ${roomId}`.execute(db.q)
+}
+
+/**
+ * Of what was last scheduled for a room, schedule `count` copies, each by a user of its own; if it is
+ * state, each under a key of its own.
+ */
+export async function multiplyScheduled(db: Db, roomId: string, count: number): Promise<void> {
+  const { names, values } = await columns(db, 'delayed_events', {
+    delay_id: sql`delay_id || n`,
+    user_id: sql`'@sleeper-' || n || ':hs1'`,
+    state_key: sql`state_key || n`,
+    transaction_id: sql`NULL`,
+  })
+  await sql`
+    INSERT INTO delayed_events (${names})
+    SELECT ${values} FROM (
+      SELECT * FROM delayed_events WHERE room_id = ${roomId} ORDER BY seq DESC LIMIT 1
+    ) AS last, generate_series(1, ${count}::int) AS n`.execute(db.q)
+}
+
 /** When all rooms are made: positions go on above them, and the planner knows what there is. */
 export async function settleLargeRooms(db: Db): Promise<void> {
   await sql`SELECT setval('stream_positions', (SELECT max(position) + 1 FROM events))`.execute(db.q)
-  for (const table of ['events', 'room_state', 'searchable_texts', 'rooms', 'users']) {
+  const tables = ['events', 'room_state', 'searchable_texts', 'rooms', 'users', 'delayed_events']
+  for (const table of tables) {
     await sql`ANALYZE ${sql.table(table)}`.execute(db.q)
   }
 }

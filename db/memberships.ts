@@ -1,7 +1,6 @@
 /** Who is, and was, in which room: the rows of `room_state` that are memberships. */
 import { sql } from 'kysely'
 import { fixed } from './fixed.ts'
-import { stillHeldAfter } from './room-state.ts'
 import type { EventRow, RoomStateRow } from './schema.ts'
 import type { Db } from './transaction.ts'
 
@@ -25,10 +24,12 @@ export async function selectMembersAt(
       ${wishes.map(wish => wish.userId)}::text[],
       ${wishes.map(wish => wish.at)}::bigint[]
     ) WITH ORDINALITY AS wanted (room_id, user_id, at, n)
-    JOIN room_state ON room_state.room_id = wanted.room_id
-      AND room_state.type = 'm.room.member' AND room_state.state_key = wanted.user_id
-      AND room_state.position <= wanted.at
-      AND (room_state.until_position IS NULL OR room_state.until_position > wanted.at)
+    CROSS JOIN LATERAL (
+      SELECT event_id FROM room_state
+      WHERE room_state.room_id = wanted.room_id AND room_state.type = 'm.room.member'
+        AND room_state.state_key = wanted.user_id AND room_state.position <= wanted.at
+      ORDER BY room_state.position DESC LIMIT 1
+    ) AS room_state
     JOIN events ON events.event_id = room_state.event_id`.execute(db.q)
   return rows
 }
@@ -144,17 +145,16 @@ export async function selectMembershipChanges(
     .execute()
 }
 
-/** The users who had joined at `at` (inclusive). */
+/** The users who had joined at `at` (inclusive): what was long before is not read. */
 export async function selectJoinedMembersAt(db: Db, roomId: string, at: number): Promise<string[]> {
-  const rows = await db.q
-    .selectFrom('room_state')
-    .select('state_key')
-    .where('room_id', '=', roomId)
-    .where('type', '=', 'm.room.member')
-    .where('membership', '=', 'join')
-    .where('position', '<=', at)
-    .where(stillHeldAfter(at))
-    .execute()
+  const { rows } = await fixed<{ state_key: string }>`
+    SELECT state_key FROM room_state
+    WHERE room_id = ${roomId} AND type = 'm.room.member' AND membership = 'join'
+      AND until_position IS NULL AND position - 0 <= ${at}
+    UNION ALL
+    SELECT state_key FROM room_state
+    WHERE room_id = ${roomId} AND membership = 'join'
+      AND until_position > ${at} AND position - 0 <= ${at}`.execute(db.q)
   return rows.map(row => row.state_key)
 }
 
@@ -221,14 +221,22 @@ export async function selectSharingRoomAt(
 ): Promise<string[]> {
   if (candidates.length === 0) return []
   const { rows } = await sql<{ state_key: string }>`
-    SELECT DISTINCT theirs.state_key
-    FROM room_state mine
-    JOIN room_state theirs ON theirs.room_id = mine.room_id
-    WHERE mine.state_key = ${userId} AND mine.membership = 'join'
-      AND mine.position <= ${at} AND (mine.until_position IS NULL OR mine.until_position > ${at})
-      AND theirs.state_key = ANY(${[...candidates]}::text[]) AND theirs.membership = 'join'
-      AND theirs.position <= ${at}
-      AND (theirs.until_position IS NULL OR theirs.until_position > ${at})`.execute(db.q)
+    SELECT one.user_id AS state_key FROM unnest(${[...new Set(candidates)]}::text[]) AS one (user_id)
+    -- In one room after the other, until there is one: a join might read all members of each.
+    CROSS JOIN LATERAL (
+      SELECT FROM room_state mine
+      CROSS JOIN LATERAL (
+        SELECT FROM room_state theirs
+        WHERE theirs.room_id = mine.room_id AND theirs.type = 'm.room.member'
+          AND theirs.state_key = one.user_id AND theirs.membership = 'join'
+          AND theirs.position <= ${at}
+          AND (theirs.until_position IS NULL OR theirs.until_position > ${at})
+        LIMIT 1
+      ) AS together
+      WHERE mine.state_key = ${userId} AND mine.membership = 'join'
+        AND mine.position <= ${at} AND (mine.until_position IS NULL OR mine.until_position > ${at})
+      LIMIT 1
+    ) AS shared`.execute(db.q)
   return rows.map(row => row.state_key)
 }
 

@@ -8,7 +8,7 @@ import type { EventRow, RoomStateRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
 /** Part of a condition: the row had not ended at this position (inclusive). */
-export const stillHeldAfter = (at: number): RawBuilder<SqlBool> =>
+const stillHeldAfter = (at: number): RawBuilder<SqlBool> =>
   sql`(until_position IS NULL OR until_position > ${at})`
 
 /**
@@ -109,15 +109,18 @@ export async function selectCurrentState(
   types: readonly string[],
 ): Promise<EventRow[]> {
   if (roomIds.length === 0) return []
-  return db.q
-    .selectFrom('room_state')
-    .innerJoin('events', 'events.event_id', 'room_state.event_id')
-    .selectAll('events')
-    .where('room_state.room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
-    .where('room_state.type', '=', sql<string>`ANY(${[...types]}::text[])`)
-    .where('room_state.state_key', '=', '')
-    .where('until_position', 'is', null)
-    .execute()
+  const { rows } = await fixed<EventRow>`
+    SELECT events.*
+    FROM unnest(${[...new Set(roomIds)]}::text[]) AS room (room_id)
+    CROSS JOIN unnest(${[...new Set(types)]}::text[]) AS asked (type)
+    CROSS JOIN LATERAL (
+      SELECT event_id FROM room_state
+      WHERE room_state.room_id = room.room_id AND room_state.type = asked.type
+        AND room_state.state_key = '' AND until_position IS NULL
+      LIMIT 1
+    ) AS current
+    JOIN events ON events.event_id = current.event_id`.execute(db.q)
+  return rows
 }
 
 /** room id → how many pieces of state it has now. */
@@ -147,57 +150,79 @@ export interface StateSelection {
   after?: number
 }
 
-/** Of each of these users, what last began to hold by `at` (inclusive); each is looked up by itself. */
-const memberships = (roomId: string, userIds: readonly string[], at: number) =>
-  sql<RoomStateRow>`(
-    SELECT one.* FROM unnest(${[...new Set(userIds)]}::text[]) AS wanted (user_id)
-    CROSS JOIN LATERAL (
-      SELECT * FROM room_state
-      WHERE room_id = ${roomId} AND type = 'm.room.member' AND state_key = wanted.user_id
-        AND position <= ${at}
-      ORDER BY position DESC LIMIT 1
-    ) AS one
-  )`
-
-/** The state as it stood just after the event at `at` (inclusive), in order of position. */
+/**
+ * The state as it stood just after the event at `at` (inclusive), in order of position.
+ *
+ * It is put together of what still stands and of what has ended since, each by an index of its own, and
+ * members apart from all else: what a room's state was long before is not read, however much it is.
+ * (`position - 0` is in no index: by it the rows are not to be found.)
+ */
 export async function selectStateAt(
   db: Db,
   roomId: string,
   at: number,
-  selection: StateSelection = {},
+  { types, members, after = 0 }: StateSelection = {},
 ): Promise<EventRow[]> {
-  const { after } = selection
-  // Of no types at all there is nothing, whoever is named.
-  const isOfUsers = selection.types?.length === 1 && selection.types[0] === 'm.room.member'
-  const users = isOfUsers ? selection.members : undefined
-  const { types, members } = users ? {} : selection
-  return db.q
-    .selectFrom(
-      (users ? memberships(roomId, users, at) : sql<RoomStateRow>`room_state`).as('room_state'),
-    )
-    .innerJoin('events', 'events.event_id', 'room_state.event_id')
-    .selectAll('events')
-    .where('room_state.room_id', '=', roomId)
-    .where('room_state.position', '<=', at)
-    .where(stillHeldAfter(at))
-    .$if(after !== undefined, query => query.where('room_state.position', '>', after ?? 0))
-    .$if(types !== undefined, query =>
-      query.where('room_state.type', '=', sql<string>`ANY(${[...(types ?? [])]}::text[])`),
-    )
-    .$if(members !== undefined, query =>
-      query.where(eb =>
-        eb.or([
-          // Each of these is an index: whoever else is in the room is not looked at.
-          eb('room_state.membership', 'is', null),
-          eb.and([
-            eb('room_state.type', '=', 'm.room.member'),
-            eb('room_state.state_key', '=', sql<string>`ANY(${[...(members ?? [])]}::text[])`),
-          ]),
-        ]),
-      ),
-    )
-    .orderBy('room_state.position')
-    .execute()
+  const others = types?.filter(type => type !== 'm.room.member')
+  const parts: RawBuilder<unknown>[] = []
+  if (others === undefined || others.length > 0) parts.push(othersAt(roomId, at, others))
+  if (types === undefined || types.includes('m.room.member')) {
+    parts.push(members ? membersAt(roomId, at, members) : allMembersAt(roomId, at, after))
+  }
+  // Of no types at all there is nothing.
+  if (parts.length === 0) return []
+  const isNew = after > 0 ? sql`WHERE held.position > ${after}` : sql``
+  const { rows } = await sql<EventRow>`
+    SELECT events.*
+    FROM (${sql.join(parts, sql` UNION ALL `)}) AS held
+    JOIN events ON events.event_id = held.event_id
+    ${isNew}
+    ORDER BY held.position`.execute(db.q)
+  return rows
+}
+
+/** What is nobody's membership; without `types`, all of it. */
+function othersAt(roomId: string, at: number, types: readonly string[] | undefined) {
+  const isOfTypes = types ? sql`type = ANY(${[...types]}::text[])` : sql`true`
+  return sql`
+      SELECT event_id, position FROM room_state
+      WHERE room_id = ${roomId} AND membership IS NULL AND until_position IS NULL
+        AND position <= ${at} AND ${isOfTypes}
+      UNION ALL
+      SELECT event_id, position FROM room_state
+      WHERE room_id = ${roomId} AND membership IS NULL AND until_position > ${at}
+        AND position - 0 <= ${at} AND ${isOfTypes}`
+}
+
+/** Of each of these users, what last began to hold; each is looked up by itself. */
+function membersAt(roomId: string, at: number, userIds: readonly string[]) {
+  return sql`
+      SELECT one.event_id, one.position
+      FROM unnest(${[...new Set(userIds)]}::text[]) AS wanted (user_id)
+      CROSS JOIN LATERAL (
+        SELECT event_id, position FROM room_state
+        WHERE room_id = ${roomId} AND type = 'm.room.member' AND state_key = wanted.user_id
+          AND position <= ${at}
+        ORDER BY position DESC LIMIT 1
+      ) AS one`
+}
+
+/** Everybody's; of those who came before `after` not all are looked at. */
+function allMembersAt(roomId: string, at: number, after: number) {
+  if (after > 0) {
+    return sql`
+      SELECT event_id, position FROM room_state
+      WHERE room_id = ${roomId} AND membership IS NOT NULL
+        AND position > ${after} AND position <= ${at} AND ${stillHeldAfter(at)}`
+  }
+  return sql`
+      SELECT event_id, position FROM room_state
+      WHERE room_id = ${roomId} AND type = 'm.room.member' AND until_position IS NULL
+        AND position - 0 <= ${at}
+      UNION ALL
+      SELECT event_id, position FROM room_state
+      WHERE room_id = ${roomId} AND membership IS NOT NULL AND until_position > ${at}
+        AND position - 0 <= ${at}`
 }
 
 /** One piece of state as it stood just after the event at `at` (inclusive). */
@@ -207,16 +232,16 @@ export async function selectStateEventAt(
   key: StateKey,
   at: number,
 ): Promise<EventRow | undefined> {
-  return db.q
-    .selectFrom('room_state')
-    .innerJoin('events', 'events.event_id', 'room_state.event_id')
-    .selectAll('events')
-    .where('room_state.room_id', '=', roomId)
-    .where('room_state.type', '=', key[0])
-    .where('room_state.state_key', '=', key[1])
-    .where('room_state.position', '<=', at)
-    .where(stillHeldAfter(at))
-    .executeTakeFirst()
+  const { rows } = await fixed<EventRow>`
+    SELECT events.*
+    FROM (
+      SELECT event_id FROM room_state
+      WHERE room_id = ${roomId} AND type = ${key[0]} AND state_key = ${key[1]}
+        AND position <= ${at}
+      ORDER BY position DESC LIMIT 1
+    ) AS held
+    JOIN events ON events.event_id = held.event_id`.execute(db.q)
+  return rows[0]
 }
 
 /** Whether any of these types changed under any key in the room in (after, upTo]. */

@@ -22,6 +22,7 @@ import { restarts } from './0024_restarts.ts'
 import { searching } from './0027_searching.ts'
 import { stateVersion } from './0030_state_version.ts'
 import { housekeeping } from './0031_housekeeping.ts'
+import { stateAsItWas } from './0032_state_as_it_was.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -43,4 +44,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0027_searching': searching,
   '0030_state_version': stateVersion,
   '0031_housekeeping': housekeeping,
+  '0032_state_as_it_was': stateAsItWas,
 }

@@ -3,7 +3,13 @@ import { existsSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { copyInto } from '../../db/copying.ts'
-import { multiplyMembers, multiplyMessages, settleLargeRooms } from '../../db/large-rooms.ts'
+import {
+  multiplyChanges,
+  multiplyMembers,
+  multiplyMessages,
+  multiplyScheduled,
+  settleLargeRooms,
+} from '../../db/large-rooms.ts'
 import type { Database } from '../../db/open.ts'
 import { type RowsRead, rowsRead } from '../../db/rows-read.ts'
 import { statementsOf } from '../../db/statements.ts'
@@ -246,11 +252,19 @@ export class Homeserver implements AsyncDisposable {
     return this.#serving.context.notifier.waiting()
   }
 
-  /** Let a room grow: by members like its last one, or by messages like its last one. */
-  async enlarge(roomId: string, by: { members?: number; messages?: number }): Promise<void> {
+  /**
+   * Let a room grow: by members or messages like its last one, by changes of its last piece of state, or
+   * by what others schedule like the last that was scheduled for it.
+   */
+  async enlarge(
+    roomId: string,
+    by: { members?: number; messages?: number; changes?: number; scheduled?: number },
+  ): Promise<void> {
     const { db } = this.#serving.context
     if (by.members !== undefined) await multiplyMembers(db, roomId, by.members)
     if (by.messages !== undefined) await multiplyMessages(db, roomId, by.messages)
+    if (by.changes !== undefined) await multiplyChanges(db, roomId, by.changes)
+    if (by.scheduled !== undefined) await multiplyScheduled(db, roomId, by.scheduled)
     await settleLargeRooms(db)
     await this.restart()
   }

@@ -15,6 +15,7 @@ interface Room {
   sleeper: Client
 }
 
+const [callMember, callKey] = ['org.matrix.msc3401.call.member', '_@owner:hs1_DEVICE']
 const v3 = '/_matrix/client/v3'
 const lazy = JSON.stringify({ room: { state: { lazy_load_members: true } } })
 const lazyPage = JSON.stringify({ lazy_load_members: true })
@@ -32,6 +33,7 @@ async function makeRoom(options: JsonObject = {}): Promise<Room> {
   await owner.say(id, 'the sand has run out')
   await sleeper.join(id)
   await reader.join(id)
+  await owner.setState(id, callMember, callKey, { application: 'm.call' })
   await reader.say(id, 'the hourglass is turned')
   return { id, owner, reader, sleeper }
 }
@@ -82,6 +84,15 @@ const requests: Record<string, (room: Room) => Promise<() => Promise<unknown>>> 
     await (await server.user('charlie')).join(id)
     return () => reader.sync({ since, filter: lazy })
   },
+  async 'GET /sync, after somebody has left a call'({ id, owner, reader }) {
+    const { next_batch: since } = await reader.sync({ filter: lazy })
+    await owner.setState(id, callMember, callKey, {})
+    return () => reader.sync({ since, filter: lazy })
+  },
+  'PUT …/state, of who comes to a call':
+    async ({ id, owner }) =>
+    () =>
+      owner.setState(id, callMember, callKey, { application: 'm.call' }),
   'POST /sync, sliding':
     async ({ reader }) =>
     () => {
@@ -118,6 +129,18 @@ const requests: Record<string, (room: Room) => Promise<() => Promise<unknown>>> 
     async ({ id, reader }) =>
     () =>
       reader.state(id, 'm.room.name'),
+  async 'GET …/state/m.room.name, of who has left'({ id }) {
+    const charlie = await server.user('charlie')
+    await charlie.join(id)
+    await charlie.leave(id)
+    return () => charlie.state(id, 'm.room.name')
+  },
+  async 'GET …/state of a call, of who has left'({ id }) {
+    const charlie = await server.user('charlie')
+    await charlie.join(id)
+    await charlie.leave(id)
+    return () => charlie.state(id, callMember, callKey)
+  },
   async 'POST …/receipt'({ id, owner, reader }) {
     const path = reader.roomPath(id, 'receipt', 'm.read', await owner.say(id, 'read'))
     return () => reader.ok('POST', path, { body: {} })
@@ -144,12 +167,18 @@ async function rowsIn(room: Room, name: string) {
 describe.each([
   ['members', { members: 1_200 }, { members: 5_000 }],
   ['events', { messages: 2_500 }, { messages: 40_000 }],
+  ['changes of state', { changes: 500 }, { changes: 20_000 }],
+  ['changes of a membership', { changes: 500 }, { changes: 20_000 }],
 ] as [string, JsonObject, JsonObject][])('A room of many %s', (kind, few, many) => {
   let small: Room
   let large: Room
   beforeAll(async () => {
     small = await makeRoom()
     large = await makeRoom()
+    for (const { id, sleeper } of kind === 'changes of a membership' ? [small, large] : []) {
+      const content = { membership: 'join', displayname: 'Sleeper' }
+      await sleeper.setState(id, 'm.room.member', sleeper.userId, content)
+    }
     await server.enlarge(small.id, few)
     await server.enlarge(large.id, many)
   })

@@ -87,8 +87,8 @@ export class TestServer {
     while (this.waiting() !== count) await setImmediate()
   }
 
-  /** Let a room grow: by members like its last one, or by messages like its last one. */
-  enlarge(roomId: string, by: { members?: number; messages?: number }): Promise<void> {
+  /** Let a room grow: by members, messages, changes of state or what is scheduled, like the last of each. */
+  enlarge(roomId: string, by: Parameters<testing.Homeserver['enlarge']>[1]): Promise<void> {
     return this.#homeserver.enlarge(roomId, by)
   }
 
