@@ -8,6 +8,7 @@ import {
   type FinalisedRow,
   finalisedColumns,
   type GroupMember,
+  scheduled,
 } from './delayed-events.ts'
 import type { DelayedEventSecretRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
@@ -36,7 +37,7 @@ export async function cancelSiblings(
     .set({ status: 'cancelled', cause: 'group', finalised_ts: now })
     .where('group_id', '=', sent.group_id)
     .where('user_id', '=', sent.user_id)
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .where('delay_id', '!=', sent.delay_id)
     .returning(finalisedColumns)
     .execute()
@@ -53,7 +54,7 @@ export async function cancelWithoutTimeout(
     .set({ status: 'cancelled', cause: 'group', finalised_ts: now })
     .where('group_id', '=', of.group_id)
     .where('user_id', '=', of.user_id)
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .where(({ not, exists, selectFrom }) =>
       not(
         exists(
@@ -61,7 +62,7 @@ export async function cancelWithoutTimeout(
             .select(sql`1`.as('one'))
             .where('other.group_id', '=', of.group_id)
             .where('other.user_id', '=', of.user_id)
-            .where('other.status', '=', 'scheduled')
+            .where('other.status', '=', scheduled)
             .where('other.send_at', 'is not', null),
         ),
       ),
@@ -81,7 +82,7 @@ export async function cancelExpiryOf(
     .set({ status: 'cancelled', cause: 'group', finalised_ts: now })
     .where('follows_event_id', '=', eventId)
     .where('dialect', '=', 'expiring')
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .returning(finalisedColumns)
     .execute()
 }

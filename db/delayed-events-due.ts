@@ -1,7 +1,12 @@
 /** MSC4140's table: what is due, and that it is sent once or is said to have failed. */
 import { type NotNull, sql } from 'kysely'
 import { unawaited } from './connection.ts'
-import { type DelayedEventRow, type FinalisedRow, finalisedColumns } from './delayed-events.ts'
+import {
+  type DelayedEventRow,
+  type FinalisedRow,
+  finalisedColumns,
+  scheduled,
+} from './delayed-events.ts'
 import type { DelayedEventCause } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -21,7 +26,7 @@ export async function selectDue(
   return db.q
     .selectFrom('delayed_events')
     .select(['delay_id', 'room_id', 'type', 'state_key', 'group_id', 'follows_event_id', 'send_at'])
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .where('wake_at', 'is not', null)
     .where('wake_at', '<=', now)
     .where('send_at', '<=', now)
@@ -41,7 +46,7 @@ export async function selectNextWakeUp(
   return db.q
     .selectFrom('delayed_events')
     .select(['wake_at', 'send_at'])
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .where('wake_at', 'is not', null)
     .$narrowType<{ wake_at: NotNull; send_at: NotNull }>()
     .$if(except.length > 0, query => query.where('delay_id', 'not in', except))
@@ -84,7 +89,7 @@ export async function claimScheduled(
     .updateTable('delayed_events')
     .set({ status: 'sent', cause: claim.cause, finalised_ts: claim.now })
     .where('delay_id', '=', delayId)
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .$if(claim.cause === 'delay', query => query.where('send_at', '<=', claim.now))
     .returningAll()
     .executeTakeFirst()
@@ -131,21 +136,26 @@ const held = (delayIds: readonly string[], now: number) => sql`
     LIMIT 1 FOR UPDATE
   ) AS one`
 
+/** The rows of `delayed_events` that a list names, each looked up by itself, however few there are yet. */
+const eachOf = (list: string) => sql`
+    CROSS JOIN LATERAL (
+      SELECT ctid FROM delayed_events AS named WHERE named.delay_id = ${sql.ref(`${list}.delay_id`)} LIMIT 1
+    ) AS one
+    WHERE delayed_events.ctid = one.ctid`
+
 /** Complete the record of those that were claimed in this transaction, and have become events. */
 export async function recordSent(
   tx: Tx,
   events: readonly { event_id: string; delay_id: string | null }[],
 ): Promise<void> {
   if (events.length === 0) return
-  const delayIds = events.map(({ delay_id }) => delay_id)
   await sql`
     UPDATE delayed_events SET event_id = sent.event_id
     FROM unnest(
-      ${delayIds}::text[],
+      ${events.map(({ delay_id }) => delay_id)}::text[],
       ${events.map(({ event_id }) => event_id)}::text[]
     ) AS sent (delay_id, event_id)
-    WHERE delayed_events.delay_id = sent.delay_id
-      AND delayed_events.delay_id = ANY(${delayIds}::text[]) ${unawaited}`.execute(tx.q)
+    ${eachOf('sent')} ${unawaited}`.execute(tx.q)
 }
 
 /** The same of those that were refused. @param refused.error as JSON */
@@ -160,7 +170,7 @@ export async function recordRefused(
       ${refused.map(({ delay_id }) => delay_id)}::text[],
       ${refused.map(({ error }) => error)}::text[]
     ) AS refused (delay_id, error)
-    WHERE delayed_events.delay_id = refused.delay_id ${unawaited}`.execute(tx.q)
+    ${eachOf('refused')} ${unawaited}`.execute(tx.q)
 }
 
 /** It was due and was refused. @returns undefined if somebody else decided it meanwhile */
@@ -174,7 +184,7 @@ export async function recordFailed(
     .updateTable('delayed_events')
     .set({ status: 'failed', cause: 'error', finalised_ts: now, error })
     .where('delay_id', '=', delayId)
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .where('send_at', '<=', now)
     .returning(finalisedColumns)
     .executeTakeFirst()

@@ -1,5 +1,5 @@
 /** MSC4140's table: what has become of delayed events of late, for whoever holds the clock. */
-import type { DelayedEventRow } from './delayed-events.ts'
+import { type DelayedEventRow, scheduled } from './delayed-events.ts'
 import type { Db } from './transaction.ts'
 
 const columns = [
@@ -14,7 +14,7 @@ export async function selectFinalisedSince(db: Db, since: number): Promise<Fired
   return db.q
     .selectFrom('delayed_events')
     .select(columns)
-    .where('status', '<>', 'scheduled')
+    .where('status', '<>', scheduled)
     .where('finalised_ts', '>=', since)
     .orderBy('finalised_ts')
     .orderBy('send_at')

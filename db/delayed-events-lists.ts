@@ -1,6 +1,6 @@
 /** MSC4140's table as its owner reads it: whole, or page by page. */
 import { sql } from 'kysely'
-import type { DelayedEventRow } from './delayed-events.ts'
+import { type DelayedEventRow, scheduled } from './delayed-events.ts'
 import type { DelayedEventStatus } from './schema.ts'
 import type { Db } from './transaction.ts'
 
@@ -93,10 +93,10 @@ export async function selectDelayedEvents(
       : sql`COALESCE(send_at, ${sql.lit(never)})`
   const isForwards = query.direction === 'forwards'
   let rows = db.q.selectFrom('delayed_events').selectAll().where('user_id', '=', query.userId)
-  if (query.status === 'finalised') rows = rows.where('status', '!=', 'scheduled')
+  if (query.status === 'finalised') rows = rows.where('status', '!=', scheduled)
   else if (query.status !== undefined) rows = rows.where('status', '=', query.status)
   // It is so by itself, and lets the index of what is finalised be used.
-  if (query.order === 'finalised_ts') rows = rows.where('status', '!=', 'scheduled')
+  if (query.order === 'finalised_ts') rows = rows.where('status', '!=', scheduled)
   if (query.delayIds) {
     rows = rows.where('delay_id', '=', sql<string>`ANY(${[...query.delayIds]}::text[])`)
   }

@@ -9,6 +9,9 @@ export type DelayedEventRow = Selectable<DelayedEventTable>
 /** Whose, and of which group: null for most, which are of none. */
 export type GroupMember = Pick<DelayedEventRow, 'user_id' | 'group_id'>
 
+/** Spelt out, and not a parameter: several indexes are of these alone, which a kept plan has to know. */
+export const scheduled = sql.lit('scheduled' as const)
+
 /** What those who finalise one are told of it. */
 export const finalisedColumns = ['user_id', 'group_id', 'dialect', 'status', 'cause'] as const
 
@@ -64,7 +67,7 @@ export async function countScheduledOf(
     .selectFrom('delayed_events')
     .select(({ fn }) => ['user_id', fn.countAll<number>().as('count')])
     .where('user_id', '=', sql<string>`ANY(${[...new Set(userIds)]}::text[])`)
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .groupBy('user_id')
     .execute()
   return new Map(rows.map(({ user_id, count }) => [user_id, count]))
@@ -75,7 +78,7 @@ export async function countAllScheduled(db: Db): Promise<number> {
   const row = await db.q
     .selectFrom('delayed_events')
     .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .executeTakeFirstOrThrow()
   return row.count
 }
@@ -86,7 +89,7 @@ export async function selectNextSendAt(db: Db, userId: string): Promise<number |
     .selectFrom('delayed_events')
     .select(({ fn }) => fn.min('send_at').as('send_at'))
     .where('user_id', '=', userId)
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .executeTakeFirst()
   return row?.send_at ?? undefined
 }
@@ -139,7 +142,7 @@ export async function cancelScheduled(
     .updateTable('delayed_events')
     .set({ status: 'cancelled', cause: 'action' satisfies DelayedEventCause, finalised_ts: now })
     .where('delay_id', '=', delayId)
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .returning(finalisedColumns)
     .executeTakeFirst()
 }
@@ -158,7 +161,7 @@ export async function cancelAllScheduled(
         .selectFrom('delayed_events as scheduled')
         .select('scheduled.delay_id')
         .where('scheduled.user_id', '=', userId)
-        .where('scheduled.status', '=', 'scheduled')
+        .where('scheduled.status', '=', scheduled)
         .orderBy('scheduled.seq')
         .forUpdate(),
     )
@@ -181,7 +184,7 @@ export async function failAllInRoom(
       error: record.error,
     })
     .where('room_id', '=', roomId)
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .returning(finalisedColumns)
     .execute()
 }
@@ -228,7 +231,7 @@ export async function restartScheduled(
       wake_at: sql<number>`LEAST(wake_at, delay_ms + ${now})`,
     }))
     .where('delay_id', '=', delayId)
-    .where('status', '=', 'scheduled')
+    .where('status', '=', scheduled)
     .where('delay_ms', 'is not', null)
     .returning('send_at')
     .executeTakeFirst()

@@ -124,7 +124,7 @@ export async function countOneTimeKeys(
     .select(({ fn }) => fn.countAll<number>().as('count'))
     .where('user_id', '=', userId)
     .where('device_id', '=', deviceId)
-    .where('is_claimed', '=', false)
+    .where(sql<boolean>`NOT is_claimed`)
     .groupBy('algorithm')
     .orderBy('algorithm')
     .execute()

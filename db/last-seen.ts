@@ -20,12 +20,12 @@ export async function updateLastSeen(tx: Tx, sightings: readonly Sighting[]): Pr
         ${column('last_seen_user_agent')}::text[]
       ) AS seen (user_id, device_id, ts, ip, user_agent)
     ), locked AS (
-      SELECT devices.user_id, devices.device_id FROM devices
-      JOIN seen USING (user_id, device_id)
+      SELECT devices.user_id, devices.device_id, ts, ip, user_agent
+      FROM seen JOIN devices USING (user_id, device_id)
       ORDER BY devices.user_id, devices.device_id FOR UPDATE OF devices
     )
     UPDATE devices SET
-      last_seen_ts = seen.ts, last_seen_ip = seen.ip, last_seen_user_agent = seen.user_agent
-    FROM seen JOIN locked USING (user_id, device_id)
-    WHERE devices.user_id = seen.user_id AND devices.device_id = seen.device_id`.execute(tx.q)
+      last_seen_ts = locked.ts, last_seen_ip = locked.ip, last_seen_user_agent = locked.user_agent
+    FROM locked
+    WHERE devices.user_id = locked.user_id AND devices.device_id = locked.device_id`.execute(tx.q)
 }

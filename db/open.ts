@@ -9,7 +9,7 @@ import { kyselyOn } from './connection.ts'
 import { copyTemplate, DatabaseUnavailable, holdDataDir, publish } from './data-dir.ts'
 import { migrate } from './migrate.ts'
 import { OneWriteSocket } from './one-write-socket.ts'
-import { type Engine, type EngineFiles, readNoTableAsAWhole, startEngine } from './pglite-engine.ts'
+import { type Engine, type EngineFiles, planning, startEngine } from './pglite-engine.ts'
 import { PgliteConnection } from './pglite-pool.ts'
 import { PgliteSocket } from './pglite-socket.ts'
 import { startEngineThread } from './pglite-thread.ts'
@@ -150,7 +150,7 @@ async function openPostgres(url: string, options: DatabaseOptions): Promise<Data
     connectionString: url,
     keepAlive: true,
     // Compiling is for statements that run for seconds, and is begun by what their plan seems to cost.
-    options: `-c search_path=${schema} -c ${readNoTableAsAWhole} -c jit=off`,
+    options: [`search_path=${schema}`, ...planning, 'jit=off'].map(one => `-c ${one}`).join(' '),
     types: typesOf(driver),
   }
   const poolName = `hourglass ${schema}`

@@ -20,10 +20,15 @@ export interface Engine {
 export type EngineFiles = Pick<PGliteOptions, 'dataDir' | 'fs'>
 
 /**
- * A statement is planned when it is prepared, perhaps for tables that are still empty, which would be
- * read as a whole; and the plan stays when they have grown.
+ * How statements are planned: once, when they are prepared, whatever the values are. Perhaps for tables
+ * that are still empty, which would be read as a whole, and would still be when they have grown.
  */
-export const readNoTableAsAWhole = 'enable_seqscan=off'
+export const planning = [
+  'plan_cache_mode=force_generic_plan',
+  'enable_seqscan=off',
+  'enable_hashjoin=off',
+  'enable_mergejoin=off',
+]
 
 /**
  * Start PGlite on a folder, or on files of its own kind. When PostgreSQL gives up, it says why only
@@ -50,7 +55,7 @@ export async function startEngine(
       startParams: [
         ...PGlite.defaultStartParams,
         ...['-c', 'shared_buffers=64MB'],
-        ...['-c', readNoTableAsAWhole],
+        ...planning.flatMap(setting => ['-c', setting]),
         // ANALYZE looks at 900 rows, and not at 30,000: everybody waits for it here.
         ...['-c', 'default_statistics_target=3'],
       ],

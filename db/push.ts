@@ -96,9 +96,16 @@ export async function selectPresentIn(
 ): Promise<{ room_id: string; user_id: string }[]> {
   if (roomIds.length === 0 || userIds.length === 0) return []
   const { rows } = await sql<{ room_id: string; user_id: string }>`
-    SELECT room_id, state_key AS user_id FROM room_state
-    WHERE room_id = ANY(${[...roomIds]}::text[]) AND type = 'm.room.member'
-      AND state_key = ANY(${[...userIds]}::text[])
-      AND membership IN ('join', 'invite') AND until_position IS NULL`.execute(db.q)
+    SELECT room_id, user_id
+    FROM unnest(${[...roomIds]}::text[]) AS room (room_id)
+    CROSS JOIN unnest(${[...userIds]}::text[]) AS one (user_id)
+    -- One by one: the planner might read all members.
+    CROSS JOIN LATERAL (
+      SELECT membership FROM room_state
+      WHERE room_state.room_id = room.room_id AND type = 'm.room.member'
+        AND state_key = one.user_id AND until_position IS NULL
+      LIMIT 1
+    ) AS member
+    WHERE membership IN ('join', 'invite')`.execute(db.q)
   return rows
 }

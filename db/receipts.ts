@@ -46,7 +46,8 @@ export async function selectReceiptsBetween(
       unnest(${rooms.map(room => room.roomId)}::text[], ${rooms.map(room => room.after)}::bigint[])
         AS wanted (room_id, after)
     JOIN receipts ON receipts.room_id = wanted.room_id AND position > wanted.after
-    WHERE position <= ${upTo} AND (receipt_type = 'm.read' OR user_id = ${viewerId})
+    -- "- 0" is in no index: by it the receipts of all rooms would be found.
+    WHERE position - 0 <= ${upTo} AND (receipt_type = 'm.read' OR user_id = ${viewerId})
     ORDER BY position`.execute(db.q)
   return rows
 }

@@ -48,7 +48,7 @@ export async function selectActiveDeletions(db: Db): Promise<string[]> {
   const rows = await db.q
     .selectFrom('room_deletions')
     .select('delete_id')
-    .where('status', '=', 'active')
+    .where(sql<boolean>`status = 'active'`)
     .orderBy('requested_ts')
     .execute()
   return rows.map(row => row.delete_id)
@@ -119,6 +119,8 @@ export async function purgeEvents(
       WHERE departure.room_id = events.room_id AND departure.position = events.position
         AND departure.position > ${fromPosition} AND departure.membership = 'leave'
         AND departure.until_position IS NULL
+      -- Each is looked up: compared with all, there might be very many.
+      OFFSET 0
     )
     ORDER BY position LIMIT ${limit}`.execute(tx.q)
   const eventIds = rows.map(row => row.event_id)

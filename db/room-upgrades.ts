@@ -23,6 +23,7 @@ export async function selectMovers(
         SELECT FROM room_state AS was
         WHERE was.state_key = joined.state_key AND was.room_id = ${from}
           AND was.type = 'm.room.member' AND was.membership = 'join'
+        OFFSET 0
       )
       AND (
         EXISTS (

@@ -150,7 +150,7 @@ export async function selectPublicRooms(
   return db.q
     .selectFrom('rooms')
     .selectAll()
-    .where('is_public', '=', true)
+    .where(sql<boolean>`is_public`)
     .$if(place !== undefined, query =>
       query.where(
         sql<boolean>`(-joined_members, room_id) ${beyond}
@@ -167,7 +167,7 @@ export async function countPublicRooms(db: Db): Promise<number> {
   const row = await db.q
     .selectFrom('rooms')
     .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('is_public', '=', true)
+    .where(sql<boolean>`is_public`)
     .executeTakeFirstOrThrow()
   return row.count
 }

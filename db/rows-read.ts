@@ -1,7 +1,8 @@
 /** How much of the tables a request has to read: a measure that no other load on the machine moves. */
-import { CompiledQuery } from 'kysely'
+import { sql } from 'kysely'
+import pg from 'pg'
 import { type Statement, statementsOf } from './statements.ts'
-import type { Db } from './transaction.ts'
+import { type Pool, transaction } from './transaction.ts'
 
 interface PlanNode {
   'Node Type': string
@@ -27,10 +28,12 @@ export interface RowsRead {
 }
 
 /**
- * Run a request, and explain what it asked the database: every statement that only reads is run once
- * more, by `EXPLAIN (ANALYZE)`.
+ * Run a request, and explain what it asked the database: every statement but plain inserts is run once
+ * more, and undone, by `EXPLAIN (ANALYZE)` of the plan that is kept for it, whatever the values are. What
+ * finds done already what it would do counts as far as it had to look for that, and not at all if it
+ * fails for that.
  */
-export async function rowsRead(db: Db, request: () => Promise<unknown>): Promise<RowsRead> {
+export async function rowsRead(db: Pool, request: () => Promise<unknown>): Promise<RowsRead> {
   const statements = await statementsOf(request)
   const result: RowsRead = {
     rows: 0,
@@ -38,24 +41,67 @@ export async function rowsRead(db: Db, request: () => Promise<unknown>): Promise
     statements: statements.length,
     worst: { rows: 0, text: '' },
   }
-  for (const { text, values } of statements.filter(isReading)) {
-    const explain = `EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, FORMAT JSON) ${text}`
-    const { rows: answer } = await db.q.executeQuery<{ 'QUERY PLAN': unknown }>(
-      CompiledQuery.raw(explain, [...values]),
-    )
-    const given = answer[0]?.['QUERY PLAN']
-    const [plan] = (typeof given === 'string' ? JSON.parse(given) : given) as { Plan: PlanNode }[]
-    const rows = plan ? scanned(plan.Plan) : 0
+  let settings: string[] = []
+  for (const statement of statements) {
+    if (statement.text === 'commit') settings = []
+    if (statement.text.includes('set_config(')) settings.push(statement.text)
+    if (!isLooking.test(statement.text)) continue
+    const plan = await planOf(db, statement, settings)
+    const rows = plan ? scanned(plan) : 0
     result.rows += rows
-    result.places += plan ? scanned(plan.Plan, 'Bitmap Index Scan') : 0
-    if (rows > result.worst.rows) result.worst = { rows, text }
+    result.places += plan ? scanned(plan, 'Bitmap Index Scan') : 0
+    if (rows > result.worst.rows) result.worst = { rows, text: statement.text }
   }
   return result
 }
 
-const isReading = ({ text }: Statement): boolean =>
-  /^\s*(select|with)\b/i.test(text) &&
-  !/\b(insert into|delete from|update\s+"?\w+"?\s+set|for update|for key share)\b/i.test(text)
+const isLooking = /^\s*(select(?! set_config)|with|update|delete)\b/i
+
+/** Thrown, so that what was explained is undone. */
+class Explained extends Error {
+  plan: PlanNode | undefined
+}
+
+/** @param settings what its transaction has begun with */
+async function planOf(
+  db: Pool,
+  { text, values }: Statement,
+  settings: readonly string[],
+): Promise<PlanNode | undefined> {
+  try {
+    await transaction(db, async ({ q }) => {
+      for (const setting of settings) await sql.raw(setting).execute(q)
+      await sql.raw(`PREPARE explained AS ${text}`).execute(q)
+      const use = values.length === 0 ? 'explained' : `explained (${values.map(literalOf)})`
+      const explain = `EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, FORMAT JSON) EXECUTE ${use}`
+      try {
+        const { rows } = await sql.raw<{ 'QUERY PLAN': unknown }>(explain).execute(q)
+        const given = rows[0]?.['QUERY PLAN']
+        const [plan] = (typeof given === 'string' ? JSON.parse(given) : given) as {
+          Plan: PlanNode
+        }[]
+        throw Object.assign(new Explained(), { plan: plan?.Plan })
+      } finally {
+        await sql`ROLLBACK`.execute(q)
+        await sql`DEALLOCATE explained`.execute(q)
+      }
+    })
+  } catch (error) {
+    if (error instanceof Explained) return error.plan
+    // A key that is there already; a presumption (a division by zero) that is not so any more.
+    if (!/^(23...|22012)$/.test(String((error as { code?: unknown }).code))) throw error
+  }
+  return undefined
+}
+
+/** As the driver would write it. */
+function literalOf(value: unknown): string {
+  if (value === null || value === undefined) return 'NULL'
+  const text = Array.isArray(value)
+    ? `{${value.map(one => (one === null ? 'NULL' : JSON.stringify(String(one))))}}`
+    : String(value)
+  return pg.escapeLiteral(text)
+}
 
 function scanned(node: PlanNode, by = ' Scan'): number {
   const below = (node.Plans ?? []).reduce((sum, plan) => sum + scanned(plan, by), 0)

@@ -1,15 +1,29 @@
 /** Full text search, by PostgreSQL's own: words of events, and the index that finds them. */
 import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely'
+import { unawaited } from './connection.ts'
 import { passes, type TimelineFilter } from './events.ts'
 import { isNotIgnored, isReadable, type RoomRanges } from './relations.ts'
 import type { EventRow, Schema, SearchableKey, SearchableTextRow } from './schema.ts'
-import type { Db, Tx } from './transaction.ts'
+import { type Db, type Pool, type Tx, transaction } from './transaction.ts'
 
 /** No stemming and no stop words: rooms speak all languages, often several. */
 const language = sql.lit('simple')
 
 /** No text has such a word: the parser keeps no spaces. */
 const roomWord = (roomId: string) => `room ${roomId}`
+
+/**
+ * Search with a plan for these words: how a word is best looked for depends on how common it is, and
+ * the reader's rooms may be many. Everything else is planned once for all values (decision 81).
+ */
+export function searching<T>(pool: Pool, search: (db: Db) => Promise<T>): Promise<T> {
+  return transaction(pool, async tx => {
+    await sql`
+      SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
+        set_config('enable_hashjoin', 'on', true) ${unawaited}`.execute(tx.q)
+    return search(tx)
+  })
+}
 
 /** A text, and the event that it is of. */
 export interface SearchableText {

@@ -23,6 +23,7 @@ import { searching } from './0027_searching.ts'
 import { stateVersion } from './0030_state_version.ts'
 import { housekeeping } from './0031_housekeeping.ts'
 import { stateAsItWas } from './0032_state_as_it_was.ts'
+import { countsForPlans } from './0033_counts_for_plans.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -45,4 +46,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0030_state_version': stateVersion,
   '0031_housekeeping': housekeeping,
   '0032_state_as_it_was': stateAsItWas,
+  '0033_counts_for_plans': countsForPlans,
 }

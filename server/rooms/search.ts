@@ -14,6 +14,7 @@ import {
   type SearchCursor,
   type SearchPage,
   type SearchQuery,
+  searching,
   selectEndOfLatest,
   selectMatches,
 } from '../../db/search.ts'
@@ -78,7 +79,9 @@ export async function searchEvents(
   const query = { term: request.term, keys: request.keys, rooms: sights, filter, ignored }
   const limit = Math.min(Math.max(filter.limit ?? defaultLimit, 1), maxLimit)
   const page = { orderBy: request.orderBy, after: batch?.after, limit }
-  const { count, found, nextAfter } = await findMatches(ctx.db, query, page, now)
+  const { count, found, nextAfter } = await searching(ctx.db, db =>
+    findMatches(db, query, page, now),
+  )
 
   const present = (rows: EventRow[]) => presentEvents(ctx.db, rows, viewer, sights)
   const events = await present(found)
