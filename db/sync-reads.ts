@@ -81,30 +81,38 @@ export async function selectStates(
       ${wishes.map(wish => wish.after)}::bigint[],
       ${wishes.map(wish => wish.withMembers)}::boolean[]
     ) WITH ORDINALITY AS wanted (room_id, at, after, with_members, n)
-    -- What still stands and what has ended since, members and all else: each by an index of its own,
-    -- for there may be very many members, and a long history ("- 0" is in no index: by it nothing is
-    -- to be found). After a position only the members that are new are looked at.
+    LEFT JOIN rooms ON rooms.room_id = wanted.room_id
+    -- What still stands, and what has ended since if anything has changed since; members and all else.
+    -- Each by an index of its own, for there may be very many members, and a long history ("- 0" is in
+    -- no index: by it nothing is to be found). After a position only new members are looked at.
     CROSS JOIN LATERAL (
       SELECT event_id, position FROM room_state
-      WHERE room_id = wanted.room_id AND membership IS NULL AND until_position IS NULL
+      WHERE wanted.with_members AND wanted.after = 0
+        AND room_state.room_id = wanted.room_id AND until_position IS NULL
+        AND position - 0 <= wanted.at
+      UNION ALL
+      SELECT event_id, position FROM room_state
+      WHERE NOT (wanted.with_members AND wanted.after = 0)
+        AND room_state.room_id = wanted.room_id AND membership IS NULL AND until_position IS NULL
         AND position > wanted.after AND position <= wanted.at
       UNION ALL
       SELECT event_id, position FROM room_state
-      WHERE room_id = wanted.room_id AND membership IS NULL AND until_position > wanted.at
+      WHERE wanted.with_members AND wanted.after > 0
+        AND room_state.room_id = wanted.room_id AND membership IS NOT NULL
+        AND position > wanted.after AND position <= wanted.at
+        AND (until_position IS NULL OR until_position > wanted.at)
+      UNION ALL
+      SELECT event_id, position FROM room_state
+      WHERE wanted.at < coalesce(rooms.state_version, wanted.at + 1)
+        AND room_state.room_id = wanted.room_id AND membership IS NULL
+        AND until_position > wanted.at
         AND position - 0 > wanted.after AND position - 0 <= wanted.at
       UNION ALL
       SELECT event_id, position FROM room_state
-      WHERE wanted.with_members AND wanted.after = 0 AND room_id = wanted.room_id
-        AND type = 'm.room.member' AND until_position IS NULL AND position - 0 <= wanted.at
-      UNION ALL
-      SELECT event_id, position FROM room_state
-      WHERE wanted.with_members AND wanted.after = 0 AND room_id = wanted.room_id
-        AND membership IS NOT NULL AND until_position > wanted.at AND position - 0 <= wanted.at
-      UNION ALL
-      SELECT event_id, position FROM room_state
-      WHERE wanted.with_members AND wanted.after > 0 AND room_id = wanted.room_id
-        AND membership IS NOT NULL AND position > wanted.after AND position <= wanted.at
-        AND (until_position IS NULL OR until_position > wanted.at)
+      WHERE wanted.with_members AND wanted.after = 0
+        AND wanted.at < coalesce(rooms.state_version, wanted.at + 1)
+        AND room_state.room_id = wanted.room_id AND membership IS NOT NULL
+        AND until_position > wanted.at AND position - 0 <= wanted.at
     ) AS room_state
     JOIN events ON events.event_id = room_state.event_id
     ORDER BY wanted.n, room_state.position`.execute(db.q)
