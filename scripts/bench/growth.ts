@@ -9,7 +9,7 @@ import { MatrixClient, type User } from './matrix-client.ts'
 import { millis, type Stage } from './stage.ts'
 import { quantile } from './timer-rows.ts'
 
-/** Of timers, events or members. */
+/** Of timers, events, members or changes of state. */
 const growthSizes = [1_000, 10_000, 100_000, 1_000_000]
 
 export interface GrowthRow {
@@ -38,6 +38,7 @@ export const growthRows: Record<string, (stage: Stage) => Promise<GrowthRow | Gr
   timers: timerGrowth,
   members: stage => roomGrowth(stage, 'members'),
   events: stage => roomGrowth(stage, 'events'),
+  changes: stage => roomGrowth(stage, 'changes'),
 }
 
 /** Requests in rooms that were small when their members came. */
@@ -45,7 +46,7 @@ async function roomGrowth(stage: Stage, kind: Kind): Promise<GrowthRow[]> {
   const sizes = growthSizes.slice(0, stage.isQuick ? 2 : 4)
   const costs = await largeRoomCosts(stage, kind, sizes)
   return costs.map(({ what, tookMs }) => ({
-    what: `${what}, by ${kind} of the room`,
+    what: `${what}, by ${kind} of the room${kind === 'changes' ? "'s state" : ''}`,
     medianMs: new Map(tookMs.map((ms, i) => [sizes[i] ?? 0, ms])),
   }))
 }

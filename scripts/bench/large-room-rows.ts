@@ -2,7 +2,12 @@
  * Rows about large rooms: what does not give more in a larger room does not take longer there. The
  * ceiling of each is the same in the smallest room.
  */
-import { multiplyMembers, multiplyMessages, settleLargeRooms } from '../../db/large-rooms.ts'
+import {
+  multiplyChanges,
+  multiplyMembers,
+  multiplyMessages,
+  settleLargeRooms,
+} from '../../db/large-rooms.ts'
 import { Connection } from './http-client.ts'
 import { type Json, MatrixClient, type User } from './matrix-client.ts'
 import { millis, type Row, type Stage } from './stage.ts'
@@ -21,7 +26,14 @@ interface LargeRoom {
   since: string
 }
 
-export type Kind = 'members' | 'events'
+/** `changes`: of one piece of its state, such as who is in a call. */
+export type Kind = 'members' | 'events' | 'changes'
+
+const multiply = {
+  members: multiplyMembers,
+  events: multiplyMessages,
+  changes: multiplyChanges,
+}
 
 export async function largeRoomRows(stage: Stage): Promise<Row[]> {
   const rows: Row[] = []
@@ -57,9 +69,7 @@ export async function largeRoomCosts(
   await first.stop()
   await place.withDatabase(async db => {
     for (const { id, size } of rooms) {
-      const roomId = decodeURIComponent(id)
-      if (kind === 'members') await multiplyMembers(db, roomId, size)
-      else await multiplyMessages(db, roomId, size)
+      await multiply[kind](db, decodeURIComponent(id), size)
     }
     await settleLargeRooms(db)
   })
@@ -71,6 +81,8 @@ export async function largeRoomCosts(
   for (const [what, ask] of Object.entries(requests(matrix, connection))) {
     // A list of all members is as long as there are members.
     if (kind === 'members' && what === '/members') continue
+    // No text is found among changes of state.
+    if (kind === 'changes' && what.startsWith('/search')) continue
     const tookMs: number[] = []
     for (const room of rooms) {
       const times: number[] = []
@@ -93,6 +105,7 @@ async function smallRoom(matrix: MatrixClient, size: number): Promise<LargeRoom>
   const reader = await matrix.register()
   await say(matrix, id, owner, 'the sand has run out', 'begin')
   await matrix.request('POST', `/v3/join/${id}`, reader.token, {})
+  await attend(matrix, id, owner)
   await say(matrix, id, reader, 'the hourglass is turned', 'turn')
   return { id, size, reader, owner, eventId: '', since: '' }
 }
@@ -101,6 +114,12 @@ function say(matrix: MatrixClient, id: string, user: User, body: string, txnId: 
   const path = `/v3/rooms/${id}/send/m.room.message/${txnId}`
   return matrix.request('PUT', path, user.token, { msgtype: 'm.text', body })
 }
+
+/** Somebody comes to a call. */
+function attend(matrix: MatrixClient, id: string, user: User) {
+  return matrix.request('PUT', `/v3/rooms/${id}/${inCall}`, user.token, { application: 'm.call' })
+}
+const inCall = 'state/org.matrix.msc3401.call.member/_call'
 
 const lazy = encodeURIComponent(JSON.stringify({ room: { state: { lazy_load_members: true } } }))
 
@@ -137,6 +156,8 @@ function requests(
         msgtype: 'm.text',
         body: `grain ${i}`,
       }),
+    'change of state': ({ id, owner }, i) =>
+      time('PUT', `/v3/rooms/${id}/${inCall}`, owner.token, { application: 'm.call', grain: i }),
     async join({ id }) {
       const { token } = await matrix.register()
       return time('POST', `/v3/join/${id}`, token, {})
