@@ -32,7 +32,7 @@ export const sabotages: Record<string, Sabotage> = {
     prepare: 'DROP INDEX IF EXISTS events_by_delay_id',
     rewrite: sql =>
       isClaim(sql)
-        ? sql.replace(/and ((?:"due"\.)?"status") = (\$\d+)/i, 'and $2::text is not null')
+        ? sql.replace(/and (?:"due"\.)?"status" = 'scheduled'/i, 'and true')
         : sql,
   },
   'claimed-apart': {
