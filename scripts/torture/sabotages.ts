@@ -31,9 +31,7 @@ export const sabotages: Record<string, Sabotage> = {
     expected: 'duplicate',
     prepare: 'DROP INDEX IF EXISTS events_by_delay_id',
     rewrite: sql =>
-      isClaim(sql)
-        ? sql.replace(/and (?:"due"\.)?"status" = 'scheduled'/i, 'and true')
-        : sql,
+      isClaim(sql) ? sql.replace(/and (?:"due"\.)?"status" = 'scheduled'/i, 'and true') : sql,
   },
   'claimed-apart': {
     what: 'the claim is committed before the event is appended',
