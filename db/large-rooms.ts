@@ -1,6 +1,6 @@
 /** Rooms that are large from the start, for measurements: the tables as if all had come one by one. */
 import { sql } from 'kysely'
-import { columns } from './testing.ts'
+import { columns, copyDelayedEvent } from './testing.ts'
 import type { Db } from './transaction.ts'
 
 /**
@@ -119,25 +119,20 @@ export async function multiplyChanges(db: Db, roomId: string, count: number): Pr
  * Of what was last scheduled for a room, schedule `count` copies, each by a user of its own; if it is
  * state, each under a key of its own.
  */
-export async function multiplyScheduled(db: Db, roomId: string, count: number): Promise<void> {
-  const { names, values } = await columns(db, 'delayed_events', {
+export function multiplyScheduled(db: Db, roomId: string, count: number): Promise<void> {
+  const last = sql`SELECT * FROM delayed_events WHERE room_id = ${roomId} ORDER BY seq DESC LIMIT 1`
+  return copyDelayedEvent(db, last, count, {
     delay_id: sql`delay_id || n`,
     user_id: sql`'@sleeper-' || n || ':hs1'`,
     state_key: sql`state_key || n`,
     transaction_id: sql`NULL`,
   })
-  await sql`
-    INSERT INTO delayed_events (${names})
-    SELECT ${values} FROM (
-      SELECT * FROM delayed_events WHERE room_id = ${roomId} ORDER BY seq DESC LIMIT 1
-    ) AS last, generate_series(1, ${count}::int) AS n`.execute(db.q)
 }
 
 /** When all rooms are made: positions go on above them, and the planner knows what there is. */
 export async function settleLargeRooms(db: Db): Promise<void> {
   await sql`SELECT setval('stream_positions', (SELECT max(position) + 1 FROM events))`.execute(db.q)
-  const tables = ['events', 'room_state', 'searchable_texts', 'rooms', 'users', 'delayed_events']
-  for (const table of tables) {
+  for (const table of ['events', 'room_state', 'searchable_texts', 'rooms', 'users']) {
     await sql`ANALYZE ${sql.table(table)}`.execute(db.q)
   }
 }

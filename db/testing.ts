@@ -88,13 +88,23 @@ export async function columns(db: Db, table: string, instead: Record<string, Raw
 }
 
 /** From the one delayed event that there is, make `count`, with the ids bench_1, bench_2, … */
-export async function multiplyDelayedEvents(db: Db, count: number): Promise<void> {
-  const { names, values } = await columns(db, 'delayed_events', {
+export function multiplyDelayedEvents(db: Db, count: number): Promise<void> {
+  return copyDelayedEvent(db, sql`SELECT * FROM delayed_events`, count, {
     delay_id: sql`'bench_' || n`,
   })
+}
+
+/** Of one delayed event put `count` copies, the `n`th of them with these columns `instead`. */
+export async function copyDelayedEvent(
+  db: Db,
+  one: RawBuilder<unknown>,
+  count: number,
+  instead: Record<string, RawBuilder<unknown>>,
+): Promise<void> {
+  const { names, values } = await columns(db, 'delayed_events', instead)
   await sql`
     INSERT INTO delayed_events (${names})
-    SELECT ${values} FROM delayed_events, generate_series(1, ${count}::int) AS n`.execute(db.q)
+    SELECT ${values} FROM (${one}) AS one, generate_series(1, ${count}::int) AS n`.execute(db.q)
   await sql`ANALYZE delayed_events`.execute(db.q)
 }
 

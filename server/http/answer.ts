@@ -2,7 +2,7 @@
 import type { Response } from 'express'
 import type { JsonValue } from '../lib/json.ts'
 
-/** What a handler returns for the rare answer that is not JSON. */
+/** The rare answer that is not JSON. */
 export class TextAnswer {
   readonly text: string
 
@@ -38,12 +38,13 @@ export class FileAnswer {
 
 export type Answer = JsonValue | JsonAnswer | TextAnswer | FileAnswer
 
-/** Rejects if nothing has been sent. */
-export async function send(response: Response, answer: Answer): Promise<void> {
+/** @returns for a file when it is sent; rejects if nothing has been */
+export function send(response: Response, answer: Answer): Promise<void> | undefined {
+  if (answer instanceof FileAnswer) return sendFile(response, answer)
   if (answer instanceof TextAnswer) sendBytes(response, 200, 'text/plain', answer.text)
-  else if (answer instanceof FileAnswer) await sendFile(response, answer)
   else if (answer instanceof JsonAnswer) sendJson(response, answer.status, answer.body)
   else sendJson(response, 200, answer)
+  return undefined
 }
 
 /** Exactly `application/json`: Complement compares the header as a whole. */

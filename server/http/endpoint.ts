@@ -20,6 +20,7 @@ import { parse } from './schemas.ts'
 
 export type { Request, Response }
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
 /**
  * Stands between a request and its answer, where the laboratory puts its faults.
  *
@@ -143,7 +144,7 @@ export function endpoint<
       const ending = new Ending(response)
       const act = new Acting(() => answer(ctx, request, response, ending), ending)
       const result = await (around ? around(self, request, response, act) : act.answer())
-      if (result !== undefined) await send(response, result)
+      return result === undefined ? undefined : send(response, result)
     },
   }
   return self
