@@ -129,6 +129,11 @@ const requests: Record<string, (room: Room) => Promise<() => Promise<unknown>>> 
     async ({ id, reader }) =>
     () =>
       reader.state(id, 'm.room.name'),
+  async 'GET …/timestamp_to_event'({ id, owner, reader }) {
+    await owner.say(id, 'now')
+    const path = `/_matrix/client/v1/rooms/${encodeURIComponent(id)}/timestamp_to_event`
+    return () => reader.ok('GET', path, { query: { ts: server.now(), dir: 'b' } })
+  },
   async 'GET …/state/m.room.name, of who has left'({ id }) {
     const charlie = await server.user('charlie')
     await charlie.join(id)
