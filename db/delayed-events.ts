@@ -267,19 +267,24 @@ export async function cancelByStateUpdates(
         room_id text, type text, state_key text, sender text, delay_id text, replaced_event_id text
       )
     ), overtaken AS (
-      SELECT delayed.delay_id
-      FROM updates JOIN delayed_events AS delayed USING (room_id, type, state_key)
-      WHERE delayed.status = 'scheduled' AND delayed.state_key IS NOT NULL
-        AND (cancel_policy = 'any' OR (cancel_policy = 'other_user' AND user_id <> updates.sender))
+      SELECT delayed.delay_id FROM updates CROSS JOIN LATERAL (
+        SELECT * FROM delayed_events
+        WHERE room_id = updates.room_id AND type = updates.type AND state_key = updates.state_key
+          AND status = 'scheduled' AND state_key IS NOT NULL
+        OFFSET 0
+      ) AS delayed
+      WHERE cancel_policy = 'any' OR (cancel_policy = 'other_user' AND user_id <> updates.sender)
       UNION
-      SELECT delayed.delay_id
-      FROM updates JOIN delayed_events AS delayed ON follows_event_id = replaced_event_id
-      WHERE delayed.status = 'scheduled'
+      SELECT delayed.delay_id FROM updates CROSS JOIN LATERAL (
+        SELECT delay_id FROM delayed_events
+        WHERE follows_event_id = replaced_event_id AND status = 'scheduled'
+        OFFSET 0
+      ) AS delayed
     )
     UPDATE delayed_events
     SET status = 'cancelled', cause = 'state_update', finalised_ts = ${record.now},
       error = ${record.error}
-    WHERE status = 'scheduled' AND delay_id IN (SELECT delay_id FROM overtaken)
+    WHERE status = 'scheduled' AND delay_id = ANY(ARRAY(SELECT delay_id FROM overtaken))
       AND delay_id NOT IN (SELECT delay_id FROM updates WHERE delay_id IS NOT NULL)
     RETURNING user_id, group_id, dialect, status, cause`.execute(tx.q)
   return rows

@@ -10,7 +10,13 @@ export interface RoomRanges {
   ranges: readonly PositionRange[]
 }
 
-/** Whether the row of `events` under this alias lies in what may be read. */
+/**
+ * The room of the row of `events` under this alias, written as it is in no index: what relates to an event
+ * is to be found by that event, and not among all that its room has.
+ */
+const roomOf = (alias: string) => sql`(${sql.ref(alias)}.room_id || '')`
+
+/** Whether the row of `events` under this alias lies in what may be read; by it no row is to be found. */
 export function isReadable(alias: string, rooms: readonly RoomRanges[]): RawBuilder<SqlBool> {
   const all = rooms.flatMap(({ roomId, ranges }) => ranges.map(range => ({ roomId, ...range })))
   const table = sql.ref(alias)
@@ -20,7 +26,7 @@ export function isReadable(alias: string, rooms: readonly RoomRanges[]): RawBuil
       ${all.map(range => range.from)}::bigint[],
       ${all.map(range => range.upTo)}::bigint[]
     ) AS readable (room_id, first, last)
-    WHERE readable.room_id = ${table}.room_id
+    WHERE readable.room_id = ${roomOf(alias)}
       AND ${table}.position BETWEEN readable.first AND readable.last
   )`
 }
@@ -64,11 +70,11 @@ export async function selectDescendants(
     sql`event_id IN (
       WITH RECURSIVE descendants (event_id, level) AS (
         SELECT event_id, 1 FROM events
-        WHERE relates_to = ${query.parentId} AND room_id = ${query.room.roomId}
+        WHERE relates_to = ${query.parentId} AND ${roomOf('events')} = ${query.room.roomId}
         UNION
         SELECT child.event_id, level + 1
         FROM descendants JOIN events child ON child.relates_to = descendants.event_id
-        WHERE level < ${depth} AND child.room_id = ${query.room.roomId}
+        WHERE level < ${depth} AND ${roomOf('child')} = ${query.room.roomId}
       )
       SELECT event_id FROM descendants
     )`,
@@ -117,7 +123,7 @@ export async function selectAggregated(
   const related = (relType: string) => sql`
     SELECT child.* FROM events child
     WHERE child.relates_to = parent.event_id AND child.rel_type = ${relType}
-      AND child.room_id = parent.room_id AND ${readable}`
+      AND ${roomOf('child')} = parent.room_id AND ${readable}`
   // An edit is by the same sender, of the same type, no state, brings the new content along (in an
   // encrypted one that cannot be seen), and edits no edit.
   const { rows } = await sql<EventRow>`
@@ -175,7 +181,7 @@ export async function removeThreadReply(tx: Tx, rootEventId: string): Promise<vo
       latest_position = (
         SELECT max(position) FROM events
         WHERE relates_to = ${rootEventId} AND rel_type = 'm.thread'
-          AND room_id = threads.room_id
+          AND ${roomOf('events')} = threads.room_id
       )
     WHERE root_event_id = ${rootEventId}`.execute(tx.q)
 }
@@ -209,7 +215,7 @@ export async function selectThreadCounts(
       ) THEN reply_count ELSE (
         SELECT count(*)::int FROM events child
         WHERE child.relates_to = threads.root_event_id AND child.rel_type = 'm.thread'
-          AND child.room_id = threads.room_id AND ${isReadable('child', rooms)}
+          AND ${roomOf('child')} = threads.room_id AND ${isReadable('child', rooms)}
           AND ${isNotIgnored('child', ignored)}
       ) END AS count,
       ${hasReplied(userId)} AS has_replied
@@ -221,7 +227,7 @@ export async function selectThreadCounts(
 const hasReplied = (userId: string): RawBuilder<SqlBool> => sql`EXISTS (
   SELECT 1 FROM events own
   WHERE own.relates_to = threads.root_event_id AND own.rel_type = 'm.thread'
-    AND own.sender = ${userId} AND own.room_id = threads.room_id
+    AND own.sender = ${userId} AND ${roomOf('own')} = threads.room_id
 )`
 
 export interface ThreadsQuery {
@@ -248,7 +254,7 @@ export async function selectThreadRoots(
     : sql`(
         SELECT max(child.position) FROM events child
         WHERE child.relates_to = threads.root_event_id AND child.rel_type = 'm.thread'
-          AND child.room_id = threads.room_id AND ${isReadable('child', [room])}
+          AND ${roomOf('child')} = threads.room_id AND ${isReadable('child', [room])}
           AND ${isNotIgnored('child', query.ignored)}
       )`
   const takesPart =

@@ -39,8 +39,10 @@ export async function selectForRules(
           WHEN parent.rel_type = 'm.thread' THEN parent.relates_to
           WHEN parent.relates_to IS NOT NULL THEN (
             SELECT grandparent.relates_to FROM events grandparent
+            -- (In no index is "room_id || ''": a room may have many threads.)
             WHERE grandparent.event_id = parent.relates_to
-              AND grandparent.room_id = parent.room_id AND grandparent.rel_type = 'm.thread')
+              AND grandparent.room_id || '' = parent.room_id
+              AND grandparent.rel_type = 'm.thread')
         END
         FROM events parent
         WHERE parent.event_id = found.relates_to AND parent.room_id = found.room_id)
@@ -87,10 +89,15 @@ export async function selectOwnJoins(
             AND before.state_key = mine.state_key AND before.membership <> 'join'
         ), 0)
     ) AS joined_position
-    FROM room_state mine JOIN events ON events.event_id = mine.event_id
-    WHERE mine.room_id = ANY(${[...roomIds]}::text[]) AND mine.type = 'm.room.member'
-      AND mine.state_key = ${userId} AND mine.membership = 'join'
-      AND mine.until_position IS NULL`.execute(db.q)
+    FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id)
+    CROSS JOIN LATERAL (
+      SELECT * FROM room_state
+      WHERE room_state.room_id = wanted.room_id AND type = 'm.room.member'
+        AND state_key = ${userId} AND until_position IS NULL
+      LIMIT 1
+    ) AS mine
+    JOIN events ON events.event_id = mine.event_id
+    WHERE mine.membership = 'join'`.execute(db.q)
   return rows
 }
 

@@ -38,6 +38,12 @@ async function makeRoom(options: JsonObject = {}): Promise<Room> {
   return { id, owner, reader, sleeper }
 }
 
+const related = (event_id: string, rel_type: string) => ({
+  msgtype: 'm.text',
+  body: 'I do',
+  'm.relates_to': { rel_type, event_id },
+})
+
 const search = (client: Client, term: string, order_by = 'recent') => {
   const room_events = { search_term: term, order_by }
   return client.ok('POST', `${v3}/search`, { body: { search_categories: { room_events } } })
@@ -129,6 +135,19 @@ const requests: Record<string, (room: Room) => Promise<() => Promise<unknown>>> 
     async ({ id, reader }) =>
     () =>
       reader.state(id, 'm.room.name'),
+  async 'GET …/relations, with what is below'({ id, owner, reader }) {
+    const eventId = await owner.say(id, 'Does anybody know?')
+    const reply = await reader.send(id, 'm.room.message', related(eventId, 'm.thread'))
+    await owner.send(id, 'm.room.message', related(reply, 'm.reference'))
+    const path = `/_matrix/client/v1/rooms/${encodeURIComponent(id)}/relations/${encodeURIComponent(eventId)}`
+    return () => reader.ok('GET', path, { query: { recurse: true } })
+  },
+  async 'GET …/threads'({ id, owner, reader }) {
+    const eventId = await owner.say(id, 'Does anybody know?')
+    await reader.send(id, 'm.room.message', related(eventId, 'm.thread'))
+    const path = `/_matrix/client/v1/rooms/${encodeURIComponent(id)}/threads`
+    return () => reader.ok('GET', path, { query: { include: 'participated' } })
+  },
   async 'GET …/timestamp_to_event'({ id, owner, reader }) {
     await owner.say(id, 'now')
     const path = `/_matrix/client/v1/rooms/${encodeURIComponent(id)}/timestamp_to_event`
@@ -214,16 +233,17 @@ describe.each([
 })
 
 describe('GET /sync of who has never read anything', () => {
-  const related = (rel_type: string) => async (room: Room) => {
-    const event_id = await room.owner.say(room.id, 'Does anybody know?')
-    const content = { msgtype: 'm.text', body: 'I do', 'm.relates_to': { rel_type, event_id } }
-    await room.reader.send(room.id, 'm.room.message', content)
-  }
+  const relatedAs =
+    (type: string) =>
+    async ({ id, owner, reader }: Room) => {
+      const eventId = await owner.say(id, 'Does anybody know?')
+      await reader.send(id, 'm.room.message', related(eventId, type))
+    }
 
   test.each([
     ['messages', async () => {}],
-    ['replies in threads', related('m.thread')],
-    ['what relates to something else', related('m.reference')],
+    ['replies in threads', relatedAs('m.thread')],
+    ['what relates to something else', relatedAs('m.reference')],
   ])('a room full of %s is looked at as far as 1,000 events', async (_, prepare) => {
     const room = await makeRoom()
     await prepare(room)
@@ -240,6 +260,22 @@ describe('GET /sync of who has never read anything', () => {
     await room.owner.say(room.id, 'one more')
     expect((await counted(first.next_batch)).count).toBe(1_001)
   })
+})
+
+test('in which thread something is, is found without reading all threads of the room', async () => {
+  const room = await makeRoom()
+  const eventId = await room.owner.say(room.id, 'Does anybody know?')
+  const thread = related(eventId, 'm.thread')
+  const reply = await room.reader.send(room.id, 'm.room.message', thread)
+  await server.enlarge(room.id, { messages: 5_000 })
+  // A reference to a reference to what is in the thread.
+  const about = await room.reader.send(room.id, 'm.room.message', related(reply, 'm.reference'))
+  await room.reader.send(room.id, 'm.room.message', related(about, 'm.reference'))
+  await server.enlarge(room.id, { messages: 1_000 })
+  // A thousand of each, what they are about, and what that is about.
+  const { rows } = await server.rowsRead(() => room.sleeper.sync({ filter: lazy }))
+  expect(rows).toBeGreaterThan(4_000)
+  expect(rows).toBeLessThan(4_400)
 })
 
 describe('POST /search for a word that is everywhere', () => {
