@@ -28,6 +28,7 @@ export const planning = [
   'enable_seqscan=off',
   'enable_hashjoin=off',
   'enable_mergejoin=off',
+  'enable_bitmapscan=off',
 ]
 
 /**

@@ -20,7 +20,8 @@ export function searching<T>(pool: Pool, search: (db: Db) => Promise<T>): Promis
   return transaction(pool, async tx => {
     await sql`
       SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
-        set_config('enable_hashjoin', 'on', true) ${unawaited}`.execute(tx.q)
+        set_config('enable_hashjoin', 'on', true),
+        set_config('enable_bitmapscan', 'on', true) ${unawaited}`.execute(tx.q)
     return search(tx)
   })
 }

@@ -24,6 +24,7 @@ import { stateVersion } from './0030_state_version.ts'
 import { housekeeping } from './0031_housekeeping.ts'
 import { stateAsItWas } from './0032_state_as_it_was.ts'
 import { countsForPlans } from './0033_counts_for_plans.ts'
+import { noStatistics } from './0034_no_statistics.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -47,4 +48,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0031_housekeeping': housekeeping,
   '0032_state_as_it_was': stateAsItWas,
   '0033_counts_for_plans': countsForPlans,
+  '0034_no_statistics': noStatistics,
 }
