@@ -29,6 +29,7 @@ export const planning = [
   'enable_hashjoin=off',
   'enable_mergejoin=off',
   'enable_bitmapscan=off',
+  'max_parallel_workers_per_gather=0',
 ]
 
 /**
