@@ -10,7 +10,7 @@ import type { RoomRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { notFound } from '../matrix/errors.ts'
-import { parsePdu } from '../rooms/stored-event.ts'
+import { contentOf } from '../rooms/stored-event.ts'
 
 const shownTypes = [
   'm.room.create',
@@ -80,7 +80,7 @@ async function describe(ctx: Context, rooms: readonly RoomRow[]): Promise<JsonOb
   const ids = rooms.map(room => room.room_id)
   const states = new Map<string, { sender: string; content: JsonObject }>()
   for (const row of await selectCurrentState(ctx.db, ids, shownTypes)) {
-    const { content } = parsePdu(row)
+    const content = contentOf(row)
     states.set(`${row.room_id} ${row.type}`, { sender: row.sender, content })
   }
   const counts = await countCurrentState(ctx.db, ids)

@@ -36,7 +36,7 @@ import {
 import { lifetimeKey } from './lifetime.ts'
 import { forgetRelation, recordRelations, selectKnownRelations } from './relate-event.ts'
 import { forgetText, textsOf } from './searchable-text.ts'
-import { parsePdu } from './stored-event.ts'
+import { contentOf } from './stored-event.ts'
 
 /**
  * Append an event to a room.
@@ -167,8 +167,7 @@ async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promi
 }
 
 /** What was in it would be sent once more, as the event that says that it has expired. */
-const mayExpire = (original: EventRow): boolean =>
-  parsePdu(original).content[lifetimeKey] === 'running'
+const mayExpire = (original: EventRow): boolean => contentOf(original)[lifetimeKey] === 'running'
 
 /** The rooms that an administrator has blocked: nobody comes in any more. A new one is none. */
 async function blockedAmong(tx: Tx, candidates: readonly Candidate[]): Promise<Set<string>> {
@@ -255,7 +254,7 @@ const changesGuestAccess = ({ row, redacted }: Accepted): boolean =>
  */
 async function sendGuestsAway(ctx: Context, tx: Tx, room: HeldRoom): Promise<void> {
   const [current] = await selectStateByKeys(tx, room.room_id, [['m.room.guest_access', '']])
-  if (current && parsePdu(current).content.guest_access === 'can_join') return
+  if (current && contentOf(current).guest_access === 'can_join') return
   const leaves = (await selectGuestsIn(tx, room.room_id)).map(guest => ({
     type: 'm.room.member',
     stateKey: guest,

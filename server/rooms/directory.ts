@@ -19,7 +19,7 @@ import { forbidden, invalidParam, MatrixError, notFound } from '../matrix/errors
 import { domainOf, isRoomAlias } from '../matrix/ids.ts'
 import { powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { appendEvents } from './append-event.ts'
-import { parsePdu, versionOf } from './stored-event.ts'
+import { contentOf, parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined } from './visibility.ts'
 
 /**
@@ -96,7 +96,7 @@ async function forgetCanonicalAlias(
 ): Promise<void> {
   const type = 'm.room.canonical_alias'
   const [row] = await selectStateByKeys(tx, room.room_id, [[type, '']])
-  const { alias, alt_aliases: others, ...content } = row ? parsePdu(row).content : {}
+  const { alias, alt_aliases: others, ...content } = row ? contentOf(row) : {}
   const named = Array.isArray(others) ? others : []
   if (alias !== roomAlias && !named.includes(roomAlias)) return
   const kept = named.filter(other => other !== roomAlias)
@@ -171,7 +171,7 @@ export async function listAliases(
   roomId: string,
 ): Promise<string[]> {
   const [visibility] = await selectStateByKeys(ctx.db, roomId, [['m.room.history_visibility', '']])
-  const isOpen = visibility && parsePdu(visibility).content.history_visibility === 'world_readable'
+  const isOpen = visibility && contentOf(visibility).history_visibility === 'world_readable'
   if (!isOpen) await assertJoined(ctx.db, roomId, requester.userId)
   return (await selectAliasesOf(ctx.db, roomId)).map(row => row.room_alias)
 }

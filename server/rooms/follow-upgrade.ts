@@ -16,7 +16,7 @@ import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import type { PushRule, PushRuleChanges } from '../matrix/push-rules.ts'
 import { userTopic } from '../stream/notifier.ts'
 import { selectPushRuleChanges } from './recipient.ts'
-import { parsePdu } from './stored-event.ts'
+import { contentOf } from './stored-event.ts'
 
 /** A room and the one that took its place. */
 interface Move {
@@ -50,7 +50,7 @@ export async function followEvent(ctx: Context, event: EventRow): Promise<void> 
   const { type, room_id: roomId, sender, state_key } = event
   if (type === 'm.room.tombstone') await followTombstone(ctx, roomId)
   const isOwnMembership = type === 'm.room.member' && state_key === sender
-  if (!isOwnMembership || parsePdu(event).content.membership !== 'join') return
+  if (!isOwnMembership || contentOf(event).membership !== 'join') return
   await followUpgrade(ctx, sender, roomId)
 }
 
@@ -85,7 +85,7 @@ async function followTombstone(ctx: Context, roomId: string): Promise<void> {
 
 async function predecessorOf(db: Db, roomId: string): Promise<string | undefined> {
   const [create] = await selectStateByKeys(db, roomId, [['m.room.create', '']])
-  return create && predecessorIn(parsePdu(create).content)
+  return create && predecessorIn(contentOf(create))
 }
 
 /** Which room a create event says is before its own. */
@@ -96,7 +96,7 @@ export function predecessorIn({ predecessor }: JsonObject): string | undefined {
 
 async function replacementOf(db: Db, roomId: string): Promise<string | undefined> {
   const [tombstone] = await selectStateByKeys(db, roomId, [['m.room.tombstone', '']])
-  const replacement = tombstone && parsePdu(tombstone).content.replacement_room
+  const replacement = tombstone && contentOf(tombstone).replacement_room
   return typeof replacement === 'string' ? asKey(replacement) : undefined
 }
 

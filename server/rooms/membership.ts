@@ -21,7 +21,7 @@ import { assertMayInvite } from './invite-filter.ts'
 import { findVoucher } from './restricted-join.ts'
 import { lockKnownRoom } from './send-event.ts'
 import { assertMayRejectInvite } from './state-content.ts'
-import { parsePdu } from './stored-event.ts'
+import { contentOf } from './stored-event.ts'
 import { notInRoom } from './visibility.ts'
 
 export type Membership = 'join' | 'invite' | 'leave' | 'ban' | 'knock'
@@ -241,7 +241,7 @@ export function forgetRoom(ctx: Context, requester: Requester, roomId: string): 
     const { userId } = requester
     const [member] = await selectStateByKeys(tx, roomId, [['m.room.member', userId]])
     if (!member) throw forbidden(`You were never in ${roomId}`)
-    const { membership } = parsePdu(member).content
+    const { membership } = contentOf(member)
     if (membership !== 'leave' && membership !== 'ban') throw unknown('Leave the room first')
     await upsertForgotten(tx, userId, roomId, member.position)
   })

@@ -12,7 +12,7 @@ import type { ClientEvent } from '../matrix/event.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import { aggregationsOf } from './aggregations.ts'
 import { madeOf } from './latest-events.ts'
-import { parsePdu } from './stored-event.ts'
+import { contentOf, parsePdu } from './stored-event.ts'
 import type { Sight } from './visibility.ts'
 
 /** Who looks, and when. */
@@ -80,7 +80,7 @@ export async function presentEvents(
     const isOwnMembership = row.type === 'm.room.member' && row.state_key === viewer.userId
     if (before && (isOwnMembership || isInRanges(before.position, sight.ranges))) {
       unsigned.replaces_state = before.replaces_state
-      unsigned.prev_content = parsePdu(before).content
+      unsigned.prev_content = contentOf(before)
       unsigned.prev_sender = before.sender
     }
     const redaction = redactions.get(row.redacted_by ?? '')
@@ -161,20 +161,20 @@ export function clientForm(row: EventRow): ClientEvent {
 function formWithoutRoomId(row: EventRow): ClientEvent {
   const made = madeOf(row)
   if (made?.event) return made.event
-  const pdu = parsePdu(row)
   const event: ClientEvent = {
     event_id: row.event_id,
     type: row.type,
     sender: row.sender,
-    content: pdu.content,
+    content: contentOf(row),
     origin_server_ts: row.origin_server_ts,
   }
   if (row.state_key !== null) event.state_key = row.state_key
-  if (pdu.msc4354_sticky) {
-    event.sticky = pdu.msc4354_sticky
-    event.msc4354_sticky = pdu.msc4354_sticky
+  const { msc4354_sticky } = row.sticky_until_ts === null ? {} : parsePdu(row)
+  if (msc4354_sticky) {
+    event.sticky = msc4354_sticky
+    event.msc4354_sticky = msc4354_sticky
   }
-  if (row.type === 'm.room.redaction') showRedacts(event, pdu.redacts)
+  if (row.type === 'm.room.redaction') showRedacts(event, parsePdu(row).redacts)
   if (made) made.event = event
   return event
 }

@@ -20,7 +20,7 @@ import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { forbidden, invalidParam, notFound } from '../matrix/errors.ts'
 import { mayNameRoom } from './directory.ts'
-import { parsePdu } from './stored-event.ts'
+import { contentOf } from './stored-event.ts'
 import { assertJoined } from './visibility.ts'
 
 const defaultPageSize = 100
@@ -137,7 +137,7 @@ export async function publicRooms(db: Db, rooms: readonly RoomRow[]): Promise<Js
   const ids = rooms.map(room => room.room_id)
   const contents = new Map<string, JsonObject>()
   for (const row of await selectCurrentState(db, ids, shownTypes)) {
-    contents.set(`${row.room_id} ${row.type}`, parsePdu(row).content)
+    contents.set(`${row.room_id} ${row.type}`, contentOf(row))
   }
   return rooms.map(room => summaryOf(room, type => contents.get(`${room.room_id} ${type}`) ?? {}))
 }

@@ -8,7 +8,7 @@ import type { ClientEvent } from '../matrix/event.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import { parseToken } from '../stream/token.ts'
 import { presentEvents } from './present-event.ts'
-import { parsePdu } from './stored-event.ts'
+import { contentOf } from './stored-event.ts'
 import { viewerOf } from './timeline.ts'
 import { assertJoined, lookInto } from './visibility.ts'
 
@@ -76,7 +76,7 @@ export async function readMembers(
     types: ['m.room.member'],
   })
   const wanted = rows.filter(row => {
-    const { membership } = parsePdu(row).content
+    const { membership } = contentOf(row)
     if (selection.membership !== undefined && membership !== selection.membership) return false
     return selection.notMembership === undefined || membership !== selection.notMembership
   })
@@ -99,7 +99,7 @@ export async function readJoinedMembers(
   const rows = await selectStateAt(ctx.db, roomId, now, { types: ['m.room.member'] })
   const joined: [string, JsonObject][] = []
   for (const row of rows) {
-    const { membership, displayname, avatar_url: avatarUrl } = parsePdu(row).content
+    const { membership, displayname, avatar_url: avatarUrl } = contentOf(row)
     if (membership !== 'join') continue
     joined.push([
       row.state_key ?? '',

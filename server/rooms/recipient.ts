@@ -14,7 +14,7 @@ import {
   type RuledRoom,
 } from '../matrix/push-evaluation.ts'
 import { noChanges, type PushRuleChanges, pushRulesWith } from '../matrix/push-rules.ts'
-import { parsePdu, versionOf } from './stored-event.ts'
+import { contentOf, parsePdu, versionOf } from './stored-event.ts'
 
 /** Who is, or is not, to be notified. */
 export interface Recipient {
@@ -88,7 +88,7 @@ export function toRuledEvent(row: RuledRow): StoredRuledEvent {
     type: row.type,
     sender: row.sender,
     state_key: row.state_key,
-    content: parsePdu(row).content,
+    content: contentOf(row),
     position: row.position,
     thread: row.thread ?? 'main',
     isRedacted: row.redacted_by !== null,

@@ -10,7 +10,7 @@ import type { Tx } from '../../db/transaction.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { MatrixError, unknown } from '../matrix/errors.ts'
 import { isEventId } from '../matrix/ids.ts'
-import { parsePdu } from './stored-event.ts'
+import { contentOf } from './stored-event.ts'
 
 type Relation = Pick<EventRow, 'relates_to' | 'rel_type'>
 
@@ -56,7 +56,7 @@ export async function selectKnownRelations(
   return {
     roots: new Map(roots.map(row => [row.event_id, row])),
     annotations: new Set(
-      annotations.map(row => annotationOf(row.room_id, { ...row, content: parsePdu(row).content })),
+      annotations.map(row => annotationOf(row.room_id, { ...row, content: contentOf(row) })),
     ),
   }
 }

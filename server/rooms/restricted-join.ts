@@ -17,7 +17,7 @@ import { actionLevel, creatorsOf, powerLevelOf } from '../matrix/power-levels.ts
 import type { RoomVersion } from '../matrix/room-versions.ts'
 import type { EventDraft } from './build-event.ts'
 import { isJoin } from './judge-event.ts'
-import { parsePdu, versionOf } from './stored-event.ts'
+import { contentOf, versionOf } from './stored-event.ts'
 
 /**
  * A join that is sent as state, at once or when it is due, is vouched for as one by `/join` is.
@@ -78,7 +78,7 @@ export async function findVoucher(
     room.room_id,
     candidates.map(candidate => ['m.room.member', candidate] as const),
   )
-  const voucher = members.find(member => parsePdu(member).content.membership === 'join')
+  const voucher = members.find(member => contentOf(member).membership === 'join')
   if (!voucher?.state_key) throw forbidden('Nobody in the room may let you in')
   return voucher.state_key
 }

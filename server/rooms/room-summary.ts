@@ -14,7 +14,7 @@ import { notFound } from '../matrix/errors.ts'
 import { resolveRoom } from './directory.ts'
 import { publicRoom } from './public-rooms.ts'
 import { isInOneOf } from './restricted-join.ts'
-import { parsePdu } from './stored-event.ts'
+import { contentOf } from './stored-event.ts'
 
 /** Whoever may come in without being asked may see where. */
 const openJoinRules: readonly (JsonValue | undefined)[] = ['public', 'knock', 'knock_restricted']
@@ -38,7 +38,7 @@ export async function readRoomSummary(
   ])
   const content = (type: string) => {
     const row = rows.find(candidate => candidate.type === type)
-    return row ? parsePdu(row).content : {}
+    return row ? contentOf(row) : {}
   }
   const { join_rule: joinRule, allow } = content('m.room.join_rules')
   const { algorithm } = content('m.room.encryption')

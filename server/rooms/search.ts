@@ -27,7 +27,7 @@ import type { ClientEvent } from '../matrix/event.ts'
 import { matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
 import { formatTimelineToken } from '../stream/token.ts'
 import { presentEvents } from './present-event.ts'
-import { parsePdu } from './stored-event.ts'
+import { contentOf } from './stored-event.ts'
 import { viewerOf } from './timeline.ts'
 import { type Sight, selectSights } from './visibility.ts'
 
@@ -228,7 +228,7 @@ async function profilesOf(
           row.room_id === result.room_id &&
           row.state_key === sender,
       )
-      const { displayname, avatar_url } = member ? parsePdu(member).content : {}
+      const { displayname, avatar_url } = member ? contentOf(member) : {}
       profiles[sender] = {
         ...(typeof displayname === 'string' ? { displayname } : {}),
         ...(typeof avatar_url === 'string' ? { avatar_url } : {}),

@@ -16,7 +16,7 @@ import type { EventDraft } from './build-event.ts'
 import { followEvent } from './follow-upgrade.ts'
 import { vouchedFor } from './restricted-join.ts'
 import { assertState } from './state-content.ts'
-import { parsePdu, versionOf } from './stored-event.ts'
+import { contentOf, versionOf } from './stored-event.ts'
 import { notInRoom } from './visibility.ts'
 
 /**
@@ -233,7 +233,7 @@ async function findSame(
   if (version.ownedState && !draft.stateKey.startsWith(sender) && draft.stateKey.startsWith('@')) {
     return undefined
   }
-  const [before, after] = [parsePdu(current).content, draft.content]
+  const [before, after] = [contentOf(current), draft.content]
   if (canonicalEventJson(before, version) !== canonicalEventJson(after, version)) return undefined
 
   const state = await ctx.roomStates.lookUp(tx, room, [['m.room.member', sender]])

@@ -24,7 +24,7 @@ import {
   toRuledEvent,
 } from './recipient.ts'
 import type { RuledRooms } from './ruled-rooms.ts'
-import { parsePdu } from './stored-event.ts'
+import { contentOf } from './stored-event.ts'
 
 export interface Count {
   notifications: number
@@ -200,7 +200,7 @@ export class UnreadCounts {
     for (const join of joins) {
       const own = receipts.filter(receipt => receipt.room_id === join.room_id)
       entries.set(join.room_id, {
-        displayName: displayNameIn(parsePdu(join).content),
+        displayName: displayNameIn(contentOf(join)),
         marks: readMarks(own, join.joined_position),
         upTo,
         counts: new Map(),

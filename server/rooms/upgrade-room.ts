@@ -25,7 +25,7 @@ import { defaultPowerLevels } from './create-room.ts'
 import { followUpgrade } from './follow-upgrade.ts'
 import { additionalCreators, insertNewRoom } from './new-room.ts'
 import { lockKnownRoom } from './send-event.ts'
-import { parsePdu, versionOf } from './stored-event.ts'
+import { contentOf, parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined } from './visibility.ts'
 
 export interface Upgrade {
@@ -174,7 +174,7 @@ function copiedState({ state }: OldRoom, sender: string, version: RoomVersion): 
     ...state.filter(row => row.type === 'm.space.child'),
   ]
   return wanted.flatMap(row => {
-    const { content } = parsePdu(row)
+    const content = contentOf(row)
     // Redacted, or taken back by being emptied: a child without `via` is none.
     if (Object.keys(content).length === 0) return []
     if (row.type === 'm.space.child' && !Array.isArray(content.via)) return []
@@ -193,7 +193,7 @@ async function copiedBans(
   const bans = await selectBans(tx, room.room_id)
   return bans.flatMap(row => {
     if (row.state_key === null || creators.includes(row.state_key)) return []
-    const { reason } = parsePdu(row).content
+    const { reason } = contentOf(row)
     const content = { membership: 'ban', ...(typeof reason === 'string' ? { reason } : {}) }
     return [{ type: 'm.room.member', stateKey: row.state_key, sender, content }]
   })
@@ -223,7 +223,7 @@ async function closeOldRoom(
   const tombstone = { body: 'This room has been replaced', replacement_room: successorId }
   await appendEvent(ctx, tx, room, draft('m.room.tombstone', tombstone))
   const hasAlias = state.some(
-    row => row.type === 'm.room.canonical_alias' && Object.keys(parsePdu(row).content).length > 0,
+    row => row.type === 'm.room.canonical_alias' && Object.keys(contentOf(row)).length > 0,
   )
   const raised = powerLevels && levelsOfReplacedRoom(powerLevels.content, version)
   await appendEvents(ctx, tx, [

@@ -5,7 +5,7 @@ import { selectSeen } from '../../db/seen.ts'
 import type { Db } from '../../db/transaction.ts'
 import { forbidden, type MatrixError } from '../matrix/errors.ts'
 import { type Change, type Range, readableRanges } from '../matrix/readable-ranges.ts'
-import { parsePdu } from './stored-event.ts'
+import { contentOf } from './stored-event.ts'
 
 /** The one refusal for a room that does not exist and for one that is not for the user to see. */
 export const notInRoom = (roomId: string): MatrixError => forbidden(`You are not in ${roomId}`)
@@ -120,7 +120,7 @@ export function sightOf(seen: {
   }))
   const visibilities = seen.visibilities.map(row => ({
     position: row.position,
-    value: String(parsePdu(row).content.history_visibility),
+    value: String(contentOf(row).history_visibility),
   }))
   const held = (changes: readonly Change[]) =>
     changes.findLast(change => change.position <= upTo)?.value

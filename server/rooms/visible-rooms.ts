@@ -12,7 +12,7 @@ import type { Db } from '../../db/transaction.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { isRoomId } from '../matrix/ids.ts'
 import { publicRooms } from './public-rooms.ts'
-import { parsePdu, versionOf } from './stored-event.ts'
+import { contentOf, versionOf } from './stored-event.ts'
 
 export interface VisibleRoom {
   roomId: string
@@ -39,7 +39,7 @@ export async function selectVisibleRooms(
     'm.room.join_rules',
     'm.room.encryption',
   ])) {
-    contents.set(`${row.room_id} ${row.type}`, parsePdu(row).content)
+    contents.set(`${row.room_id} ${row.type}`, contentOf(row))
   }
   const joinRules = (roomId: string) => contents.get(`${roomId} m.room.join_rules`) ?? {}
   const allowed = new Map(

@@ -10,7 +10,7 @@ import { selectRooms } from '../../db/rooms.ts'
 import type { RoomRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { parsePdu } from '../rooms/stored-event.ts'
+import { contentOf } from '../rooms/stored-event.ts'
 
 const heroCount = 5
 
@@ -39,7 +39,7 @@ export async function roomSummaries(
   ])
   const named = new Set(
     names.flatMap(row => {
-      const { name, alias } = parsePdu(row).content
+      const { name, alias } = contentOf(row)
       return name || alias ? [row.room_id] : []
     }),
   )

@@ -9,7 +9,7 @@ import type { EventRow } from '../../db/schema.ts'
 import type { StateWish } from '../../db/sync-reads.ts'
 import type { Context } from '../context.ts'
 import { isUnfiltered, matchesFilter, matchesRoom } from '../matrix/filter.ts'
-import { parsePdu } from '../rooms/stored-event.ts'
+import { contentOf } from '../rooms/stored-event.ts'
 import { stateTopic } from '../stream/notifier.ts'
 import type { Stretch, View } from './room-section.ts'
 import type { SyncRequest } from './sync.ts'
@@ -98,5 +98,5 @@ function isWanted(request: SyncRequest, row: EventRow): boolean {
   const filter = request.filter.room?.state ?? {}
   if (isUnfiltered(filter)) return true
   const { type, sender, room_id } = row
-  return matchesFilter({ type, sender, room_id, content: parsePdu(row).content }, filter)
+  return matchesFilter({ type, sender, room_id, content: contentOf(row) }, filter)
 }

@@ -19,7 +19,7 @@ import type { Context } from '../context.ts'
 import { isDeeperThan, type JsonObject, type JsonValue } from '../lib/json.ts'
 import { badJson, invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
 import { appendEvents } from '../rooms/append-event.ts'
-import { parsePdu } from '../rooms/stored-event.ts'
+import { contentOf } from '../rooms/stored-event.ts'
 
 /** The two that every room shows beside the user. */
 const memberKeys = ['displayname', 'avatar_url'] as const
@@ -154,7 +154,7 @@ function showInRoomsTogether(
     if (!user) return
     const entries = members.flatMap(member => {
       const room = rooms.get(member.room_id)
-      const content = contentFor(user, parsePdu(member).content)
+      const content = contentFor(user, contentOf(member))
       if (!room || !content) return []
       const { type, state_key: stateKey } = place
       return [{ room, draft: { type, stateKey, sender: userId, content } }]

@@ -11,7 +11,7 @@ import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { tweaksOf } from '../matrix/push-evaluation.ts'
 import { displayNameIn, type StoredRuledEvent } from '../rooms/recipient.ts'
-import { parsePdu } from '../rooms/stored-event.ts'
+import { contentOf } from '../rooms/stored-event.ts'
 
 export interface Push {
   event: StoredRuledEvent
@@ -57,13 +57,13 @@ async function described(
     [event.room_id],
     ['m.room.name', 'm.room.canonical_alias'],
   )
-  const contentOf = (type: string) => {
+  const contentAt = (type: string) => {
     const row = names.find(other => other.type === type)
-    return row ? parsePdu(row).content : {}
+    return row ? contentOf(row) : {}
   }
-  const senderName = sender && displayNameIn(parsePdu(sender).content)
-  const { name } = contentOf('m.room.name')
-  const { alias } = contentOf('m.room.canonical_alias')
+  const senderName = sender && displayNameIn(contentOf(sender))
+  const { name } = contentAt('m.room.name')
+  const { alias } = contentAt('m.room.canonical_alias')
   const isMember = event.type === 'm.room.member'
   return {
     type: event.type,

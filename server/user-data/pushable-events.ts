@@ -22,7 +22,7 @@ import {
   selectRuledRooms,
   toRuledEvent,
 } from '../rooms/recipient.ts'
-import { parsePdu } from '../rooms/stored-event.ts'
+import { contentOf } from '../rooms/stored-event.ts'
 import { viewerOf } from '../rooms/timeline.ts'
 import { selectSights } from '../rooms/visibility.ts'
 
@@ -120,7 +120,7 @@ async function ownNames(ctx: Context, userId: string, roomIds: readonly string[]
     ctx.db,
     wanted.map(row => row.event_id),
   )
-  return new Map(members.map(row => [row.room_id, displayNameIn(parsePdu(row).content)]))
+  return new Map(members.map(row => [row.room_id, displayNameIn(contentOf(row))]))
 }
 
 /** At most this many events are looked at for one page of notifications. */

@@ -7,7 +7,7 @@ import { selectAccountDataOfType } from '../../../db/account-data.ts'
 import { selectCurrentState, selectStateAt } from '../../../db/room-state.ts'
 import type { Context } from '../../context.ts'
 import { isJsonObject, type JsonObject } from '../../lib/json.ts'
-import { parsePdu } from '../../rooms/stored-event.ts'
+import { contentOf } from '../../rooms/stored-event.ts'
 import type { ListFilters } from './request.ts'
 import type { ListedRoom } from './room-list.ts'
 
@@ -59,7 +59,7 @@ async function byState(
   const types = new Map(
     seen
       .filter(row => row.type === 'm.room.create')
-      .map(row => [row.room_id, roomTypeOf(parsePdu(row).content)]),
+      .map(row => [row.room_id, roomTypeOf(contentOf(row))]),
   )
   const typeOf = (room: ListedRoom) => types.get(room.roomId) ?? null
   return [
@@ -103,7 +103,7 @@ async function bySpaces(
     if (!wanted.has(roomId) || now.membership !== 'join') continue
     for (const row of await selectStateAt(ctx.db, roomId, upTo, { types: ['m.space.child'] })) {
       // "via … If this is not present, the room is not a child."
-      if (Array.isArray(parsePdu(row).content.via)) children.add(row.state_key)
+      if (Array.isArray(contentOf(row).via)) children.add(row.state_key)
     }
   }
   return [room => children.has(room.roomId)]

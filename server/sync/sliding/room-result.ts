@@ -14,7 +14,7 @@ import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import { type Change, isInRanges } from '../../matrix/readable-ranges.ts'
 import { presentEvents } from '../../rooms/present-event.ts'
-import { parsePdu } from '../../rooms/stored-event.ts'
+import { contentOf } from '../../rooms/stored-event.ts'
 import { viewerOf } from '../../rooms/timeline.ts'
 import { selectSight } from '../../rooms/visibility.ts'
 import { formatTimelineToken } from '../../stream/token.ts'
@@ -179,7 +179,7 @@ async function summaryOf(
   const told: JsonObject = {}
   let hasName = false
   for (const row of named) {
-    const { name, url } = parsePdu(row).content
+    const { name, url } = contentOf(row)
     const value = row.type === 'm.room.name' ? name : url
     const isSet = typeof value === 'string' && value !== ''
     if (row.type === 'm.room.name') hasName = isSet
@@ -210,7 +210,7 @@ async function readHeroes(
   const heroes = (await heroesOf(ctx, [roomId], userId)).get(roomId) ?? []
   const wanted = heroes.map(hero => ({ roomId, userId: hero, at }))
   const members = new Map(
-    (await selectMembersAt(ctx.db, wanted)).map(row => [row.state_key, parsePdu(row).content]),
+    (await selectMembersAt(ctx.db, wanted)).map(row => [row.state_key, contentOf(row)]),
   )
   return heroes.map(hero => {
     const { displayname, avatar_url } = members.get(hero) ?? {}
