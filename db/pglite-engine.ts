@@ -58,7 +58,7 @@ export async function startEngine(
         ...PGlite.defaultStartParams,
         ...['-c', 'shared_buffers=64MB'],
         ...planning.flatMap(setting => ['-c', setting]),
-        // ANALYZE looks at 900 rows, and not at 30,000: everybody waits for it here.
+        // ANALYZE looks at the words of 900 texts, and not of 30,000: everybody waits for it here.
         ...['-c', 'default_statistics_target=3'],
       ],
       onStderr(line) {

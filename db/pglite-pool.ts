@@ -12,7 +12,7 @@ import type { Engine } from './pglite-engine.ts'
 const usesPerCheckpoint = 250
 /** Which tables have grown is looked at after as many uses, and again each time that they have doubled. */
 const usesBeforeAnalyze = 1_000
-/** Looking at a large table takes 10 to 30 ms: whoever has waited for one is not to wait for the next. */
+/** Looking at a large table takes up to 10 ms: whoever has waited for one is not to wait for the next. */
 const usesPerAnalyze = 50
 
 /** Whoever has a pool of its own. */
