@@ -48,17 +48,31 @@ async function shapeOf(q: Kysely<Schema>, schema: string): Promise<unknown[]> {
   return rows
 }
 
-/** Indexes that migrations once made, for others to drop, each after the one that made it. */
+/** What migrations once did, for others to undo, each after the one that did it. */
 const madeOnce: Record<string, string[]> = {
-  '0002_rooms': ['rooms_public ON rooms (room_id)'],
+  '0002_rooms': ['CREATE INDEX rooms_public ON rooms (room_id)'],
   '0003_delayed_events': [
-    'delayed_events_due ON delayed_events (send_at, seq)',
-    'delayed_events_of_user ON delayed_events (user_id, send_at)',
-    'delayed_events_finalised ON delayed_events (user_id, finalised_ts)',
+    'CREATE INDEX delayed_events_due ON delayed_events (send_at, seq)',
+    'CREATE INDEX delayed_events_of_user ON delayed_events (user_id, send_at)',
+    'CREATE INDEX delayed_events_finalised ON delayed_events (user_id, finalised_ts)',
   ],
-  '0010_lists': ['delayed_events_listed ON delayed_events (user_id, send_at, seq)'],
-  '0015_sessions': ['events_by_stream_position ON events (position)'],
-  '0016_reading': ['searchable_texts_by_position ON searchable_texts (position)'],
+  '0010_lists': ['CREATE INDEX delayed_events_listed ON delayed_events (user_id, send_at, seq)'],
+  '0015_sessions': ['CREATE INDEX events_by_stream_position ON events (position)'],
+  '0033_counts_for_plans': ['ALTER TABLE events ALTER COLUMN room_id SET (n_distinct = 1000)'],
+  '0016_reading': ['CREATE INDEX searchable_texts_by_position ON searchable_texts (position)'],
+}
+
+/** As a program left it whose last migration was that one. */
+async function migrateUntil(one: Kysely<Schema>, schema: string, last: string): Promise<void> {
+  await sql`CREATE SCHEMA ${sql.id(schema)}`.execute(one)
+  await sql`SET search_path TO ${sql.id(schema)}`.execute(one)
+  await sql`CREATE TABLE migrations (name text PRIMARY KEY)`.execute(one)
+  for (const [migration, up] of Object.entries(migrations)) {
+    await up(one as Kysely<unknown>)
+    await sql`INSERT INTO migrations (name) VALUES (${migration})`.execute(one)
+    for (const statement of madeOnce[migration] ?? []) await sql.raw(statement).execute(one)
+    if (migration === last) break
+  }
 }
 
 test('tables that an earlier program has made become what is made today', async () => {
@@ -72,22 +86,16 @@ test('tables that an earlier program has made become what is made today', async 
     const expected = await shapeOf(q, today)
     expect(expected.length).toBeGreaterThan(300)
     const { rows: tables } = await sql`SELECT DISTINCT relname FROM ${lookedAt(today)}`.execute(q)
-    expect(tables).toEqual([{ relname: 'searchable_texts' }])
-    // It stopped after each of those that made an index, in turn.
+    // What is in these decides nothing (decision 82), be it in a column that is new.
+    for (const relname of ['events', 'room_state', 'delayed_events', 'rooms', 'users', 'devices']) {
+      expect(tables).not.toContainEqual({ relname })
+    }
+    expect(tables).toContainEqual({ relname: 'searchable_texts' })
+    // It stopped after each of those that did something of the kind, in turn.
     for (const [i, last] of Object.keys(madeOnce).entries()) {
       const schema = earlier[i] as string
       await q.connection().execute(async one => {
-        await sql`CREATE SCHEMA ${sql.id(schema)}`.execute(one)
-        await sql`SET search_path TO ${sql.id(schema)}`.execute(one)
-        await sql`CREATE TABLE migrations (name text PRIMARY KEY)`.execute(one)
-        for (const [migration, up] of Object.entries(migrations)) {
-          await up(one as Kysely<unknown>)
-          await sql`INSERT INTO migrations (name) VALUES (${migration})`.execute(one)
-          for (const index of madeOnce[migration] ?? []) {
-            await sql.raw(`CREATE INDEX ${index}`).execute(one)
-          }
-          if (migration === last) break
-        }
+        await migrateUntil(one, schema, last)
         await migrate(one)
         await sql`SET search_path TO ${sql.id(own)}`.execute(one)
       })

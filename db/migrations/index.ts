@@ -1,6 +1,7 @@
 /**
  * Every migration, by hand and in order. None that has been released is edited, but in one way: an
- * index that a later one drops, IF EXISTS, need not be made any more, for those who begin now.
+ * index that a later one drops, IF EXISTS, or a setting that it takes back, need not be made any more, for
+ * those who begin now.
  */
 import type { Kysely } from 'kysely'
 import { accounts } from './0001_accounts.ts'
