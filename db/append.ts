@@ -29,6 +29,7 @@ export async function insertEvents(
       last_event_hash = changed.last_event_hash,
       last_depth = changed.last_depth,
       state_version = changed.state_version,
+      bump_position = changed.bump_position,
       joined_members = changed.joined_members,
       invited_members = changed.invited_members
     FROM json_populate_recordset(NULL::rooms, ${JSON.stringify(rooms)}::text::json) AS changed

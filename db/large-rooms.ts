@@ -70,6 +70,10 @@ export async function multiplyMessages(db: Db, roomId: string, count: number): P
     INSERT INTO events (${names})
     SELECT ${values}
     FROM ${last}, (SELECT max(position) AS first FROM events) AS top, ${numbers}`.execute(db.q)
+  await sql`
+    UPDATE rooms SET bump_position = (
+      SELECT max(position) FROM events WHERE events.room_id = rooms.room_id
+    ) WHERE room_id = ${roomId}`.execute(db.q)
 }
 
 /** Let a room's last event, a piece of state, be followed by `count` more under its key, each in place of the last. */

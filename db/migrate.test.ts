@@ -75,6 +75,44 @@ async function migrateUntil(one: Kysely<Schema>, schema: string, last: string): 
   }
 }
 
+test('a room of an earlier program is sorted by what was last said in it', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'hourglass-migrate-'))
+  const [own, schema] = [name(), name()]
+  const database = await openDatabase({ url, schema: own, dataDir, maxConnections: 1 })
+  try {
+    await database.q.connection().execute(async one => {
+      await migrateUntil(one, schema, '0034_no_statistics')
+      for (const room of ['spoken', 'silent']) {
+        await sql`
+          INSERT INTO rooms (room_id, version, last_depth, joined_members, invited_members, is_public)
+          VALUES (${room}, '12', 1, 1, 0, false)`.execute(one)
+      }
+      const types = ['m.room.create', 'm.room.topic', 'm.room.encrypted', 'm.room.name']
+      for (const [position, type] of types.entries()) {
+        const room = position === 1 ? 'silent' : 'spoken'
+        await sql`
+          INSERT INTO events
+            (event_id, room_id, position, type, sender, origin_server_ts, pdu, contains_url)
+          VALUES (${type}, ${room}, ${position}, ${type}, '@a:hs1', 1, '{}', false)`.execute(one)
+      }
+      await migrate(one)
+      const { rows } = await sql`SELECT room_id, bump_position FROM rooms ORDER BY 1`.execute(one)
+      expect(rows).toEqual([
+        { room_id: 'silent', bump_position: 0 },
+        { room_id: 'spoken', bump_position: 2 },
+      ])
+      await sql`SET search_path TO ${sql.id(own)}`.execute(one)
+      await sql`SET client_min_messages = error`.execute(one)
+      for (const old of [own, schema]) {
+        await sql`DROP SCHEMA IF EXISTS ${sql.id(old)} CASCADE`.execute(one)
+      }
+    })
+  } finally {
+    await database.close()
+    await rm(dataDir, { recursive: true })
+  }
+})
+
 test('tables that an earlier program has made become what is made today', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'hourglass-migrate-'))
   const schemas = [name(), name(), ...Object.keys(madeOnce).map(name)]

@@ -81,6 +81,7 @@ export async function insertRoom(
       joined_members: 0,
       invited_members: 0,
       state_version: 0,
+      bump_position: 0,
       is_public: room.isPublic,
       notices_for: null,
     })

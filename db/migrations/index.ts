@@ -26,6 +26,7 @@ import { housekeeping } from './0031_housekeeping.ts'
 import { stateAsItWas } from './0032_state_as_it_was.ts'
 import { countsForPlans } from './0033_counts_for_plans.ts'
 import { noStatistics } from './0034_no_statistics.ts'
+import { bumpPosition } from './0035_bump_position.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -50,4 +51,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0032_state_as_it_was': stateAsItWas,
   '0033_counts_for_plans': countsForPlans,
   '0034_no_statistics': noStatistics,
+  '0035_bump_position': bumpPosition,
 }

@@ -18,6 +18,8 @@ export interface RoomRow {
    * build.
    */
   state_version: number
+  /** The position of the latest event by which clients sort the room among others. */
+  bump_position: number
   /** Listed in the public room directory. */
   is_public: boolean
   /** The user to whom the server itself speaks here; null almost everywhere. */

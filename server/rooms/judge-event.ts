@@ -8,6 +8,7 @@ import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { authEventKeys, type StateKey } from '../matrix/auth-events.ts'
 import { isAllowed } from '../matrix/auth-rules.ts'
+import { bumpEventTypes } from '../matrix/bump-event-types.ts'
 import { forbidden, guestAccessForbidden } from '../matrix/errors.ts'
 import type { AuthEvent, StateLookup } from '../matrix/event.ts'
 import { isEventId } from '../matrix/ids.ts'
@@ -137,6 +138,7 @@ export function judge(
   // What is emptied stands under another key, and is to be read again.
   if (draft.stateKey !== undefined && !emptiesState) states.set(row, pdu)
   if (changesState) room.state_version = row.position
+  if (bumpEventTypes.has(draft.type)) room.bump_position = row.position
   return { ...candidate, row, redacted }
 }
 

@@ -44,6 +44,16 @@ const related = (event_id: string, rel_type: string) => ({
   'm.relates_to': { rel_type, event_id },
 })
 
+const sliding = (client: Client) => {
+  const path = '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync'
+  const required_state = [
+    ['m.room.name', ''],
+    ['m.room.member', '$LAZY'],
+  ]
+  const body = { lists: { all: { ranges: [[0, 9]], timeline_limit: 10, required_state } } }
+  return client.ok('POST', path, { body })
+}
+
 const search = (client: Client, term: string, order_by = 'recent') => {
   const room_events = { search_term: term, order_by }
   return client.ok('POST', `${v3}/search`, { body: { search_categories: { room_events } } })
@@ -101,15 +111,8 @@ const requests: Record<string, (room: Room) => Promise<() => Promise<unknown>>> 
       owner.setState(id, callMember, callKey, { application: 'm.call' }),
   'POST /sync, sliding':
     async ({ reader }) =>
-    () => {
-      const path = '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync'
-      const required_state = [
-        ['m.room.name', ''],
-        ['m.room.member', '$LAZY'],
-      ]
-      const body = { lists: { all: { ranges: [[0, 9]], timeline_limit: 10, required_state } } }
-      return reader.ok('POST', path, { body })
-    },
+    () =>
+      sliding(reader),
   'GET …/messages':
     async ({ id, reader }) =>
     () =>
@@ -260,6 +263,18 @@ describe('GET /sync of who has never read anything', () => {
     await room.owner.say(room.id, 'one more')
     expect((await counted(first.next_batch)).count).toBe(1_001)
   })
+})
+
+test('when a room was last spoken in is known, however much has happened there since', async () => {
+  const room = await makeRoom()
+  const bumpStamp = async () => (await sliding(room.reader)).rooms[room.id].bump_stamp
+  const before = await bumpStamp()
+  await server.enlarge(room.id, { changes: 5_000 })
+  // A thousand of what has not been read are looked at, whatever they are.
+  expect((await server.rowsRead(bumpStamp)).rows).toBeLessThan(1_250)
+  expect(await bumpStamp()).toBe(before)
+  await room.owner.say(room.id, 'and now')
+  expect(await bumpStamp()).toBeGreaterThan(before)
 })
 
 test('in which thread something is, is found without reading all threads of the room', async () => {

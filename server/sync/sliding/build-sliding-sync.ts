@@ -12,6 +12,9 @@ import { covers, mergeRequiredState } from './required-state.ts'
 import { type ListedRoom, listRooms } from './room-list.ts'
 import { type RoomResult, roomResult } from './room-result.ts'
 
+/** Each asks the database several things: others are to have their turn in between. */
+const roomsAtOnce = 5
+
 export interface SlidingBody {
   body: JsonObject
   /** Nothing to tell: a long poll goes on waiting. */
@@ -42,6 +45,7 @@ export async function buildSlidingSync(
   const reads = await selectLatestReads(ctx.db, userId, idsOf(joined), upTo)
   const results = new Map<string, RoomResult>()
   const toldRooms = new Map<string, ToldRoom>()
+  const toTell: { roomId: string; isRead: boolean; make: () => Promise<RoomResult> }[] = []
   for (const room of rooms) {
     const seen = inView.get(room.roomId)
     if (!seen) continue
@@ -57,9 +61,16 @@ export async function buildSlidingSync(
     const task = { room, config, told: before, answeredUpTo: told.upTo, upTo }
     const view = { requester, ignored }
     const make = room.isFromOutside ? outsideRoomResult : roomResult
-    const result = await make(ctx, view, task)
-    toldRooms.set(room.roomId, result.told)
-    if (result.wire || isRead) results.set(room.roomId, { ...result, wire: result.wire ?? {} })
+    toTell.push({ roomId: room.roomId, isRead, make: () => make(ctx, view, task) })
+  }
+  for (let i = 0; i < toTell.length; i += roomsAtOnce) {
+    const some = toTell.slice(i, i + roomsAtOnce)
+    const made = await Promise.all(some.map(one => one.make()))
+    for (const [n, { roomId, isRead }] of some.entries()) {
+      const result = made[n] as RoomResult
+      toldRooms.set(roomId, result.told)
+      if (result.wire || isRead) results.set(roomId, { ...result, wire: result.wire ?? {} })
+    }
   }
 
   const toldJoined = joined.filter(room => results.has(room.roomId))

@@ -9,7 +9,7 @@ import {
   selectMembershipHistory,
   selectMembershipsBetween,
 } from '../../../db/memberships.ts'
-import { selectLatestPositions } from '../../../db/room-activity.ts'
+import { selectActivity } from '../../../db/room-activity.ts'
 import { selectForgotten } from '../../../db/rooms.ts'
 import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
@@ -24,6 +24,8 @@ export interface ListedRoom {
   isFromOutside: boolean
   /** The position of what happened last. */
   activity: number
+  /** MSC4186 `bump_stamp`: the position by which clients sort it. */
+  bumpStamp: number
   /** By the user's `m.direct`. */
   isDirect: boolean
 }
@@ -45,7 +47,7 @@ export async function listRooms(
   const present = memberships.filter(row => !isGone(row))
   const gone = await goneRooms(ctx, userId, told, memberships.filter(isGone))
   const joined = present.filter(row => row.membership === 'join')
-  const activity = await selectLatestPositions(ctx.db, roomIdsOf(joined), upTo)
+  const activity = await selectActivity(ctx.db, roomIdsOf(joined), upTo)
   const direct = await directRooms(ctx, userId)
   const inviters = present.flatMap(row => (row.membership === 'invite' ? [row.sender] : []))
   const welcome = await selectWelcome(ctx.db, userId, inviters, ignored)
@@ -58,7 +60,8 @@ export async function listRooms(
     roomId: now.room_id,
     now,
     isFromOutside,
-    activity: activity.get(now.room_id) ?? now.position,
+    activity: activity.get(now.room_id)?.position ?? now.position,
+    bumpStamp: activity.get(now.room_id)?.bump_position ?? now.position,
     isDirect: direct.has(now.room_id),
   }))
   return rooms.sort((a, b) => b.activity - a.activity)

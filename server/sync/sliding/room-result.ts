@@ -6,7 +6,6 @@
  */
 
 import { selectMembersAt } from '../../../db/memberships.ts'
-import { selectLatestOfTypes } from '../../../db/room-activity.ts'
 import { hasStateChanged, selectStateAt } from '../../../db/room-state.ts'
 import { selectRoom } from '../../../db/rooms.ts'
 import type { EventRow } from '../../../db/schema.ts'
@@ -47,19 +46,6 @@ export interface RoomResult {
 
 const nothing = { rows: [], isLimited: false }
 
-/** "Proper" activity, by which clients sort. */
-const bumpingTypes = [
-  'm.room.create',
-  'm.room.message',
-  'm.room.encrypted',
-  'm.sticker',
-  'm.call.invite',
-  'm.poll.start',
-  'org.matrix.msc3381.poll.start',
-  'm.beacon_info',
-  'org.matrix.msc3672.beacon_info',
-]
-
 export async function roomResult(ctx: Context, view: View, task: RoomTask): Promise<RoomResult> {
   const { room, config, upTo: answerUpTo } = task
   const { roomId, now } = room
@@ -82,7 +68,10 @@ export async function roomResult(ctx: Context, view: View, task: RoomTask): Prom
     ranges,
   }
   const filter = { room: { timeline: { limit: config.timelineLimit } } }
-  const [timeline = nothing] = await readTimelines(ctx, { filter }, [stretch], ignored)
+  const [[timeline = nothing], summary] = await Promise.all([
+    readTimelines(ctx, { filter }, [stretch], ignored),
+    summaryOf(ctx, requester.userId, room, told?.upTo, stateUpTo),
+  ])
   const state = await readRequiredState(ctx, {
     roomId,
     wanted: config.state,
@@ -91,16 +80,12 @@ export async function roomResult(ctx: Context, view: View, task: RoomTask): Prom
     timeline: timeline.rows,
     isGap: timeline.isLimited && (timeline.rows[0]?.position ?? upTo) > (told?.upTo ?? 0),
   })
-  const summary = await summaryOf(ctx, requester.userId, room, told?.upTo, stateUpTo)
   const isDirectNews = room.isDirect !== (told?.isDirect ?? false)
 
   const rows = [...timeline.rows, ...state.rows]
   const events = await presentEvents(ctx.db, rows, viewerOf(ctx, requester), [sight], {
     withoutRoomId: true,
   })
-  const bumpStamp = isJoined
-    ? await selectLatestOfTypes(ctx.db, roomId, bumpingTypes, upTo)
-    : now.position
   const start = timeline.rows[0] ? timeline.rows[0].position - 1 : upTo
   const isLive = (row: EventRow) => row.position > (task.answeredUpTo ?? answerUpTo)
   const wire: JsonObject = {
@@ -113,7 +98,7 @@ export async function roomResult(ctx: Context, view: View, task: RoomTask): Prom
     limited: timeline.isLimited,
     num_live: timeline.rows.filter(isLive).length,
     prev_batch: formatTimelineToken(start, upTo),
-    bump_stamp: bumpStamp ?? now.position,
+    bump_stamp: room.bumpStamp,
   }
   const isEmpty =
     rows.length === 0 && !timeline.isLimited && !isDirectNews && Object.keys(summary).length === 0

@@ -26,16 +26,20 @@ export async function readRequiredState(
   wish: StateWish,
 ): Promise<{ rows: EventRow[]; members: ReadonlySet<string> }> {
   const { told } = wish
-  const asked = await readAsked(ctx, wish)
+  const spokenOf = wish.wanted.isLazy ? [...new Set(wish.timeline.flatMap(usersOf))] : []
+  const [asked, lazy] = await Promise.all([
+    readAsked(ctx, wish),
+    spokenOf.length === 0
+      ? []
+      : selectStateAt(ctx.db, wish.roomId, wish.upTo, {
+          types: ['m.room.member'],
+          members: spokenOf,
+        }),
+  ])
   if (!wish.wanted.isLazy) return { rows: asked, members: told?.members ?? new Set() }
 
   // "clients must flush any membership cache when limited is true": what they had no longer counts.
   const known = told && !wish.isGap ? told.members : new Set<string>()
-  const spokenOf = [...new Set(wish.timeline.flatMap(usersOf))]
-  const lazy = await selectStateAt(ctx.db, wish.roomId, wish.upTo, {
-    types: ['m.room.member'],
-    members: spokenOf,
-  })
   const isKnown = (row: EventRow) =>
     known.has(row.state_key ?? '') && row.position <= (told?.upTo ?? 0)
   const rows = new Map([...asked, ...lazy.filter(row => !isKnown(row))].map(r => [r.event_id, r]))
