@@ -1,17 +1,7 @@
 /** How much of the tables a request has to read: a measure that no other load on the machine moves. */
-import { sql } from 'kysely'
-import pg from 'pg'
-import { type Statement, statementsOf } from './statements.ts'
-import { type Pool, transaction } from './transaction.ts'
-
-interface PlanNode {
-  'Node Type': string
-  'Actual Rows'?: number
-  'Actual Loops'?: number
-  'Rows Removed by Filter'?: number
-  'Rows Removed by Index Recheck'?: number
-  Plans?: PlanNode[]
-}
+import { type PlanNode, planOf } from './explain.ts'
+import { statementsOf } from './statements.ts'
+import type { Pool } from './transaction.ts'
 
 export interface RowsRead {
   /** By all that were only reading, of tables and of indexes, those that were thrown away too. */
@@ -48,7 +38,7 @@ export async function rowsRead(db: Pool, request: () => Promise<unknown>): Promi
     if (!isLooking.test(statement.text)) continue
     let [rows, places] = [0, 0]
     for (const cost of costsOfPages) {
-      const plan = await planOf(db, statement, [...settings, cost])
+      const plan = await planOf(db, statement, [...settings, cost], 'ANALYZE, TIMING OFF, ')
       rows = Math.max(rows, plan ? scanned(plan) : 0)
       places = Math.max(places, plan ? scanned(plan, 'Bitmap Index Scan') : 0)
     }
@@ -68,52 +58,6 @@ const isLooking = /^\s*(select(?! set_config)|with|update|delete)\b/i
 const costsOfPages = ['4', '1.1'].map(
   cost => `SELECT set_config('random_page_cost', '${cost}', true)`,
 )
-
-/** Thrown, so that what was explained is undone. */
-class Explained extends Error {
-  plan: PlanNode | undefined
-}
-
-/** @param settings what its transaction has begun with */
-async function planOf(
-  db: Pool,
-  { text, values }: Statement,
-  settings: readonly string[],
-): Promise<PlanNode | undefined> {
-  try {
-    await transaction(db, async ({ q }) => {
-      for (const setting of settings) await sql.raw(setting).execute(q)
-      await sql.raw(`PREPARE explained AS ${text}`).execute(q)
-      const use = values.length === 0 ? 'explained' : `explained (${values.map(literalOf)})`
-      const explain = `EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, FORMAT JSON) EXECUTE ${use}`
-      try {
-        const { rows } = await sql.raw<{ 'QUERY PLAN': unknown }>(explain).execute(q)
-        const given = rows[0]?.['QUERY PLAN']
-        const [plan] = (typeof given === 'string' ? JSON.parse(given) : given) as {
-          Plan: PlanNode
-        }[]
-        throw Object.assign(new Explained(), { plan: plan?.Plan })
-      } finally {
-        await sql`ROLLBACK`.execute(q)
-        await sql`DEALLOCATE explained`.execute(q)
-      }
-    })
-  } catch (error) {
-    if (error instanceof Explained) return error.plan
-    // A key that is there already; a presumption (a division by zero) that is not so any more.
-    if (!/^(23...|22012)$/.test(String((error as { code?: unknown }).code))) throw error
-  }
-  return undefined
-}
-
-/** As the driver would write it. */
-function literalOf(value: unknown): string {
-  if (value === null || value === undefined) return 'NULL'
-  const text = Array.isArray(value)
-    ? `{${value.map(one => (one === null ? 'NULL' : JSON.stringify(String(one))))}}`
-    : String(value)
-  return pg.escapeLiteral(text)
-}
 
 function scanned(node: PlanNode, by = ' Scan'): number {
   const below = (node.Plans ?? []).reduce((sum, plan) => sum + scanned(plan, by), 0)

@@ -132,8 +132,12 @@ export async function selectMembershipHistories(
     FROM unnest(
       ${pairs.map(pair => pair.roomId)}::text[], ${pairs.map(pair => pair.userId)}::text[]
     ) WITH ORDINALITY AS wanted (room_id, user_id, n)
-    JOIN room_state ON room_state.room_id = wanted.room_id
-      AND room_state.type = 'm.room.member' AND room_state.state_key = wanted.user_id
+    CROSS JOIN LATERAL (
+      SELECT room_id, position, membership FROM room_state
+      WHERE room_state.room_id = wanted.room_id AND type = 'm.room.member'
+        AND state_key = wanted.user_id
+      OFFSET 0
+    ) AS room_state
     ORDER BY room_state.position`.execute(db.q)
   return rows
 }

@@ -38,11 +38,11 @@ export async function selectForRules(
         SELECT CASE
           WHEN parent.rel_type = 'm.thread' THEN parent.relates_to
           WHEN parent.relates_to IS NOT NULL THEN (
-            SELECT grandparent.relates_to FROM events grandparent
-            -- (In no index is "room_id || ''": a room may have many threads.)
+            -- Found by its id: there are indexes of what is in threads, which may be very much.
+            SELECT CASE WHEN grandparent.rel_type = 'm.thread' THEN grandparent.relates_to END
+            FROM events grandparent
             WHERE grandparent.event_id = parent.relates_to
-              AND grandparent.room_id || '' = parent.room_id
-              AND grandparent.rel_type = 'm.thread')
+              AND grandparent.room_id || '' = parent.room_id)
         END
         FROM events parent
         WHERE parent.event_id = found.relates_to AND parent.room_id = found.room_id)

@@ -14,6 +14,7 @@ import type { Database } from '../../db/open.ts'
 import { type RowsRead, rowsRead } from '../../db/rows-read.ts'
 import { statementsOf } from '../../db/statements.ts'
 import { countRows } from '../../db/testing.ts'
+import { type Walk, walksOf } from '../../db/walks.ts'
 import { type Config, parseConfig } from '../config.ts'
 import { Scheduler } from '../delayed-events/scheduler.ts'
 import type { Fault, FaultOptions, Faults } from '../lab/faults.ts'
@@ -272,6 +273,11 @@ export class Homeserver implements AsyncDisposable {
   /** How much of the tables a request reads. */
   rowsRead(request: () => Promise<unknown>): Promise<RowsRead> {
     return rowsRead(this.#serving.context.db, request)
+  }
+
+  /** What a request looks through, where it should look something up. */
+  walks(request: () => Promise<unknown>): Promise<Walk[]> {
+    return walksOf(this.#serving.context.db, request)
   }
 
   /** What a request, and all that it brings about, asks the database: BEGIN and COMMIT, too. */

@@ -97,6 +97,11 @@ export class TestServer {
     return this.#homeserver.rowsRead(request)
   }
 
+  /** What a request looks through, where it should look something up. */
+  walks(request: () => Promise<unknown>) {
+    return this.#homeserver.walks(request)
+  }
+
   /** What a request, and all that it brings about, asks the database: BEGIN and COMMIT, too. */
   statements(request: () => Promise<unknown>): Promise<string[]> {
     return this.#homeserver.statements(request)
