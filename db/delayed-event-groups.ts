@@ -104,10 +104,16 @@ export async function selectBySecret(
   secretHash: string,
 ): Promise<(DelayedEventRow & Pick<DelayedEventSecretRow, 'power'>) | undefined> {
   return db.q
-    .selectFrom('delayed_event_secrets as secrets')
+    .selectFrom(from =>
+      from
+        .selectFrom('delayed_event_secrets')
+        .select(['delay_id', 'power'])
+        .where('secret_hash', '=', secretHash)
+        .limit(1)
+        .as('secrets'),
+    )
     .innerJoin('delayed_events', 'delayed_events.delay_id', 'secrets.delay_id')
     .selectAll('delayed_events')
     .select('power')
-    .where('secret_hash', '=', secretHash)
     .executeTakeFirst()
 }

@@ -168,15 +168,14 @@ export async function claimOneTimeKeys(
     WITH picked AS MATERIALIZED (
       SELECT first.* FROM ${claimTable(claims)}
       CROSS JOIN LATERAL (
-        SELECT k.user_id, k.device_id, k.algorithm, k.key_id FROM one_time_keys k
+        SELECT k.ctid FROM one_time_keys k
         WHERE k.user_id = wanted.user_id AND k.device_id = wanted.device_id
           AND k.algorithm = wanted.algorithm AND NOT k.is_claimed
         ORDER BY k.seq LIMIT 1 FOR UPDATE SKIP LOCKED
       ) first
     )
     UPDATE one_time_keys taken SET is_claimed = true FROM picked
-    WHERE taken.user_id = picked.user_id AND taken.device_id = picked.device_id
-      AND taken.algorithm = picked.algorithm AND taken.key_id = picked.key_id
+    WHERE taken.ctid = picked.ctid
     RETURNING taken.user_id, taken.device_id, taken.algorithm, taken.key_id, taken.key`.execute(
     tx.q,
   )

@@ -45,9 +45,13 @@ export async function selectReceiptsBetween(
     SELECT receipts.* FROM
       unnest(${rooms.map(room => room.roomId)}::text[], ${rooms.map(room => room.after)}::bigint[])
         AS wanted (room_id, after)
-    JOIN receipts ON receipts.room_id = wanted.room_id AND position > wanted.after
-    -- "- 0" is in no index: by it the receipts of all rooms would be found.
-    WHERE position - 0 <= ${upTo} AND (receipt_type = 'm.read' OR user_id = ${viewerId})
+    CROSS JOIN LATERAL (
+      SELECT * FROM receipts
+      -- "- 0" is in no index: by it the receipts of all rooms would be found.
+      WHERE receipts.room_id = wanted.room_id AND position > wanted.after AND position - 0 <= ${upTo}
+      OFFSET 0
+    ) AS receipts
+    WHERE receipt_type = 'm.read' OR user_id = ${viewerId}
     ORDER BY position`.execute(db.q)
   return rows
 }

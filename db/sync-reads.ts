@@ -83,8 +83,9 @@ export async function selectStates(
     ) WITH ORDINALITY AS wanted (room_id, at, after, with_members, n)
     LEFT JOIN rooms ON rooms.room_id = wanted.room_id
     -- What still stands, and what has ended since if anything has changed since; members and all else.
-    -- Each by an index of its own, for there may be very many members, and a long history ("- 0" is in
-    -- no index: by it nothing is to be found). After a position only new members are looked at.
+    -- Each by an index of its own, for there may be very many members, and a long history ("- 0" and
+    -- "|| ''" are in no index: by them nothing is to be found). After a position only new members are
+    -- looked at.
     CROSS JOIN LATERAL (
       SELECT event_id, position FROM room_state
       WHERE wanted.with_members AND wanted.after = 0
@@ -98,7 +99,7 @@ export async function selectStates(
       UNION ALL
       SELECT event_id, position FROM room_state
       WHERE wanted.with_members AND wanted.after > 0
-        AND room_state.room_id = wanted.room_id AND membership IS NOT NULL
+        AND room_state.room_id = wanted.room_id AND membership || '' IS NOT NULL
         AND position > wanted.after AND position <= wanted.at
         AND (until_position IS NULL OR until_position > wanted.at)
       UNION ALL
@@ -177,12 +178,18 @@ export async function selectKeyCounts(
         ${devices.map(device => device.deviceId)}::text[]
       ) WITH ORDINALITY AS device (user_id, device_id, n)
     )
-    SELECT n, algorithm, count(*) AS one_time
-    FROM wanted JOIN one_time_keys USING (user_id, device_id)
-    WHERE NOT is_claimed GROUP BY n, algorithm
+    SELECT n, algorithm, count(*) AS one_time FROM wanted CROSS JOIN LATERAL (
+      SELECT algorithm FROM one_time_keys
+      WHERE user_id = wanted.user_id AND device_id = wanted.device_id AND NOT is_claimed
+      OFFSET 0
+    ) AS one_time_keys
+    GROUP BY n, algorithm
     UNION ALL
-    SELECT n, algorithm, NULL FROM wanted JOIN fallback_keys USING (user_id, device_id)
-    WHERE NOT is_used
+    SELECT n, algorithm, NULL FROM wanted CROSS JOIN LATERAL (
+      SELECT algorithm FROM fallback_keys
+      WHERE user_id = wanted.user_id AND device_id = wanted.device_id AND NOT is_used
+      OFFSET 0
+    ) AS fallback_keys
     ORDER BY algorithm`.execute(db.q)
   return rows
 }

@@ -11,10 +11,17 @@ export interface Walk {
   text: string
 }
 
+/** Of how large tables are: that nobody has looked at them yet, and that a page has a million rows. */
+const beliefs = ['reltuples = -1, relpages = 0', 'reltuples = 1e6, relpages = 1'].map(
+  belief => `
+    UPDATE pg_class SET ${belief}
+    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'i')`,
+)
+
 /**
  * What a request's statements walk through where they should look something up: as they are planned for
- * tables that nobody has looked at yet, whose size is not known. Who takes the first few that come, in the
- * order of an index, walks no further.
+ * tables whose size is not known, and for large ones. Who takes the first few that come, in the order of an
+ * index, walks no further.
  */
 export async function walksOf(db: Pool, request: () => Promise<unknown>): Promise<Walk[]> {
   const statements = await statementsOf(request)
@@ -23,15 +30,14 @@ export async function walksOf(db: Pool, request: () => Promise<unknown>): Promis
     FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
     WHERE relnamespace = current_schema()::regnamespace`.execute(db.q)
   const firstColumns = new Map(rows.map(row => [row.index, row.column]))
-  const unknownSizes = `
-    UPDATE pg_class SET reltuples = -1, relpages = 0
-    WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'i')`
   const walks: Walk[] = []
   for (const statement of statements) {
     if (!/^\s*(select|with|update|delete|insert)\b/i.test(statement.text)) continue
-    const plan = await planOf(db, statement, [unknownSizes])
-    const names = plan ? walkedBy(plan, firstColumns) : []
-    for (const name of names) walks.push({ name, text: statement.text })
+    for (const belief of beliefs) {
+      const plan = await planOf(db, statement, [belief])
+      const names = plan ? walkedBy(plan, firstColumns) : []
+      for (const name of names) walks.push({ name, text: statement.text })
+    }
   }
   return walks
 }
