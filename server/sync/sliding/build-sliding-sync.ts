@@ -65,9 +65,8 @@ export async function buildSlidingSync(
   }
   for (let i = 0; i < toTell.length; i += roomsAtOnce) {
     const some = toTell.slice(i, i + roomsAtOnce)
-    const made = await Promise.all(some.map(one => one.make()))
-    for (const [n, { roomId, isRead }] of some.entries()) {
-      const result = made[n] as RoomResult
+    const made = await Promise.all(some.map(async one => ({ ...one, result: await one.make() })))
+    for (const { roomId, isRead, result } of made) {
       toldRooms.set(roomId, result.told)
       if (result.wire || isRead) results.set(roomId, { ...result, wire: result.wire ?? {} })
     }
