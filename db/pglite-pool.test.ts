@@ -181,3 +181,28 @@ test('what is open when the wire is cut is undone before anybody else asks', asy
   await cut
   expect(await reading).toEqual([])
 })
+
+test('there is a checkpoint when much has been written, and none for what is read', async () => {
+  const checkpoint = async () => {
+    const { rows } = await sql<{ at: string }>`
+      SELECT checkpoint_lsn::text AS at FROM pg_control_checkpoint()`.execute(db.q)
+    return rows[0]?.at
+  }
+  const use = async (count: number) => {
+    for (let i = 0; i < count; i++) await notes()
+  }
+  await use(20)
+  const before = await checkpoint()
+  await use(500)
+  expect(await checkpoint()).toBe(before)
+  await sql`CREATE TABLE large (text text)`.execute(db.q)
+  // As random as it need be not to be made smaller.
+  const write = () =>
+    sql`INSERT INTO large SELECT repeat(md5(n::text), 50) FROM generate_series(1, 3000) AS n`.execute(
+      db.q,
+    )
+  await write()
+  await write()
+  await use(40)
+  expect(await checkpoint()).not.toBe(before)
+})

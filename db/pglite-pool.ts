@@ -8,8 +8,14 @@ import type { PostgresPool, PostgresPoolClient } from 'kysely'
 import type pg from 'pg'
 import type { Engine } from './pglite-engine.ts'
 
-/** Whoever comes then waits for it, so often and little: 10 to 25 ms, where 5,000 uses take hundreds. */
-const usesPerCheckpoint = 250
+/**
+ * After so much log there is a checkpoint, for which whoever comes then waits. A page that is written to
+ * for the first time since the last one is in the log as a whole: so this is how many are to be
+ * written now, whatever was done, and reading alone needs none.
+ */
+const bytesPerCheckpoint = 6_000_000
+/** How much log there is, is asked beside something else. */
+const usesPerLookAtLog = 20
 /** Which tables have grown is looked at after as many uses, and again each time that they have doubled. */
 const usesBeforeAnalyze = 1_000
 /** Looking at a large table takes up to 10 ms: whoever has waited for one is not to wait for the next. */
@@ -34,6 +40,9 @@ export class PgliteConnection {
   #last: Promise<unknown> | undefined
   #schema: string | undefined
   #uses = 0
+  /** In bytes, since ever. */
+  #log = 0
+  #logAtCheckpoint: number | undefined
 
   constructor(engine: Engine, client: pg.Client) {
     this.#engine = engine
@@ -128,7 +137,11 @@ export class PgliteConnection {
     user.uses += 1
     // PGlite has no background workers. Without checkpoints its log would grow until the process
     // ends; without looking at the tables, plans made for empty ones would stay.
-    if (this.#uses % usesPerCheckpoint === 0) await this.#driver.query('CHECKPOINT')
+    if (this.#uses % usesPerLookAtLog === 0) this.#lookAtLog()
+    if (this.#log >= (this.#logAtCheckpoint ?? this.#log) + bytesPerCheckpoint) {
+      this.#logAtCheckpoint = this.#log
+      await this.#driver.query('CHECKPOINT')
+    }
     if (user.uses >= user.analyzeAt) {
       user.analyzeAt *= 2
       user.unseen = await this.#tablesGrownIn(schema ?? 'public')
@@ -139,6 +152,21 @@ export class PgliteConnection {
     this.#schema = undefined
     await this.#driver.query(`SET search_path TO ${escapeIdentifier(schema)}`)
     this.#schema = schema
+  }
+
+  /** Not waited for: the answer comes with the next one, and counts from then on. */
+  #lookAtLog(): void {
+    const told = this.#driver.query<{ bytes: string }>(
+      `SELECT pg_current_wal_insert_lsn() - '0/0' AS bytes`,
+    )
+    told.then(
+      ({ rows: [row] }) => {
+        this.#log = Number(row?.bytes)
+        this.#logAtCheckpoint ??= this.#log
+      },
+      // Whoever asks next is told that the database is lost.
+      () => undefined,
+    )
   }
 
   /**
