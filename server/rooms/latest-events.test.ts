@@ -27,8 +27,10 @@ const positions = (rows: readonly EventRow[] | undefined) => rows?.map(({ positi
 const between = (after: number, upTo: number) => positions(latest.between('!a', after, upTo))
 const end = (from: number, upTo: number, limit: number, passes: (row: EventRow) => boolean = all) =>
   positions(latest.end({ roomId: '!a', from, upTo }, limit, passes))
-const keep = (from: number, upTo: number, rows: EventRow[], isAll: boolean, forgettings = 0) =>
-  latest.keep({ roomId: '!a', from, upTo }, rows, isAll, forgettings)
+/** Read while there was nothing after it. */
+const keep = (from: number, upTo: number, rows: EventRow[], isAll: boolean, began = begin(upTo)) =>
+  began({ roomId: '!a', from, upTo }, rows, isAll)
+const begin = (latestPosition: number) => latest.beginReading(latestPosition)
 
 test('an event is here once its transaction has committed, and never if it did not', () => {
   const [undone, done] = [heldTransaction(), heldTransaction()]
@@ -98,26 +100,33 @@ test('what was read stands before what has come meanwhile', () => {
 
 test('what was read before something was forgotten is not kept', () => {
   append(row(1))
-  const before = latest.forgettings()
+  const before = begin(6)
   forget('!a')
   keep(1, 6, [row(5)], true, before)
   expect(between(0, 6)).toBeUndefined()
-  keep(1, 6, [row(5)], true, latest.forgettings())
+  keep(1, 6, [row(5)], true)
   expect(between(0, 6)).toEqual([5])
 })
 
+test('what was read of a room that had gone on already is not kept', () => {
+  keep(1, 6, [row(5)], true, begin(7))
+  expect(between(0, 6)).toBeUndefined()
+})
+
 test('what was read is not kept if something that came meanwhile is not here any more', () => {
+  const before = begin(7)
   append(row(9))
   append(row(8))
-  keep(1, 7, [row(5)], true)
+  keep(1, 7, [row(5)], true, before)
   expect(between(0, 9)).toBeUndefined()
-  keep(1, 9, [row(9), row(8), row(5)], true, latest.forgettings())
+  keep(1, 9, [row(9), row(8), row(5)], true)
   expect(between(0, 9)).toEqual([5, 8, 9])
 })
 
 test('what was read is not kept if more has come meanwhile than is kept of a room', () => {
+  const before = begin(7)
   for (let position = 8; position < 88; position++) append(row(position))
-  keep(1, 7, [row(5)], true)
+  keep(1, 7, [row(5)], true, before)
   expect(between(0, 87)).toBeUndefined()
   expect(between(47, 87)).toHaveLength(40)
 })

@@ -56,6 +56,7 @@ export class LatestEvents {
   /** Who was used last is last. */
   readonly #rooms = new Map<string, Tail>()
   #characters = 0
+  /** Goes up when something is forgotten, or was noted and is not here. */
   #forgettings = 0
   /** The highest position that was here and is not any more. */
   #droppedUpTo = 0
@@ -75,23 +76,21 @@ export class LatestEvents {
   }
 
   /**
-   * Goes up when something is forgotten, or was noted and is not here: what was read before that is
-   * not to be kept, for it would lack that.
+   * To be said before events are read that are to be kept: what is forgotten while they are read, or was
+   * noted and is not here, they would lack.
+   *
+   * @param latest a position above which there is no event yet
+   * @returns keeps the end of a room: `rows`, latest first, and whether there are no more of them in that
+   *   stretch. Where the room had gone on when the reading began, nothing is kept.
    */
-  forgettings(): number {
-    return this.#forgettings
+  beginReading(latest: number): (end: RoomEnd, rows: readonly EventRow[], isAll: boolean) => void {
+    const forgettings = this.#forgettings
+    return (end, rows, isAll) => {
+      if (end.upTo >= latest && forgettings === this.#forgettings) this.#keep(end, rows, isAll)
+    }
   }
 
-  /**
-   * Keep what has been read.
-   *
-   * @param end up to a position above which there was none when the reading began
-   * @param rows latest first
-   * @param isAll whether there are no more of them in that stretch
-   * @param forgettings as they were when the reading began
-   */
-  keep(end: RoomEnd, rows: readonly EventRow[], isAll: boolean, forgettings: number): void {
-    if (forgettings !== this.#forgettings) return
+  #keep(end: RoomEnd, rows: readonly EventRow[], isAll: boolean): void {
     const oldest = rows.at(-1)?.position ?? end.from
     const after = isAll ? end.from - 1 : oldest - 1
     const tail = this.#rooms.get(end.roomId)

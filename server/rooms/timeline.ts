@@ -9,6 +9,7 @@ import type { ClientEvent } from '../matrix/event.ts'
 import { isUnfiltered, matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
 import { isInRanges, type Range } from '../matrix/readable-ranges.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
+import type { RoomEnd } from './latest-events.ts'
 import { presentEvents, type Viewer } from './present-event.ts'
 import { selectIgnored } from './recipient.ts'
 import { lookInto, type Sight, selectSight } from './visibility.ts'
@@ -72,7 +73,9 @@ export async function readMessages(
   const [sight, { ignored }, all] = await Promise.all([
     lookInto(ctx.db, roomId, requester.userId, now),
     ctx.unread.recipient(ctx.db, requester.userId),
-    select([{ from: after + 1, upTo }]),
+    isBackwards && isUnfiltered(filter) && matchesRoom(roomId, filter ?? {})
+      ? readEnd(ctx, { roomId, from: after + 1, upTo }, limit)
+      : select([{ from: after + 1, upTo }]),
   ])
   const isForThem = (row: EventRow) =>
     isInRanges(row.position, sight.ranges) && (row.state_key !== null || !ignored.has(row.sender))
@@ -81,7 +84,7 @@ export async function readMessages(
   // What relates to an event comes after it: up to the end of the room all of it is among the rows.
   const isWholeEnd =
     isBackwards && request.from === undefined && isUnfiltered(filter) && ignored.size === 0
-  const present = (shown: EventRow[]) =>
+  const present = (shown: readonly EventRow[]) =>
     presentEvents(ctx.db, shown, viewerOf(ctx, requester), [sight], {
       rowsHoldChildren: isWholeEnd,
     })
@@ -99,8 +102,30 @@ export async function readMessages(
   }
 }
 
+/** The latest `limit` events of a stretch, latest first, from memory if they are all there. */
+async function readEnd(ctx: Context, end: RoomEnd, limit: number): Promise<readonly EventRow[]> {
+  const known = ctx.latestEvents.end(end, limit, () => true)
+  if (known) return known
+  const { roomId, from, upTo } = end
+  const keep = ctx.latestEvents.beginReading(ctx.positions.latest())
+  const rows = await selectTimeline(ctx.db, {
+    roomId,
+    ranges: [{ from, upTo }],
+    after: from - 1,
+    upTo,
+    direction: 'backwards',
+    limit,
+  })
+  keep(end, rows, rows.length < limit)
+  return rows
+}
+
 /** The memberships, at the latest of these events, of those who sent them. */
-function membersOfSenders(ctx: Context, roomId: string, rows: EventRow[]): Promise<EventRow[]> {
+function membersOfSenders(
+  ctx: Context,
+  roomId: string,
+  rows: readonly EventRow[],
+): Promise<EventRow[]> {
   return selectStateAt(ctx.db, roomId, Math.max(...rows.map(row => row.position)), {
     types: ['m.room.member'],
     members: [...new Set(rows.map(row => row.sender))],

@@ -80,12 +80,11 @@ export class SyncReads {
     const isSeen = (row: EventRow) => row.state_key !== null || !ignored.has(row.sender)
     const answers = ends.map(end => this.#latest.end(end, query.limit, isSeen))
     const unknown = ends.filter((_, i) => answers[i] === undefined)
-    const [latest, forgettings] = [this.#positions.latest(), this.#latest.forgettings()]
+    const keep = this.#latest.beginReading(this.#positions.latest())
     const read = await this.#ends.ask(unknown.map(end => ({ ...end, query })))
     unknown.forEach((end, i) => {
       const rows = read[i] ?? []
-      if (ignored.size > 0 || end.upTo < latest) return
-      this.#latest.keep(end, rows, rows.length < query.limit, forgettings)
+      if (ignored.size === 0) keep(end, rows, rows.length < query.limit)
     })
     return answers.map(answer => answer ?? read.shift() ?? [])
   }

@@ -289,11 +289,20 @@ const reading: [string, number, Prepare][] = [
     },
   ],
   [
-    'GET …/messages',
-    2,
+    'GET …/messages, of the latest',
+    1,
     async world => {
       await fillPage(world)
       return () => world.reader.messages(world.room, { dir: 'b', limit: pageLength })
+    },
+  ],
+  [
+    'GET …/messages, just after a redaction, with which the room is forgotten',
+    3,
+    async world => {
+      const { owner, room } = world
+      await owner.redact(room, await fillPage(world))
+      return () => world.reader.messages(room, { dir: 'b', limit: pageLength })
     },
   ],
   [

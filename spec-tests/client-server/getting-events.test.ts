@@ -109,6 +109,51 @@ describe('GET /_matrix/client/v3/rooms/{roomId}/messages', () => {
     },
   )
 
+  test('pages are the same from memory, and from the database when the server has restarted', async () => {
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    await bob.join(room)
+    const [first = ''] = await sayAll(room, 12)
+    await alice.redact(room, await alice.say(room, 'taken back'))
+    await alice.send(room, 'm.reaction', {
+      'm.relates_to': { rel_type: 'm.annotation', event_id: first, key: '👍' },
+    })
+    await alice.setState(room, 'm.room.topic', '', { topic: 'all of it' })
+    const read = async () => {
+      const pages: WireEvent[][] = []
+      let from: string | undefined
+      do {
+        const { chunk, end } = await bob.messages(room, { dir: 'b', from, limit: 7 })
+        pages.push(chunk)
+        from = end
+      } while (from !== undefined)
+      return pages
+    }
+    const fromDatabase = async () => {
+      await server.restart()
+      return read()
+    }
+    const inMemory = await read()
+    expect(inMemory.length).toBeGreaterThan(3)
+    expect(await fromDatabase()).toEqual(inMemory)
+    // Of the first page, what was read is in memory now.
+    expect(await read()).toEqual(inMemory)
+  })
+
+  test('what has been read of a room shows what comes after, and what is redacted', async () => {
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    await bob.join(room)
+    const [said = ''] = await sayAll(room, 3)
+    await server.restart()
+    const latest = async (limit: number) =>
+      (await bob.messages(room, { dir: 'b', limit })).chunk.map(({ content }) => content.body)
+    expect(await latest(3)).toEqual(['m3', 'm2', 'm1'])
+    await alice.say(room, 'm4')
+    expect(await latest(3)).toEqual(['m4', 'm3', 'm2'])
+    expect(await latest(4)).toEqual(['m4', 'm3', 'm2', 'm1'])
+    await alice.redact(room, said)
+    expect(await latest(5)).toEqual([undefined, 'm4', 'm3', 'm2', undefined])
+  })
+
   test('a page in one direction is undone by one in the other', async () => {
     const room = await alice.createRoom()
     await sayAll(room, 4)

@@ -113,10 +113,11 @@ const requests: Record<string, (room: Room) => Promise<() => Promise<unknown>>> 
     async ({ reader }) =>
     () =>
       sliding(reader),
-  'GET …/messages':
-    async ({ id, reader }) =>
-    () =>
-      reader.messages(id, { dir: 'b', limit: 20, filter: lazyPage }),
+  // Further back than what is in memory.
+  async 'GET …/messages'({ id, reader }) {
+    const { end } = await reader.messages(id, { dir: 'b', limit: 200 })
+    return () => reader.messages(id, { dir: 'b', from: end, limit: 20, filter: lazyPage })
+  },
   async 'GET …/context'({ id, owner, reader }) {
     const eventId = await owner.say(id, 'here')
     const path = reader.roomPath(id, 'context', eventId)

@@ -12,6 +12,8 @@ let good: GoodRequests
 beforeAll(async () => {
   server = await startServer()
   good = await GoodRequests.make(server)
+  // What rooms hold is in memory no more.
+  await server.restart()
 })
 beforeEach(() => good.repair())
 afterAll(async () => {
