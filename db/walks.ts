@@ -59,6 +59,12 @@ function walkedBy(
   ]
 }
 
-/** Whether a condition is about this column of the table, and not about another table's of that name. */
+/**
+ * Whether a condition is about this column of the table, and not about another table's of that name; that
+ * there is any value is no look-up.
+ */
 const speaksOf = (condition: string, column: string) =>
-  condition.split(column).some((before, i, parts) => i < parts.length - 1 && !/[\w.]$/.test(before))
+  condition
+    .replaceAll(/\(\w+ IS NOT NULL\)/g, '')
+    .split(column)
+    .some((before, i, parts) => i < parts.length - 1 && !/[\w.]$/.test(before))
