@@ -30,7 +30,8 @@ const end = (from: number, upTo: number, limit: number, passes: (row: EventRow) 
 /** Read while there was nothing after it. */
 const keep = (from: number, upTo: number, rows: EventRow[], isAll: boolean, began = begin(upTo)) =>
   began({ roomId: '!a', from, upTo }, rows, isAll)
-const begin = (latestPosition: number) => latest.beginReading(latestPosition)
+const begin = (latestPosition: number, isIdle = true) =>
+  latest.beginReading({ latest: () => latestPosition, isIdle: () => isIdle })
 
 test('an event is here once its transaction has committed, and never if it did not', () => {
   const [undone, done] = [heldTransaction(), heldTransaction()]
@@ -111,6 +112,13 @@ test('what was read before something was forgotten is not kept', () => {
 test('what was read of a room that had gone on already is not kept', () => {
   keep(1, 6, [row(5)], true, begin(7))
   expect(between(0, 6)).toBeUndefined()
+})
+
+test('what was read is not kept if something was in flight: it would be there twice once it is noted', () => {
+  const before = begin(6, false)
+  keep(1, 6, [row(6), row(5)], true, before)
+  append(row(6))
+  expect(between(5, 6)).toEqual([6])
 })
 
 test('what was read is not kept if something that came meanwhile is not here any more', () => {

@@ -10,6 +10,7 @@ import type { Replacement } from '../../db/events.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { ClientEvent } from '../matrix/event.ts'
+import type { StreamClock } from '../stream/stream-clock.ts'
 
 interface Tail {
   /** Exclusive: every event of the room after it is in `rows`. */
@@ -76,15 +77,18 @@ export class LatestEvents {
   }
 
   /**
-   * To be said before events are read that are to be kept: what is forgotten while they are read, or was
-   * noted and is not here, they would lack.
+   * To be said before events are read that are to be kept. What is forgotten while they are read, or was
+   * noted and is not here, they would lack; and what is in flight may be read before it is noted.
    *
-   * @param latest a position above which there is no event yet
    * @returns keeps the end of a room: `rows`, latest first, and whether there are no more of them in that
-   *   stretch. Where the room had gone on when the reading began, nothing is kept.
+   *   stretch. Nothing is kept where something was in flight, or had come after the end, when the reading
+   *   began.
    */
-  beginReading(latest: number): (end: RoomEnd, rows: readonly EventRow[], isAll: boolean) => void {
+  beginReading(
+    positions: Pick<StreamClock, 'latest' | 'isIdle'>,
+  ): (end: RoomEnd, rows: readonly EventRow[], isAll: boolean) => void {
     const forgettings = this.#forgettings
+    const latest = positions.isIdle() ? positions.latest() : Number.POSITIVE_INFINITY
     return (end, rows, isAll) => {
       if (end.upTo >= latest && forgettings === this.#forgettings) this.#keep(end, rows, isAll)
     }

@@ -1,9 +1,14 @@
+import type { CompiledQuery } from 'kysely'
 import { heldTransaction } from '../../db/test-transaction.ts'
-import type { RunningContext } from '../context.ts'
+import { transaction } from '../../db/transaction.ts'
+import type { Context, RunningContext } from '../context.ts'
 import { eventsTopic } from '../stream/notifier.ts'
 import { parseToken } from '../stream/token.ts'
 import { startContext } from '../test-context.ts'
 import { createRoom, newRoomRequest } from './create-room.ts'
+import { LatestEvents } from './latest-events.ts'
+import { joinRoom, moderate } from './membership.ts'
+import { sendMessage } from './send-event.ts'
 import { requesterNamed } from './test-requester.ts'
 import { readMessages } from './timeline.ts'
 
@@ -15,6 +20,7 @@ beforeAll(async () => {
 afterAll(() => end())
 
 const alice = requesterNamed('alice')
+const bob = requesterNamed('bob')
 
 test('the page of a room’s end begins before what is sent while it is read', async () => {
   const roomId = await createRoom(ctx, alice, newRoomRequest)
@@ -26,3 +32,50 @@ test('the page of a room’s end begins before what is sent while it is read', a
   expect(chunk).not.toEqual([])
   expect(parseToken(start, ctx.positions.latest()).position).toBe(position - 1)
 })
+
+test('who is sent away while they read is not shown what was said after that', async () => {
+  const roomId = await createRoom(ctx, alice, { ...newRoomRequest, preset: 'public_chat' })
+  await joinRoom(ctx, bob, roomId, {})
+  // As on PostgreSQL, where both may be in flight when the reading begins, and committed in the midst.
+  const settled = ctx.positions.latest()
+  const positions = { settled: () => settled, latest: () => settled + 2, isIdle: () => false }
+  const [hasLooked, look] = signal()
+  const [isSaid, tell] = signal()
+  const q = new Proxy(ctx.db.q, {
+    get(target, name) {
+      const value = Reflect.get(target, name, target)
+      if (name !== 'executeQuery') return typeof value === 'function' ? value.bind(target) : value
+      return async (query: CompiledQuery) => {
+        if (query.sql.includes('FROM events WHERE room_id')) await isSaid
+        const answer = await target.executeQuery(query)
+        look()
+        return answer
+      }
+    },
+  })
+  const during = {
+    ...ctx,
+    db: { ...ctx.db, q },
+    latestEvents: new LatestEvents(),
+    positions: positions as Context['positions'],
+  }
+  const page = readMessages(during, bob, { roomId, dir: 'b', filter: undefined })
+  await hasLooked
+  await moderate(ctx, alice, 'kick', { roomId, target: bob.userId, reason: undefined })
+  const content = { msgtype: 'm.text', body: 'Now that we are alone' }
+  const message = { roomId, type: 'm.room.message', content, transactionId: '1' }
+  await transaction(ctx.db, tx => sendMessage(ctx, tx, alice, message))
+  tell()
+  const { chunk } = await page
+  expect(chunk.map(({ type }) => type)).not.toContain('m.room.message')
+  expect(chunk[0]?.content.membership).toBe('leave')
+})
+
+/** A promise, and what fulfils it. */
+function signal(): [Promise<void>, () => void] {
+  let give: () => void = () => undefined
+  const given = new Promise<void>(resolve => {
+    give = resolve
+  })
+  return [given, give]
+}

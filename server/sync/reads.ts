@@ -80,7 +80,7 @@ export class SyncReads {
     const isSeen = (row: EventRow) => row.state_key !== null || !ignored.has(row.sender)
     const answers = ends.map(end => this.#latest.end(end, query.limit, isSeen))
     const unknown = ends.filter((_, i) => answers[i] === undefined)
-    const keep = this.#latest.beginReading(this.#positions.latest())
+    const keep = this.#latest.beginReading(this.#positions)
     const read = await this.#ends.ask(unknown.map(end => ({ ...end, query })))
     unknown.forEach((end, i) => {
       const rows = read[i] ?? []
