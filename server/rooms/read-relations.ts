@@ -47,7 +47,7 @@ export async function readRelations(
   recursion_depth?: number
 }> {
   const { sight } = await findReadable(ctx, requester, request.roomId, request.eventId)
-  const now = sight.upTo
+  const now = ctx.positions.latest()
   const isBackwards = request.dir === 'b'
   const from = request.from === undefined ? undefined : parseToken(request.from, now).position
   const to = request.to === undefined ? undefined : parseToken(request.to, now).position

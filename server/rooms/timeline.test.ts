@@ -1,13 +1,17 @@
 import type { CompiledQuery } from 'kysely'
+import type { EventRow } from '../../db/schema.ts'
 import { heldTransaction } from '../../db/test-transaction.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context, RunningContext } from '../context.ts'
+import type { JsonObject } from '../lib/json.ts'
+import type { ClientEvent } from '../matrix/event.ts'
 import { eventsTopic } from '../stream/notifier.ts'
 import { parseToken } from '../stream/token.ts'
 import { startContext } from '../test-context.ts'
 import { createRoom, newRoomRequest } from './create-room.ts'
 import { LatestEvents } from './latest-events.ts'
 import { joinRoom, moderate } from './membership.ts'
+import { readRelations } from './read-relations.ts'
 import { sendMessage } from './send-event.ts'
 import { requesterNamed } from './test-requester.ts'
 import { readMessages } from './timeline.ts'
@@ -33,43 +37,79 @@ test('the page of a room’s end begins before what is sent while it is read', a
   expect(parseToken(start, ctx.positions.latest()).position).toBe(position - 1)
 })
 
-test('who is sent away while they read is not shown what was said after that', async () => {
-  const roomId = await createRoom(ctx, alice, { ...newRoomRequest, preset: 'public_chat' })
-  await joinRoom(ctx, bob, roomId, {})
-  // As on PostgreSQL, where both may be in flight when the reading begins, and committed in the midst.
-  const settled = ctx.positions.latest()
-  const positions = { settled: () => settled, latest: () => settled + 2, isIdle: () => false }
-  const [hasLooked, look] = signal()
-  const [isSaid, tell] = signal()
-  const q = new Proxy(ctx.db.q, {
-    get(target, name) {
-      const value = Reflect.get(target, name, target)
-      if (name !== 'executeQuery') return typeof value === 'function' ? value.bind(target) : value
-      return async (query: CompiledQuery) => {
-        if (query.sql.includes('FROM events WHERE room_id')) await isSaid
-        const answer = await target.executeQuery(query)
-        look()
-        return answer
-      }
-    },
-  })
-  const during = {
-    ...ctx,
-    db: { ...ctx.db, q },
-    latestEvents: new LatestEvents(),
-    positions: positions as Context['positions'],
-  }
-  const page = readMessages(during, bob, { roomId, dir: 'b', filter: undefined })
-  await hasLooked
-  await moderate(ctx, alice, 'kick', { roomId, target: bob.userId, reason: undefined })
-  const content = { msgtype: 'm.text', body: 'Now that we are alone' }
-  const message = { roomId, type: 'm.room.message', content, transactionId: '1' }
-  await transaction(ctx.db, tx => sendMessage(ctx, tx, alice, message))
-  tell()
-  const { chunk } = await page
-  expect(chunk.map(({ type }) => type)).not.toContain('m.room.message')
-  expect(chunk[0]?.content.membership).toBe('leave')
-})
+const readers: [
+  string,
+  (during: Context, roomId: string, eventId: string) => Promise<ClientEvent[]>,
+][] = [
+  [
+    'messages',
+    async (during, roomId) =>
+      (await readMessages(during, bob, { roomId, dir: 'b', filter: undefined })).chunk,
+  ],
+  [
+    'relations',
+    async (during, roomId, eventId) =>
+      (await readRelations(during, bob, { ...anyRelation, roomId, eventId })).chunk,
+  ],
+]
+const anyRelation = {
+  relType: undefined,
+  eventType: undefined,
+  dir: 'b',
+  from: undefined,
+  to: undefined,
+  limit: undefined,
+  recurse: false,
+} as const
+
+test.each(readers)(
+  '/%s: who is sent away while they read is not shown what was said after that',
+  async (_, read) => {
+    const roomId = await createRoom(ctx, alice, { ...newRoomRequest, preset: 'public_chat' })
+    await joinRoom(ctx, bob, roomId, {})
+    const { event_id: eventId } = await say(roomId, 'Good morning')
+    // As on PostgreSQL, where both may be in flight when the reading begins, and committed in the midst:
+    // after it was seen what the reader may see, and before what they want to see.
+    const settled = ctx.positions.latest()
+    const positions = { settled: () => settled, latest: () => settled + 2, isIdle: () => false }
+    const [hasLooked, look] = signal()
+    const [isSaid, tell] = signal()
+    const q = new Proxy(ctx.db.q, {
+      get(target, name) {
+        const value = Reflect.get(target, name, target)
+        if (name !== 'executeQuery') return typeof value === 'function' ? value.bind(target) : value
+        return async (query: CompiledQuery) => {
+          if (query.sql.includes('FROM events WHERE room_id = $1')) await isSaid
+          const answer = await target.executeQuery(query)
+          if (!query.sql.includes('NULL AS pdu FROM room_state')) return answer
+          look()
+          await isSaid
+          return answer
+        }
+      },
+    })
+    const during = {
+      ...ctx,
+      db: { ...ctx.db, q },
+      latestEvents: new LatestEvents(),
+      positions: positions as Context['positions'],
+    }
+    const shown = read(during, roomId, eventId)
+    await hasLooked
+    await moderate(ctx, alice, 'kick', { roomId, target: bob.userId, reason: undefined })
+    const later = await say(roomId, 'Now that we are alone', {
+      'm.relates_to': { rel_type: 'm.reference', event_id: eventId },
+    })
+    tell()
+    expect((await shown).map(event => event.event_id)).not.toContain(later.event_id)
+  },
+)
+
+function say(roomId: string, body: string, extra: JsonObject = {}): Promise<EventRow> {
+  const content = { msgtype: 'm.text', body, ...extra }
+  const message = { roomId, type: 'm.room.message', content, transactionId: body }
+  return transaction(ctx.db, tx => sendMessage(ctx, tx, alice, message))
+}
 
 /** A promise, and what fulfils it. */
 function signal(): [Promise<void>, () => void] {

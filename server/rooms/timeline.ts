@@ -70,16 +70,13 @@ export async function readMessages(
         })
       : Promise.resolve([])
   // Most may read all that there is: so it is asked for together with what they may.
-  const look = () => lookInto(ctx.db, roomId, requester.userId, now)
-  const [before, { ignored }, all] = await Promise.all([
-    look(),
+  const [sight, { ignored }, all] = await Promise.all([
+    lookInto(ctx.db, roomId, requester.userId, now),
     ctx.unread.recipient(ctx.db, requester.userId),
     isBackwards && isUnfiltered(filter) && matchesRoom(roomId, filter ?? {})
       ? readEnd(ctx, { roomId, from: after + 1, upTo }, limit)
       : select([{ from: after + 1, upTo }]),
   ])
-  // What was in flight then may have come after who was sent away had looked.
-  const sight = all.every(row => row.position <= settled) ? before : await look()
   const isForThem = (row: EventRow) =>
     isInRanges(row.position, sight.ranges) && (row.state_key !== null || !ignored.has(row.sender))
   const rows = all.every(isForThem) ? all : await select(sight.ranges, ignored)

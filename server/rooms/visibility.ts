@@ -35,30 +35,18 @@ export interface Sight {
   stateUpTo: number | undefined
 }
 
-/** What the user sees of these rooms, up to `upTo` (inclusive). One for each, in their order. */
+/**
+ * What the user sees of these rooms, up to `upTo` (inclusive), and no further than the rooms had come at
+ * that moment: in a room events are committed in their order, so who is sent away while they read sees
+ * nothing that was said after that. One for each, in their order.
+ */
 export async function selectSights(
   db: Db,
   roomIds: readonly string[],
   userId: string,
   upTo: number,
 ): Promise<Sight[]> {
-  const seen = await selectSeen(db, roomIds, userId)
-  const memberships = groupByRoom(seen.memberships)
-  const visibilities = groupByRoom(seen.visibilities)
-  const left = roomIds.filter(roomId => {
-    const last = memberships.get(roomId)?.at(-1)?.membership
-    return last === 'leave' || last === 'ban'
-  })
-  const forgotten = left.length > 0 ? await selectForgotten(db, userId, left) : new Map()
-  return roomIds.map(roomId =>
-    sightOf({
-      roomId,
-      upTo,
-      memberships: memberships.get(roomId) ?? [],
-      visibilities: visibilities.get(roomId) ?? [],
-      forgottenUpTo: forgotten.get(roomId),
-    }),
-  )
+  return look(db, roomIds, userId, end => Math.min(upTo, end ?? upTo))
 }
 
 /** {@link selectSights} of one room. */
@@ -68,9 +56,49 @@ export async function selectSight(
   userId: string,
   upTo: number,
 ): Promise<Sight> {
-  const [sight] = await selectSights(db, [roomId], userId, upTo)
+  return onlyOf(await selectSights(db, [roomId], userId, upTo))
+}
+
+/** {@link selectSight} up to a position that has settled: nothing comes at or before it any more. */
+export async function selectSettledSight(
+  db: Db,
+  roomId: string,
+  userId: string,
+  upTo: number,
+): Promise<Sight> {
+  return onlyOf(await look(db, [roomId], userId, () => upTo))
+}
+
+function onlyOf([sight]: readonly Sight[]): Sight {
   if (!sight) throw new Error('a room was asked for and none was given')
   return sight
+}
+
+/** @param upToOf how far to look, by the room's latest event */
+async function look(
+  db: Db,
+  roomIds: readonly string[],
+  userId: string,
+  upToOf: (end: number | undefined) => number,
+): Promise<Sight[]> {
+  const seen = await selectSeen(db, roomIds, userId)
+  const memberships = groupByRoom(seen.memberships)
+  const visibilities = groupByRoom(seen.visibilities)
+  const ends = new Map(seen.ends.map(end => [end.room_id, end.position]))
+  const left = roomIds.filter(roomId => {
+    const last = memberships.get(roomId)?.at(-1)?.membership
+    return last === 'leave' || last === 'ban'
+  })
+  const forgotten = left.length > 0 ? await selectForgotten(db, userId, left) : new Map()
+  return roomIds.map(roomId =>
+    sightOf({
+      roomId,
+      upTo: upToOf(ends.get(roomId)),
+      memberships: memberships.get(roomId) ?? [],
+      visibilities: visibilities.get(roomId) ?? [],
+      forgottenUpTo: forgotten.get(roomId),
+    }),
+  )
 }
 
 /**

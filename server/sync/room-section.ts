@@ -21,7 +21,7 @@ import { isInRanges } from '../matrix/readable-ranges.ts'
 import { presentEvents } from '../rooms/present-event.ts'
 import { parsePdu, signedPdu, versionOf } from '../rooms/stored-event.ts'
 import { viewerOf } from '../rooms/timeline.ts'
-import { type Sight, selectSight, sightOfStay } from '../rooms/visibility.ts'
+import { type Sight, selectSettledSight, sightOfStay } from '../rooms/visibility.ts'
 import { stateTopic } from '../stream/notifier.ts'
 import { formatTimelineToken } from '../stream/token.ts'
 import type { JoinedRoom, RoomChange, Window } from './build-sync.ts'
@@ -131,7 +131,7 @@ export async function leftRoom(
     stateUpTo: lastJoin?.until_position ?? undefined,
     heroes: [],
   }
-  const sight = await selectSight(ctx.db, roomId, userId, now.position)
+  const sight = await selectSettledSight(ctx.db, roomId, userId, now.position)
   // Where they went is shown to them even if they could never read anything else.
   if (!isInRanges(now.position, sight.ranges)) {
     sight.ranges.push({ from: now.position, upTo: now.position })

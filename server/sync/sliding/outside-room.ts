@@ -8,7 +8,7 @@ import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import { presentEvents } from '../../rooms/present-event.ts'
 import { viewerOf } from '../../rooms/timeline.ts'
-import { selectSight } from '../../rooms/visibility.ts'
+import { selectSettledSight } from '../../rooms/visibility.ts'
 import { strippedState } from '../other-rooms.ts'
 import type { View } from '../room-section.ts'
 import { isRequired } from './required-state.ts'
@@ -54,7 +54,7 @@ async function departure(
   upTo: number,
 ): Promise<JsonObject> {
   const rows = await selectEvents(ctx.db, [eventId])
-  const sight = await selectSight(ctx.db, roomId, requester.userId, upTo)
+  const sight = await selectSettledSight(ctx.db, roomId, requester.userId, upTo)
   const events = await presentEvents(ctx.db, rows, viewerOf(ctx, requester), [sight], {
     withoutRoomId: true,
   })

@@ -15,7 +15,7 @@ import { type Change, isInRanges } from '../../matrix/readable-ranges.ts'
 import { presentEvents } from '../../rooms/present-event.ts'
 import { contentOf } from '../../rooms/stored-event.ts'
 import { viewerOf } from '../../rooms/timeline.ts'
-import { selectSight } from '../../rooms/visibility.ts'
+import { selectSettledSight } from '../../rooms/visibility.ts'
 import { formatTimelineToken } from '../../stream/token.ts'
 import type { View } from '../room-section.ts'
 import { heroesOf } from '../room-summary.ts'
@@ -52,7 +52,7 @@ export async function roomResult(ctx: Context, view: View, task: RoomTask): Prom
   const { requester, ignored } = view
   const isJoined = now.membership === 'join'
   const upTo = isJoined ? answerUpTo : now.position
-  const sight = await selectSight(ctx.db, roomId, requester.userId, answerUpTo)
+  const sight = await selectSettledSight(ctx.db, roomId, requester.userId, answerUpTo)
   const { ranges } = sight
   if (!isJoined && !isInRanges(upTo, ranges)) ranges.push({ from: upTo, upTo })
 
