@@ -6,6 +6,7 @@ import { kyselyOn } from './connection.ts'
 import { startEngine } from './pglite-engine.ts'
 import { PgliteConnection } from './pglite-pool.ts'
 import { PgliteSocket } from './pglite-socket.ts'
+import { gate } from './test-gate.ts'
 import { type Pool, transaction } from './transaction.ts'
 
 const lose = (reason: Error) => {
@@ -37,15 +38,6 @@ afterAll(() => connection.close())
 async function notes(): Promise<string[]> {
   const { rows } = await sql<{ note: string }>`SELECT note FROM notes ORDER BY note`.execute(db.q)
   return rows.map(row => row.note)
-}
-
-/** A promise, and what settles it. */
-function gate() {
-  let open: () => void = () => undefined
-  const opened = new Promise<void>(resolve => {
-    open = resolve
-  })
-  return { open, opened }
 }
 
 test('what is asked together goes in one journey, and each has its own answer', async () => {

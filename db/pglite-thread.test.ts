@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { sql } from 'kysely'
 import { type Database, openDatabase } from './open.ts'
 import { startEngineThread } from './pglite-thread.ts'
+import { gate } from './test-gate.ts'
 import { transaction } from './transaction.ts'
 
 let dataDir: string
@@ -71,7 +72,7 @@ test('a table is looked at when it has grown, and not because it is used', async
 test('what is not committed when it is cut is undone, and what is stays', async () => {
   await sql`CREATE TABLE kept (n int)`.execute(db.q)
   await transaction(db, tx => sql`INSERT INTO kept VALUES (1)`.execute(tx.q))
-  const { promise: isCut, resolve: cut } = deferred()
+  const { opened: isCut, open: cut } = gate()
   const unfinished = transaction(db, async tx => {
     await sql`INSERT INTO kept VALUES (2)`.execute(tx.q)
     await isCut
@@ -93,11 +94,3 @@ test('when PostgreSQL gives up, it is told why, and nobody waits for ever', asyn
   await expect(writing).rejects.toThrow()
   expect((await db.lost).message).toMatch(/pg_wal/)
 })
-
-function deferred(): { promise: Promise<void>; resolve: () => void } {
-  let resolve: () => void = () => undefined
-  const promise = new Promise<void>(settle => {
-    resolve = settle
-  })
-  return { promise, resolve }
-}

@@ -1,5 +1,6 @@
 import type { CompiledQuery } from 'kysely'
 import type { EventRow } from '../../db/schema.ts'
+import { gate } from '../../db/test-gate.ts'
 import { heldTransaction } from '../../db/test-transaction.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context, RunningContext } from '../context.ts'
@@ -12,9 +13,11 @@ import { createRoom, newRoomRequest } from './create-room.ts'
 import { LatestEvents } from './latest-events.ts'
 import { joinRoom, moderate } from './membership.ts'
 import { readRelations } from './read-relations.ts'
-import { sendMessage } from './send-event.ts'
+import { readState } from './read-state.ts'
+import { searchEvents } from './search.ts'
+import { sendMessage, sendState } from './send-event.ts'
 import { requesterNamed } from './test-requester.ts'
-import { readMessages } from './timeline.ts'
+import { readContext, readMessages } from './timeline.ts'
 
 let ctx: RunningContext
 let end: () => Promise<void>
@@ -51,7 +54,35 @@ const readers: [
     async (during, roomId, eventId) =>
       (await readRelations(during, bob, { ...anyRelation, roomId, eventId })).chunk,
   ],
+  ['state', (during, roomId) => readState(during, bob, roomId)],
+  [
+    'context',
+    async (during, roomId, eventId) => {
+      const request = { roomId, eventId, limit: undefined, filter: undefined }
+      const { events_after, state } = await readContext(during, bob, request)
+      return [...events_after, ...state]
+    },
+  ],
+  [
+    'search',
+    async (during, roomId) => {
+      const { results } = await searchEvents(during, bob, {
+        ...morning,
+        filter: { rooms: [roomId] },
+      })
+      return (results as unknown as { result: ClientEvent }[]).map(({ result }) => result)
+    },
+  ],
 ]
+const morning = {
+  term: 'morning',
+  keys: ['content.body'],
+  orderBy: 'recent',
+  context: undefined,
+  withState: false,
+  groupBy: [],
+  nextBatch: undefined,
+} as const
 const anyRelation = {
   relType: undefined,
   eventType: undefined,
@@ -71,9 +102,9 @@ test.each(readers)(
     // As on PostgreSQL, where both may be in flight when the reading begins, and committed in the midst:
     // after it was seen what the reader may see, and before what they want to see.
     const settled = ctx.positions.latest()
-    const positions = { settled: () => settled, latest: () => settled + 2, isIdle: () => false }
-    const [hasLooked, look] = signal()
-    const [isSaid, tell] = signal()
+    const positions = { settled: () => settled, latest: () => settled + 3, isIdle: () => false }
+    const { opened: hasLooked, open: look } = gate()
+    const { opened: isSaid, open: tell } = gate()
     const q = new Proxy(ctx.db.q, {
       get(target, name) {
         const value = Reflect.get(target, name, target)
@@ -97,11 +128,15 @@ test.each(readers)(
     const shown = read(during, roomId, eventId)
     await hasLooked
     await moderate(ctx, alice, 'kick', { roomId, target: bob.userId, reason: undefined })
-    const later = await say(roomId, 'Now that we are alone', {
-      'm.relates_to': { rel_type: 'm.reference', event_id: eventId },
-    })
+    const relation = { rel_type: 'm.reference', event_id: eventId }
+    const topic = { roomId, type: 'm.room.topic', stateKey: '', content: { topic: 'Peace' } }
+    const later = [
+      await say(roomId, 'A quiet morning', { 'm.relates_to': relation }),
+      await sendState(ctx, alice, topic),
+    ]
     tell()
-    expect((await shown).map(event => event.event_id)).not.toContain(later.event_id)
+    const ids = (await shown).map(event => event.event_id)
+    expect(later.filter(row => ids.includes(row.event_id))).toEqual([])
   },
 )
 
@@ -109,13 +144,4 @@ function say(roomId: string, body: string, extra: JsonObject = {}): Promise<Even
   const content = { msgtype: 'm.text', body, ...extra }
   const message = { roomId, type: 'm.room.message', content, transactionId: body }
   return transaction(ctx.db, tx => sendMessage(ctx, tx, alice, message))
-}
-
-/** A promise, and what fulfils it. */
-function signal(): [Promise<void>, () => void] {
-  let give: () => void = () => undefined
-  const given = new Promise<void>(resolve => {
-    give = resolve
-  })
-  return [given, give]
 }

@@ -12,10 +12,12 @@ let good: GoodRequests
 beforeAll(async () => {
   server = await startServer()
   good = await GoodRequests.make(server)
-  // What rooms hold is in memory no more.
+})
+beforeEach(async () => {
+  await good.repair()
+  // What is in memory is not asked for.
   await server.restart()
 })
-beforeEach(() => good.repair())
 afterAll(async () => {
   closeConnections()
   await server.stop()
