@@ -297,6 +297,69 @@ describe('the timer', () => {
     expect(uses).toBe(5)
   })
 
+  describe('of a server that takes a moment to be quick again', () => {
+    const wakingMs = 10
+    let uses: number
+
+    beforeEach(async () => {
+      await scheduler.stop()
+      scheduler = new Scheduler()
+      ctx = Object.assign(ctx, { scheduler, clock: { ...clock, wakingMs } })
+      await scheduler.start(ctx)
+      uses = 0
+      onDatabase = () => {
+        uses += 1
+      }
+    })
+
+    test('after a rest it is asked a moment before what is due, and nothing is sent before it is', async () => {
+      const delayId = await schedule(await newRoom(), 5_000)
+      uses = 0
+      await advance(5_000 - wakingMs - 1)
+      expect(uses).toBe(0)
+      await advance(1)
+      // What is due, and the next deadline.
+      expect(uses).toBe(2)
+      await advance(wakingMs - 1)
+      expect(uses).toBe(2)
+      expect(await scheduled()).toEqual([delayId])
+      await advance(1)
+      expect(await finalised()).toEqual([[delayId, 'sent', clock.now()]])
+    })
+
+    test('without a rest it is not', async () => {
+      const delayId = await schedule(await newRoom(), 1_000)
+      uses = 0
+      await advance(999)
+      expect(uses).toBe(0)
+      await advance(1)
+      expect(await finalised()).toEqual([[delayId, 'sent', clock.now()]])
+    })
+
+    test('one that becomes due in that moment is sent at its time, before the other', async () => {
+      const room = await newRoom()
+      const [first, start] = [await schedule(room, 5_000), clock.now()]
+      await advance(5_000 - wakingMs)
+      const second = await schedule(room, 3)
+      await advance(wakingMs)
+      expect(await finalised()).toEqual([
+        [second, 'sent', start + 5_000 - wakingMs + 3],
+        [first, 'sent', start + 5_000],
+      ])
+    })
+
+    test('if that look fails, it is sent at its time', async () => {
+      const delayId = await schedule(await newRoom(), 5_000)
+      onDatabase = () => {
+        throw new Error('no database')
+      }
+      await advance(5_000 - wakingMs)
+      onDatabase = () => undefined
+      await advance(wakingMs)
+      expect(await finalised()).toEqual([[delayId, 'sent', clock.now()]])
+    })
+  })
+
   test('stop() lets those that are being sent finish, and sends no more', async () => {
     const room = await newRoom()
     const state = { type: 'm.test', stateKey: '' }

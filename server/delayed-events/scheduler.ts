@@ -5,6 +5,9 @@
  * The timer is a hint and the table is the truth: a deadline that was moved or cancelled costs one
  * look at the table, and nothing has to be told to the scheduler but that an earlier one appeared.
  *
+ * After a rest it rings a moment too soon. Nothing is due then, but it has been asked, and the timer is
+ * set again; what is asked at the deadline is answered by those who are awake.
+ *
  * A restart moves `send_at` and leaves `wake_at`, which is in the index, where it is. So one that was
  * restarted comes up too soon; it is then, with all that would come up soon, let sleep until it is due.
  */
@@ -22,6 +25,8 @@ const batchSize = 500
 const sleepers = { most: 1_000, aheadMs: 1_000 }
 /** After which time to look again at one that somebody was changing. */
 const busyMs = 10
+/** After so long the first question is answered slowly, by the process as by the database. */
+const restMs = 1_000
 /** After an error that is not a refusal: 1 s, doubled each time, at the most this. */
 const longestBackOffMs = 60_000
 
@@ -74,8 +79,10 @@ export class Scheduler {
     this.#timer?.cancel()
     this.#timerAt = at
     if (at === Number.POSITIVE_INFINITY) return
-    this.#timer = ctx.clock.timer(at, () => {
-      this.#timerAt = Number.POSITIVE_INFINITY
+    const isRest = at - ctx.clock.now() > restMs
+    this.#timer = ctx.clock.timer(isRest ? at - ctx.clock.wakingMs : at, () => {
+      // Whatever comes of looking too soon, there is a deadline.
+      if (at <= ctx.clock.now()) this.#timerAt = Number.POSITIVE_INFINITY
       void this.#wake(ctx)
     })
   }

@@ -12,6 +12,11 @@ export interface Clock {
   now(): number
   /** Run once when `now() >= at` (Unix ms); at once, but never before returning, if that is past. */
   timer(at: number, run: () => void): Timer
+  /**
+   * How long whoever has rested takes to be quick again: so much before a deadline they should look what
+   * there is to do, ms. 0: this time waits for those who work.
+   */
+  readonly wakingMs: number
 }
 
 /**
@@ -23,6 +28,7 @@ const longestStepMs = 10_000
 /** The machine's own time. Timers are never early: setTimeout may be, by a millisecond. */
 export const systemClock: Clock = {
   now: () => Date.now(),
+  wakingMs: 10,
   timer(at, run) {
     let handle: NodeJS.Timeout
     const step = () => {

@@ -88,6 +88,7 @@ export function labClock(startAt: number = Date.now(), speed = 0): LabClock {
 
   const clock: LabClock = {
     now,
+    wakingMs: 0,
     speed: () => currentSpeed,
     run(newSpeed) {
       const from = now()
