@@ -10,7 +10,7 @@ import { parseToken } from '../stream/token.ts'
 import { presentEvents } from './present-event.ts'
 import { contentOf } from './stored-event.ts'
 import { viewerOf } from './timeline.ts'
-import { assertJoined, lookInto } from './visibility.ts'
+import { lookInto, notInRoom, selectSight } from './visibility.ts'
 
 /**
  * All of a room's state.
@@ -94,9 +94,9 @@ export async function readJoinedMembers(
   requester: Requester,
   roomId: string,
 ): Promise<JsonObject> {
-  await assertJoined(ctx.db, roomId, requester.userId)
-  const now = ctx.positions.latest()
-  const rows = await selectStateAt(ctx.db, roomId, now, { types: ['m.room.member'] })
+  const sight = await selectSight(ctx.db, roomId, requester.userId, ctx.positions.latest())
+  if (sight.memberships.at(-1)?.value !== 'join') throw notInRoom(roomId)
+  const rows = await selectStateAt(ctx.db, roomId, sight.upTo, { types: ['m.room.member'] })
   const joined: [string, JsonObject][] = []
   for (const row of rows) {
     const { membership, displayname, avatar_url: avatarUrl } = contentOf(row)

@@ -13,7 +13,7 @@ import { createRoom, newRoomRequest } from './create-room.ts'
 import { LatestEvents } from './latest-events.ts'
 import { joinRoom, moderate } from './membership.ts'
 import { readRelations } from './read-relations.ts'
-import { readState } from './read-state.ts'
+import { readJoinedMembers, readState } from './read-state.ts'
 import { searchEvents } from './search.ts'
 import { sendMessage, sendState } from './send-event.ts'
 import { requesterNamed } from './test-requester.ts'
@@ -28,6 +28,7 @@ afterAll(() => end())
 
 const alice = requesterNamed('alice')
 const bob = requesterNamed('bob')
+const carol = requesterNamed('carol')
 
 test('the page of a room’s end begins before what is sent while it is read', async () => {
   const roomId = await createRoom(ctx, alice, newRoomRequest)
@@ -40,40 +41,46 @@ test('the page of a room’s end begins before what is sent while it is read', a
   expect(parseToken(start, ctx.positions.latest()).position).toBe(position - 1)
 })
 
-const readers: [
-  string,
-  (during: Context, roomId: string, eventId: string) => Promise<ClientEvent[]>,
-][] = [
+/** Each gives the ids of what it shows. */
+const readers: [string, (during: Context, roomId: string, eventId: string) => Promise<string[]>][] =
   [
-    'messages',
-    async (during, roomId) =>
-      (await readMessages(during, bob, { roomId, dir: 'b', filter: undefined })).chunk,
-  ],
-  [
-    'relations',
-    async (during, roomId, eventId) =>
-      (await readRelations(during, bob, { ...anyRelation, roomId, eventId })).chunk,
-  ],
-  ['state', (during, roomId) => readState(during, bob, roomId)],
-  [
-    'context',
-    async (during, roomId, eventId) => {
-      const request = { roomId, eventId, limit: undefined, filter: undefined }
-      const { events_after, state } = await readContext(during, bob, request)
-      return [...events_after, ...state]
-    },
-  ],
-  [
-    'search',
-    async (during, roomId) => {
-      const { results } = await searchEvents(during, bob, {
-        ...morning,
-        filter: { rooms: [roomId] },
-      })
-      return (results as unknown as { result: ClientEvent }[]).map(({ result }) => result)
-    },
-  ],
-]
+    [
+      'messages',
+      async (during, roomId) =>
+        idsOf((await readMessages(during, bob, { roomId, dir: 'b', filter: undefined })).chunk),
+    ],
+    [
+      'relations',
+      async (during, roomId, eventId) =>
+        idsOf((await readRelations(during, bob, { ...anyRelation, roomId, eventId })).chunk),
+    ],
+    ['state', async (during, roomId) => idsOf(await readState(during, bob, roomId))],
+    [
+      'joined_members',
+      async (during, roomId) => Object.keys(await readJoinedMembers(during, bob, roomId)),
+    ],
+    [
+      'context',
+      async (during, roomId, eventId) => {
+        const request = { roomId, eventId, limit: undefined, filter: undefined }
+        const { events_after, state } = await readContext(during, bob, request)
+        return idsOf([...events_after, ...state])
+      },
+    ],
+    [
+      'search',
+      async (during, roomId) => {
+        const { results } = await searchEvents(during, bob, {
+          ...morning,
+          filter: { rooms: [roomId] },
+        })
+        return (results as unknown as { result: ClientEvent }[]).map(
+          ({ result }) => result.event_id,
+        )
+      },
+    ],
+  ]
+const idsOf = (events: readonly ClientEvent[]) => events.map(event => event.event_id)
 const morning = {
   term: 'morning',
   keys: ['content.body'],
@@ -102,7 +109,7 @@ test.each(readers)(
     // As on PostgreSQL, where both may be in flight when the reading begins, and committed in the midst:
     // after it was seen what the reader may see, and before what they want to see.
     const settled = ctx.positions.latest()
-    const positions = { settled: () => settled, latest: () => settled + 3, isIdle: () => false }
+    const positions = { settled: () => settled, latest: () => settled + 4, isIdle: () => false }
     const { opened: hasLooked, open: look } = gate()
     const { opened: isSaid, open: tell } = gate()
     const q = new Proxy(ctx.db.q, {
@@ -134,8 +141,10 @@ test.each(readers)(
       await say(roomId, 'A quiet morning', { 'm.relates_to': relation }),
       await sendState(ctx, alice, topic),
     ]
+    await joinRoom(ctx, carol, roomId, {})
     tell()
-    const ids = (await shown).map(event => event.event_id)
+    const ids = await shown
+    expect(ids).not.toContain(carol.userId)
     expect(later.filter(row => ids.includes(row.event_id))).toEqual([])
   },
 )
