@@ -51,13 +51,16 @@ export interface Database extends Pool {
 /** bigint and numeric as numbers, on both engines: positions and times stay far below 2^53. */
 const int8 = 20
 
-/** The prepared database that `npm ci` builds, beside the compiled server; jest runs the sources. */
-export const templateDir = fileURLToPath(
-  new URL(
-    import.meta.url.endsWith('.ts') ? '../dist/database-template' : '../database-template',
-    import.meta.url,
-  ),
-)
+/** What `npm ci` builds, beside the compiled server; jest runs the sources. */
+const builtFolder = (name: string) =>
+  fileURLToPath(
+    new URL(import.meta.url.endsWith('.ts') ? `../dist/${name}` : `../${name}`, import.meta.url),
+  )
+
+/** The prepared database. */
+export const templateDir = builtFolder('database-template')
+/** The same, with tables for several servers. */
+export const sharedTemplateDir = builtFolder('shared-database-template')
 
 /** @throws DatabaseUnavailable with one line that says what is wrong */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {

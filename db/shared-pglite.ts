@@ -2,15 +2,28 @@
  * One embedded database for many servers of one process, each in a schema of its own: for tests, of
  * which each wants an empty server, and none wants to wait for a database to start.
  *
- * A schema is three hundred files, and takes longer to make than all the rest of a server. So they
- * are files in memory, and the first server gets the schema that lies ready in the prepared database.
+ * A schema is two hundred files, and takes longer to make than all the rest of a server; the first one that
+ * a process makes, ten times as long. So they are files in memory, and some schemas lie ready in the
+ * database that was prepared.
  */
 import { kyselyOn } from './connection.ts'
-import { type Database, startPglite, templateDir } from './open.ts'
+import { makeSchema } from './migrate.ts'
+import { type Database, sharedTemplateDir, startPglite } from './open.ts'
 import { readIntoMemory } from './pglite-in-memory.ts'
 import type { PgliteConnection } from './pglite-pool.ts'
 import { SpareSchemas } from './spare-schemas.ts'
 import { sessionWrites } from './table-writes.ts'
+
+/** Few tests have more servers than these at a time, and that of the prepared database, `public`. */
+const furtherSchemas = ['ready_1', 'ready_2', 'ready_3']
+
+/** Make a prepared database, which nobody uses, one for several servers. */
+export async function prepareForSharing(databaseDir: string): Promise<void> {
+  const { connection } = await startPglite({ dataDir: databaseDir })
+  const q = kyselyOn(connection.pool())
+  for (const schema of furtherSchemas) await makeSchema(q, schema)
+  await connection.close()
+}
 
 export class SharedPglite {
   readonly #connection: PgliteConnection
@@ -19,7 +32,7 @@ export class SharedPglite {
 
   /** In memory: nothing of it is left when the process goes, however it goes. */
   static async start(): Promise<SharedPglite> {
-    const { connection, lost } = await startPglite({ fs: await readIntoMemory(templateDir) })
+    const { connection, lost } = await startPglite({ fs: await readIntoMemory(sharedTemplateDir) })
     return new SharedPglite(connection, lost)
   }
 
@@ -27,7 +40,7 @@ export class SharedPglite {
     this.#connection = connection
     this.#lost = lost
     this.#schemas = new SpareSchemas({ q: kyselyOn(connection.pool('pg_catalog')) }, 'spare_')
-    this.#schemas.add('public')
+    for (const schema of ['public', ...furtherSchemas]) this.#schemas.add(schema)
   }
 
   /** A schema of this name, with empty tables. */

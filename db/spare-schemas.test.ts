@@ -157,36 +157,35 @@ if (url !== undefined)
         const [left, foreign] = [`hourglass_spare_${dead}_1`, `hourglass_spare_${dead}_2`]
         await sql`CREATE SCHEMA ${sql.id(left)}`.execute(db.q)
         await sql`CREATE SCHEMA ${sql.id(foreign)} AUTHORIZATION pg_monitor`.execute(db.q)
-        expect(await spares(ours)).toHaveLength(1)
+        expect(await spares(ours)).not.toEqual([])
         await one.stop()
         expect(await spares(ours)).toEqual([])
         expect(await spares(dead)).toEqual([foreign])
         await sql`DROP SCHEMA ${sql.id(foreign)}`.execute(db.q)
-        expect(await spares(living)).toHaveLength(1)
+        expect(await spares(living)).not.toEqual([])
         await other.stop()
         expect(await spares(living)).toEqual([])
       })
     })
 
-    test('who has two at the same time finds the third made, and two after it', async () => {
+    test('who has one finds a second made, and two after it', async () => {
       const ours = number()
       const one = await SharedPostgres.start(url, ours)
-      const [first, second, third, fourth] = [name(), name(), name(), name()]
+      const [first, second, third] = [name(), name(), name()]
       await watch(async spares => {
         await one.make(first)
-        await one.make(second)
         let ahead: string[] = []
         while (ahead.length === 0) ahead = await spares(ours)
-        await one.make(third)
+        await one.make(second)
         expect(await spares(ours)).not.toContain(ahead[0])
-        const tables = await Promise.all([first, second, third].map(schema => within(schema, oids)))
+        const tables = await Promise.all([first, second].map(schema => within(schema, oids)))
         expect(new Set(tables.flat()).size).toBe(tables.flat().length)
-        // For who has three, two are made side by side.
+        // For who has two, two are made side by side.
         ahead = []
         while (ahead.length < 2) ahead = await spares(ours)
         // And none is left behind, those that are being made neither.
-        await one.make(fourth)
-        for (const schema of [first, second, third, fourth]) await one.drop(schema)
+        await one.make(third)
+        for (const schema of [first, second, third]) await one.drop(schema)
         await one.stop()
         expect(await spares(ours)).toEqual([])
       })

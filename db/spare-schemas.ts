@@ -49,9 +49,8 @@ export class SpareSchemas {
     if (made === undefined) await makeSchema(this.#db.q, schema)
     else await this.#rename(made, schema)
     this.#made += 1
-    // Most tests have one server. Who has a second at the same time may well have a third, and who
-    // has many will have more.
-    const wanted = Math.min(this.#made - 1, this.#mostAhead)
+    // Who has one server may well have a second at the same time, and who has many will have more.
+    const wanted = Math.min(this.#made, this.#mostAhead)
     while (this.#ahead.length < wanted) this.#ahead.push(this.#make())
   }
 

@@ -1,30 +1,36 @@
 /**
  * Builds dist/database-template, the empty, migrated database that a fresh data directory is copied
- * from: initialising one takes seconds, copying one does not. Does nothing if what is there was
- * made by the same PGlite from the same migrations.
+ * from: initialising one takes seconds, copying one does not. And dist/shared-database-template, which
+ * the servers of a test are made from. Does nothing if what is there was made by the same PGlite from the
+ * same migrations.
  */
 import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { initialisePglite, templateDir } from '../db/open.ts'
+import { copyTemplate } from '../db/data-dir.ts'
+import { initialisePglite, sharedTemplateDir, templateDir } from '../db/open.ts'
+import { prepareForSharing } from '../db/shared-pglite.ts'
 
-/** Beside the folder, not in it: what is in it is copied. */
+/** Beside the folders, not in them: what is in them is copied. */
 const stampFile = `${templateDir}.stamp`
 
 /** It appears under its name only when it is whole. */
-async function build(stamp: string): Promise<void> {
-  const unfinished = `${templateDir}.${process.pid}`
+async function build(folder: string, make: (unfinished: string) => Promise<void>): Promise<void> {
+  const unfinished = `${folder}.${process.pid}`
   await rm(unfinished, { recursive: true, force: true })
-  await initialisePglite(unfinished)
+  await make(unfinished)
   makeReadable(unfinished)
 
   const old = `${unfinished}.old`
-  await rm(stampFile, { force: true })
-  if (existsSync(templateDir)) await rename(templateDir, old)
-  await rename(unfinished, templateDir)
-  writeFileSync(stampFile, stamp)
+  if (existsSync(folder)) await rename(folder, old)
+  await rename(unfinished, folder)
   await rm(old, { recursive: true, force: true })
+}
+
+async function makeShared(unfinished: string): Promise<void> {
+  await copyTemplate(templateDir, unfinished)
+  await prepareForSharing(unfinished)
 }
 
 /** Changes with everything that the template is made of. */
@@ -33,7 +39,12 @@ function stampOf(): string {
   const db = new URL('../db/', import.meta.url)
   const pglite = new URL('../package.json', import.meta.resolve('@electric-sql/pglite'))
   const migrations = readdirSync(new URL('migrations/', db)).sort()
-  const sources = ['open.js', 'migrate.js', ...migrations.map(name => `migrations/${name}`)]
+  const sources = [
+    'open.js',
+    'migrate.js',
+    'shared-pglite.js',
+    ...migrations.map(name => `migrations/${name}`),
+  ]
   for (const name of sources) hash.update(readFileSync(new URL(name, db)))
   return hash.update(JSON.parse(readFileSync(pglite, 'utf8')).version).digest('hex')
 }
@@ -50,4 +61,9 @@ function makeReadable(folder: string): void {
 }
 
 const stamp = stampOf()
-if (!existsSync(templateDir) || readIfThere(stampFile) !== stamp) await build(stamp)
+if (readIfThere(stampFile) !== stamp || ![templateDir, sharedTemplateDir].every(existsSync)) {
+  await rm(stampFile, { force: true })
+  await build(templateDir, initialisePglite)
+  await build(sharedTemplateDir, makeShared)
+  writeFileSync(stampFile, stamp)
+}

@@ -7,7 +7,7 @@ import { type Homeserver, startHomeserver } from 'hourglass/testing'
 export interface LabMeasured {
   /** With loading the server itself. */
   firstMs: number
-  /** Of servers that need tables of their own. */
+  /** Of all others that run at the same time, so each has tables of its own. */
   furtherMs: number[]
   /** Of servers that get those of one that was stopped. */
   againMs: number[]

@@ -9,6 +9,7 @@ const noCeiling = '(nothing else starts in a process)'
 
 export async function labRows(stage: Stage): Promise<Row[]> {
   const { firstMs, furtherMs, againMs, forkMs, residentMb } = await measure(stage)
+  const secondToFourth = furtherMs.slice(0, 3)
   const mostMb = serversOf(stage) * 30
   const row = (what: string, times: readonly number[], mostMs: number): Row => ({
     what,
@@ -20,7 +21,12 @@ export async function labRows(stage: Stage): Promise<Row[]> {
   })
   return [
     row('laboratory: first server of a process, with loading it', [firstMs], 1_000),
-    row('laboratory: another, with tables of its own', furtherMs, 100),
+    {
+      ...row('laboratory: the second to the fourth of a process', secondToFourth, 100),
+      value: secondToFourth.map(millis).join(', '),
+      isMet: Math.max(...secondToFourth) <= 100,
+    },
+    row('laboratory: another, with tables of its own', furtherMs.slice(3), 100),
     row('laboratory: another, after one was stopped', againMs, 100),
     row('laboratory: a fork, after one was stopped', forkMs, 100),
     {
