@@ -1,5 +1,8 @@
 /** The database that the servers of a test share: with tables for several of them, before anybody asks. */
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { sql } from 'kysely'
+import { sharedTemplateDir, templateDir } from './open.ts'
 import { SharedPglite } from './shared-pglite.ts'
 
 let shared: SharedPglite
@@ -38,4 +41,18 @@ test('four servers at a time find their tables made; the fifth has to wait for i
   const isNew = all.map(({ oids }) => oids.every(oid => oid > last))
   expect(isNew).toEqual([false, false, false, false, true])
   for (const { shape } of all) expect(shape).toEqual(all[0]?.shape)
+})
+
+test.each([
+  ['data directories', templateDir],
+  ['databases of tests', sharedTemplateDir],
+])('what %s are made from may be read by another user than who installed it', (_, folder) => {
+  const all = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+  const paths = [folder, ...all.map(name => join(folder, name))]
+  const closed = paths.filter(path => {
+    const found = statSync(path)
+    const needed = found.isDirectory() ? 0o555 : 0o444
+    return (found.mode & needed) !== needed
+  })
+  expect(closed).toEqual([])
 })

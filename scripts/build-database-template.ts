@@ -46,6 +46,7 @@ function stampOf(): string {
     ...migrations.map(name => `migrations/${name}`),
   ]
   for (const name of sources) hash.update(readFileSync(new URL(name, db)))
+  hash.update(readFileSync(new URL(import.meta.url)))
   return hash.update(JSON.parse(readFileSync(pglite, 'utf8')).version).digest('hex')
 }
 
@@ -55,6 +56,7 @@ function readIfThere(file: string): string | undefined {
 
 /** PGlite lets everybody write; the server may run as another user than who installed it. */
 function makeReadable(folder: string): void {
+  chmodSync(folder, 0o755)
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     chmodSync(join(entry.parentPath, entry.name), entry.isDirectory() ? 0o755 : 0o644)
   }
