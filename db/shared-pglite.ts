@@ -3,7 +3,7 @@
  * which each wants an empty server, and none wants to wait for a database to start.
  *
  * A schema is two hundred files, and takes longer to make than all the rest of a server; the first one that
- * a process makes, ten times as long. So they are files in memory, and some schemas lie ready in the
+ * a process makes, six times as long. So they are files in memory, and some schemas lie ready in the
  * database that was prepared.
  */
 import { kyselyOn } from './connection.ts'

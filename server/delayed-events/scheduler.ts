@@ -25,7 +25,10 @@ const batchSize = 500
 const sleepers = { most: 1_000, aheadMs: 1_000 }
 /** After which time to look again at one that somebody was changing. */
 const busyMs = 10
-/** After so long the first question is answered slowly, by the process as by the database. */
+/**
+ * After so long the first question is answered slowly, by the process as by the database. More than any
+ * clock's `wakingMs`: what is left after the look too soon is no rest.
+ */
 const restMs = 1_000
 /** After an error that is not a refusal: 1 s, doubled each time, at the most this. */
 const longestBackOffMs = 60_000

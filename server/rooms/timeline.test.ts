@@ -1,10 +1,7 @@
 import type { CompiledQuery } from 'kysely'
-import type { EventRow } from '../../db/schema.ts'
 import { gate } from '../../db/test-gate.ts'
 import { heldTransaction } from '../../db/test-transaction.ts'
-import { transaction } from '../../db/transaction.ts'
 import type { Context, RunningContext } from '../context.ts'
-import type { JsonObject } from '../lib/json.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { eventsTopic } from '../stream/notifier.ts'
 import { parseToken } from '../stream/token.ts'
@@ -15,8 +12,9 @@ import { joinRoom, moderate } from './membership.ts'
 import { readRelations } from './read-relations.ts'
 import { readJoinedMembers, readState } from './read-state.ts'
 import { searchEvents } from './search.ts'
-import { sendMessage, sendState } from './send-event.ts'
+import { sendState } from './send-event.ts'
 import { requesterNamed } from './test-requester.ts'
+import { say } from './test-say.ts'
 import { readContext, readMessages } from './timeline.ts'
 
 let ctx: RunningContext
@@ -105,7 +103,7 @@ test.each(readers)(
   async (_, read) => {
     const roomId = await createRoom(ctx, alice, { ...newRoomRequest, preset: 'public_chat' })
     await joinRoom(ctx, bob, roomId, {})
-    const { event_id: eventId } = await say(roomId, 'Good morning')
+    const { event_id: eventId } = await say(ctx, alice, roomId, 'Good morning')
     // As on PostgreSQL, where both may be in flight when the reading begins, and committed in the midst:
     // after it was seen what the reader may see, and before what they want to see.
     const settled = ctx.positions.latest()
@@ -138,7 +136,7 @@ test.each(readers)(
     const relation = { rel_type: 'm.reference', event_id: eventId }
     const topic = { roomId, type: 'm.room.topic', stateKey: '', content: { topic: 'Peace' } }
     const later = [
-      await say(roomId, 'A quiet morning', { 'm.relates_to': relation }),
+      await say(ctx, alice, roomId, 'A quiet morning', { 'm.relates_to': relation }),
       await sendState(ctx, alice, topic),
     ]
     await joinRoom(ctx, carol, roomId, {})
@@ -148,9 +146,3 @@ test.each(readers)(
     expect(later.filter(row => ids.includes(row.event_id))).toEqual([])
   },
 )
-
-function say(roomId: string, body: string, extra: JsonObject = {}): Promise<EventRow> {
-  const content = { msgtype: 'm.text', body, ...extra }
-  const message = { roomId, type: 'm.room.message', content, transactionId: body }
-  return transaction(ctx.db, tx => sendMessage(ctx, tx, alice, message))
-}
