@@ -63,6 +63,17 @@ export async function describeServer(url: string): Promise<string> {
   return `PostgreSQL ${version}, fsync ${fsync}, synchronous_commit ${commit}`
 }
 
+/** The ids of the processes that such a server has, but the one that started them. */
+export async function serverProcesses(url: string): Promise<number[]> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  const { rows } = await client.query(
+    'SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid()',
+  )
+  await client.end()
+  return rows.map(({ pid }) => pid)
+}
+
 /** Drop schemas with all that is in them. */
 export async function dropSchemas(url: string, schemas: readonly string[]): Promise<void> {
   const client = new pg.Client({ connectionString: url })

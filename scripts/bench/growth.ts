@@ -2,10 +2,10 @@
  * How each cost grows with what is there: one row for a cost, one column for a size. A cost that does
  * not depend on the size has the same figure in each.
  */
-import { multiplyDelayedEvents } from '../../db/testing.ts'
+import { heartbeats, heartbeatsPerSecond, manage, startAmong } from './heartbeats.ts'
 import { Connection } from './http-client.ts'
 import { type Kind, largeRoomCosts } from './large-room-rows.ts'
-import { MatrixClient, type User } from './matrix-client.ts'
+import type { User } from './matrix-client.ts'
 import { millis, type Stage } from './stage.ts'
 import { quantile } from './timer-rows.ts'
 
@@ -29,7 +29,8 @@ export function growthLineOf({ what, medianMs }: GrowthRow): string {
   const growth = (measured.at(-1) ?? Number.NaN) / (measured[0] ?? Number.NaN)
   const cells = growthSizes.map(size => {
     const ms = medianMs.get(size)
-    return ms === undefined ? '' : millis(ms)
+    if (ms === undefined) return ''
+    return ms < 1 ? `${ms.toFixed(2)} ms` : millis(ms)
   })
   return `| ${[what, ...cells, `× ${growth.toFixed(1)}`].join(' | ')} |`
 }
@@ -56,34 +57,26 @@ const asked = 200
 /** One request after the other, among so many outstanding delayed events. */
 async function timerGrowth(stage: Stage): Promise<GrowthRow[]> {
   const rows = new Map<string, Map<number, number>>()
+  const heartbeat = new Map<number, number>()
   for (const size of growthSizes.slice(0, stage.isQuick ? 3 : 4)) {
     for (const [what, ms] of await timerCosts(stage, size)) {
       rows.set(what, (rows.get(what) ?? new Map()).set(size, ms))
     }
+    heartbeat.set(size, await heartbeatCost(stage, size))
   }
+  const rate = heartbeatsPerSecond.toLocaleString('en')
+  rows.set(`processor time of a restart at ${rate} a second`, heartbeat)
   return [...rows].map(([what, medianMs]) => ({ what: `${what}, by timers`, medianMs }))
 }
 
 async function timerCosts(stage: Stage, size: number): Promise<[what: string, ms: number][]> {
-  const place = await stage.place()
-  const first = await place.start()
-  const setting = await MatrixClient.to(first.baseUrl)
-  const user = await setting.register()
-  const roomId = await setting.createRoom(user)
-  const delay = 'org.matrix.msc4140.delay=3600000'
-  const send = `/_matrix/client/v3/rooms/${roomId}/send/m.test`
-  await setting.request('PUT', `/v3/rooms/${roomId}/send/m.test/0?${delay}`, user.token, {})
-  setting.close()
-  await first.stop()
-  await place.withDatabase(db => multiplyDelayedEvents(db, size))
-  const startedAt = performance.now()
-  const server = await place.start()
-  const startMs = performance.now() - startedAt
+  const { server, user, roomId } = await startAmong(stage, size)
   const connection = await Connection.open(server.baseUrl)
-  const manage = '/_matrix/client/unstable/org.matrix.msc4140/delayed_events'
+  const send = `/_matrix/client/v3/rooms/${roomId}/send/m.test`
+  const delay = 'org.matrix.msc4140.delay=3600000'
   const step = Math.floor(size / asked)
   const costs: [string, number][] = [
-    ['start', startMs],
+    ['start', server.startMs],
     ['restart', await median(connection, i => ['POST', `${manage}/bench_${i * step + 1}/restart`])],
     ['schedule', await median(connection, i => ['PUT', `${send}/s${i}?${delay}`], user)],
     ['cancel', await median(connection, i => ['POST', `${manage}/bench_${i * step + 2}/cancel`])],
@@ -92,6 +85,29 @@ async function timerCosts(stage: Stage, size: number): Promise<[what: string, ms
   connection.close()
   await server.stop()
   return costs
+}
+
+/**
+ * Processor time, ms, of one restart among so many, of the server and of PostgreSQL together. They
+ * come at the rate at which the table takes their latency: the fewer there are, the less they share.
+ */
+async function heartbeatCost(stage: Stage, size: number): Promise<number> {
+  const { server } = await startAmong(stage, size)
+  const job = { baseUrl: server.baseUrl, connections: 32, ...heartbeats(size) }
+  await stage.load.run({ ...job, durationMs: stage.warmUpMs })
+  const costs: number[] = []
+  for (let stretch = 0; stretch < 3; stretch++) {
+    const durationMs = stage.durationMs / 3
+    let restarts = 0
+    const usedMs = await stage.processorMsOf(server, async () => {
+      const measured = await stage.load.run({ ...job, rate: heartbeatsPerSecond, durationMs })
+      if (measured.errors > 0) throw new Error(`${measured.errors} errors: ${measured.firstError}`)
+      restarts = measured.requests
+    })
+    costs.push(usedMs / restarts)
+  }
+  await server.stop()
+  return quantile(costs, 0.5)
 }
 
 async function median(

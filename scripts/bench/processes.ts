@@ -126,6 +126,12 @@ export async function processorMs(pid: number): Promise<number> {
   }
 }
 
+/** As {@link processorMs}; 0 if it is no PostgreSQL of this machine, or has ended. */
+export async function postgresProcessorMs(pid: number): Promise<number> {
+  const name = await readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')
+  return name.startsWith('postgres') ? processorMs(pid) : 0
+}
+
 /** What an interrupted run leaves behind. */
 export function killAll(): void {
   for (const child of running) child.kill('SIGKILL')

@@ -1,5 +1,5 @@
 /** Rows that are requests by the second: sending, scheduling, restarting. */
-import { multiplyDelayedEvents } from '../../db/testing.ts'
+import { heartbeats, heartbeatsPerSecond, startAmong } from './heartbeats.ts'
 import type { Job, Measured } from './load.ts'
 import { MatrixClient, times, type User } from './matrix-client.ts'
 import { startCeiling } from './processes.ts'
@@ -7,7 +7,6 @@ import { median, millis, percentiles, type Row, rate, type Stage } from './stage
 
 const connections = 32
 const v3 = '/_matrix/client/v3'
-const manage = '/_matrix/client/unstable/org.matrix.msc4140/delayed_events'
 const message = JSON.stringify({ msgtype: 'm.text', body: 'The quick brown fox, number {n}' })
 
 type Request = Pick<Job, 'method' | 'path' | 'body' | 'targets' | 'tokens'>
@@ -166,43 +165,16 @@ export async function expressRow(stage: Stage): Promise<Row> {
   }
 }
 
-/** Heartbeats among `outstanding` delayed events, by id alone, as lk-jwt-service sends them. */
 export async function restartRow(stage: Stage, outstanding: number): Promise<Row> {
-  const place = await stage.place()
-  const first = await place.start()
-  const matrix = await MatrixClient.to(first.baseUrl)
-  const user = await matrix.register()
-  const roomId = await matrix.createRoom(user)
-  const query = 'org.matrix.msc4140.delay=3600000'
-  await matrix.request('PUT', `/v3/rooms/${roomId}/send/m.test/1?${query}`, user.token, {})
-  matrix.close()
-  await first.stop()
-  await place.withDatabase(db => multiplyDelayedEvents(db, outstanding))
-  const server = await place.start()
-  const step = Math.max(1, Math.floor(outstanding / 20_000))
-  const targets = Array.from(
-    { length: Math.min(outstanding, 20_000) },
-    (_, i) => `bench_${((i * 7_919) % Math.min(outstanding, 20_000)) * step + 1}`,
-  )
+  const { server } = await startAmong(stage, outstanding)
+  const request = heartbeats(outstanding)
   const row = await requestRow(stage, server.baseUrl, {
     what: `restart, ${outstanding.toLocaleString('en')} outstanding`,
-    request: {
-      method: 'POST',
-      path: `${manage}/{target}/restart`,
-      body: '{}',
-      targets,
-      tokens: [null],
-    },
-    ceiling: {
-      method: 'POST',
-      path: '/delayed_events/{target}/restart',
-      body: '{}',
-      targets,
-      tokens: [null],
-    },
+    request,
+    ceiling: { ...request, path: '/delayed_events/{target}/restart' },
     goal: 0.5,
     p99Ms: 20,
-    at: 2_000,
+    at: heartbeatsPerSecond,
   })
   await server.stop()
   return row

@@ -4,8 +4,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Database, type DatabaseOptions, openDatabase } from '../../db/open.ts'
-import { describeServer, dropSchemas } from '../../db/testing.ts'
-import { Load, type Running, type Started, startCeiling, startHomeserver } from './processes.ts'
+import { describeServer, dropSchemas, serverProcesses } from '../../db/testing.ts'
+import {
+  Load,
+  postgresProcessorMs,
+  processorMs,
+  type Running,
+  type Started,
+  startCeiling,
+  startHomeserver,
+} from './processes.ts'
 
 export type Engine = 'pglite' | 'postgres'
 
@@ -112,6 +120,24 @@ export class Stage {
   async server(): Promise<Started> {
     this.#server ??= this.place().then(place => place.start())
     return this.#server
+  }
+
+  /**
+   * Processor time, in ms, that a server uses while this runs; with PostgreSQL's own, if it is on this
+   * machine. What one of its processes did that ended meanwhile is not in it.
+   */
+  async processorMsOf(server: Started, run: () => Promise<void>): Promise<number> {
+    const before = await this.#processorMs(server)
+    await run()
+    const after = await this.#processorMs(server)
+    return [...after].reduce((sum, [pid, ms]) => sum + ms - (before.get(pid) ?? 0), 0)
+  }
+
+  async #processorMs(server: Started): Promise<ReadonlyMap<number, number>> {
+    const url = this.engine === 'postgres' ? this.#databaseUrl : undefined
+    const pids = url === undefined ? [] : await serverProcesses(url)
+    const used = pids.map(async pid => [pid, await postgresProcessorMs(pid)] as const)
+    return new Map([[server.pid, await processorMs(server.pid)], ...(await Promise.all(used))])
   }
 
   async place(): Promise<Place> {
