@@ -107,7 +107,9 @@ export async function readThreads(
     room: sight,
     ignored,
     isWhole: isWhole(sight) && ignored.size === 0,
-    upTo: request.from === undefined ? now : parseToken(request.from, now).position,
+    // A thread with a reply that came meanwhile is where that reply has put it, and not nowhere.
+    upTo:
+      request.from === undefined ? Number.MAX_SAFE_INTEGER : parseToken(request.from, now).position,
     limit: limit + 1,
     participant: request.include === 'participated' ? requester.userId : undefined,
   })
