@@ -59,10 +59,11 @@ const measurements: Record<string, (stage: Stage) => Promise<Row | Row[]>> = {
   ...(isQuick ? {} : { express: expressRow }),
   send: sendRows,
   schedule: scheduleRow,
-  'restart-1000': stage => restartRow(stage, 1_000),
+  // In less than a minute also in the hours in which a machine that others use has half its speed.
   ...(isQuick
     ? { 'restart-20000': (stage: Stage) => restartRow(stage, 20_000) }
     : {
+        'restart-1000': (stage: Stage) => restartRow(stage, 1_000),
         'restart-100000': (stage: Stage) => restartRow(stage, 100_000),
         'restart-1000000': (stage: Stage) => restartRow(stage, 1_000_000),
       }),
