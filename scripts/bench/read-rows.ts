@@ -72,7 +72,7 @@ export async function wakeRow(stage: Stage, waiting: number): Promise<Row> {
   const counts =
     waiting > 1
       ? { waiting, rounds: 4, warmUps: 3 }
-      : { waiting, rounds: stage.isQuick ? 40 : 300, warmUps: stage.isQuick ? 60 : 500 }
+      : { waiting, rounds: stage.isQuick ? 30 : 300, warmUps: stage.isQuick ? 40 : 500 }
   const ours = await wake(server.baseUrl, counts, {
     async begin(connection, i) {
       const path = `/_matrix/client/v3/sync?timeout=30000&since=${since[i]}`

@@ -133,7 +133,7 @@ async function storm(stage: Stage, count: number, rooms: number): Promise<Storm>
     return { user, roomId: await matrix.createRoom(user) }
   })
   // As long as scheduling takes, and some more.
-  const dueAt = Date.now() + 1_000 + count * 2
+  const dueAt = Date.now() + 1_000 + count
   await times(
     count,
     i => {
