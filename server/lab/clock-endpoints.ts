@@ -2,7 +2,6 @@
 import { z } from 'zod'
 import type { Context } from '../context.ts'
 import { type Endpoint, endpoint } from '../http/endpoint.ts'
-import { optional } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { labEndpoint, labOf, labPath } from './door.ts'
 import {
@@ -38,7 +37,7 @@ export const labClockEndpoints: readonly Endpoint[] = [
     ...labEndpoint,
     method: 'POST',
     path: `${path}/run`,
-    body: z.object({ speed: optional(z.number().min(0.001).max(100_000)) }),
+    body: z.object({ speed: z.number().min(0.001).max(100_000).optional() }),
     bodyOptional: true,
     handle: ({ ctx, body }) => answer(runClock(labOf(ctx), body.speed ?? 1)),
   }),
@@ -53,7 +52,7 @@ export const labClockEndpoints: readonly Endpoint[] = [
     ...labEndpoint,
     method: 'POST',
     path: `${path}/advance-until-idle`,
-    body: z.object({ max_ms: optional(milliseconds) }),
+    body: z.object({ max_ms: milliseconds.optional() }),
     bodyOptional: true,
     handle: ({ ctx, body }) => answer(untilIdle(ctx, body.max_ms)),
   }),

@@ -1,7 +1,7 @@
 /** Faults over HTTP. */
 import { z } from 'zod'
 import { type Endpoint, endpoint } from '../http/endpoint.ts'
-import { optional, roomId, shortText, userId } from '../http/schemas.ts'
+import { roomId, shortText, userId } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { notFound } from '../matrix/errors.ts'
 import { labEndpoint, labOf, labPath } from './door.ts'
@@ -10,11 +10,12 @@ import type { Fault, FaultOptions, Strike } from './faults.ts'
 const path = `${labPath}/faults`
 const longestDelayMs = 366 * 86_400_000
 
+/** Null is none of them: whoever meant somebody, and has nobody, would strike everybody. */
 const scope = {
-  user_id: optional(userId),
-  room_id: optional(roomId),
-  delay_id: optional(shortText),
-  endpoint: optional(z.string()),
+  user_id: userId.optional(),
+  room_id: roomId.optional(),
+  delay_id: shortText.min(1).optional(),
+  endpoint: z.string().optional(),
   count: z.int().min(1).nullable().default(1),
   skip: z.int().min(0).default(0),
 }
@@ -27,7 +28,7 @@ const fault = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('answer_delayed'), delay_ms, ...scope }),
   z.strictObject({
     kind: z.literal('rate_limited'),
-    retry_after_ms: optional(z.int().min(1)),
+    retry_after_ms: z.int().min(1).optional(),
     retry_after: z
       .string()
       .regex(/^[\x20-\x7e]*$/)
@@ -37,7 +38,7 @@ const fault = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('error'),
     status: z.int().min(500).max(599).default(500),
-    body: optional(z.string()),
+    body: z.string().optional(),
     ...scope,
   }),
   z.strictObject({ kind: z.literal('connection_reset'), ...scope }),

@@ -57,6 +57,10 @@ export function isEndpoint(name: string, endpoints: readonly Endpoint[]): boolea
   )
 }
 
+/** As the specification writes it, and as a scope may name it: with all that the path may leave out. */
+export const asSpecified = (declared: string) =>
+  declared.replace(/\{(\/:\w+)\}$/, '$1').replace(/:(\w+)/g, '{$1}')
+
 /** @param declared in express's notation, where the last parameter may be `{/:optional}` */
 function isCalled(name: string, declared: string): boolean {
   const all = declared.replace(/\{(\/:\w+)\}$/, '$1')

@@ -20,7 +20,15 @@ import { randomLetters } from '../lib/random.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import { answerInstead } from './fault-answers.ts'
 import { factsOf } from './fault-facts.ts'
-import { type Facts, firing, fits, isEndpoint, type Scope, withTouched } from './fault-scope.ts'
+import {
+  asSpecified,
+  type Facts,
+  firing,
+  fits,
+  isEndpoint,
+  type Scope,
+  withTouched,
+} from './fault-scope.ts'
 import { Held } from './held.ts'
 
 /** What goes wrong. */
@@ -101,9 +109,12 @@ export class Faults {
     this.held = new Held(clock)
   }
 
-  /** @throws 400 M_INVALID_PARAM there is no such endpoint */
+  /** @throws 400 M_INVALID_PARAM there is no such endpoint, or nothing of this kind can happen there */
   add(options: FaultOptions): Fault {
     const { count = 1, skip = 0, endpoint } = options
+    if (endpoint === firing && options.kind !== 'serialisation_failure') {
+      throw invalidParam(`endpoint: ${firing} is no request; only its COMMIT can fail`)
+    }
     if (endpoint !== undefined && !isEndpoint(endpoint, endpoints)) {
       throw invalidParam(`endpoint: this server has no ${endpoint}`)
     }
@@ -224,7 +235,7 @@ export class Faults {
       faultId: id,
       kind: options.kind,
       ts: this.#clock.now(),
-      endpoint,
+      endpoint: asSpecified(endpoint),
       // Of several, the one that it was for.
       userId: options.userId ?? userIds[0],
       roomId: options.roomId ?? roomIds[0],

@@ -1,6 +1,7 @@
 /** The laboratory as OpenAPI 3.1 describes it; a test holds it against the endpoints and their answers. */
 import type { JsonObject } from '../lib/json.ts'
 import { labPath } from './door.ts'
+import { firing } from './fault-scope.ts'
 import { longestAdvanceMs } from './time.ts'
 
 const milliseconds = { type: 'integer', minimum: 0, maximum: longestAdvanceMs }
@@ -87,7 +88,7 @@ const paths: JsonObject = {
   },
   '/clock/set': {
     post: operation('Move time on to a moment, as advance does; never back.', ref('Moved'), {
-      schema: object({ now: unixMs }),
+      schema: object({ now: { ...unixMs, minimum: 0 } }),
     }),
   },
   '/snapshot': {
@@ -154,19 +155,38 @@ const faultPaths: JsonObject = {
 }
 
 const delay = { delay_ms: { ...milliseconds, minimum: 1 } }
+const endpoint = {
+  type: 'string',
+  description: 'Method and path as the specification writes them, without a query.',
+}
 const faultScope = {
-  user_id: { type: 'string' },
-  room_id: { type: 'string' },
-  delay_id: { type: 'string' },
-  endpoint: { type: 'string', description: 'Such as `PUT /rooms/{roomId}/send/…`.' },
-  count: { type: ['integer', 'null'], default: 1, description: 'How often; null: always.' },
-  skip: { type: 'integer', default: 0, description: 'So many that would fit are let through.' },
+  user_id: { type: 'string', pattern: '^@' },
+  room_id: { type: 'string', pattern: '^!' },
+  delay_id: { type: 'string', minLength: 1 },
+  endpoint: { ...endpoint, not: { const: firing } },
+  count: {
+    type: ['integer', 'null'],
+    minimum: 1,
+    default: 1,
+    description: 'How often; null: always.',
+  },
+  skip: {
+    type: 'integer',
+    minimum: 0,
+    default: 0,
+    description: 'So many that would fit are let through.',
+  },
 }
 
 /** A kind of fault, with what it takes besides the scope, all of it optional unless required. */
 function fault(kind: string, own: JsonObject = {}, required: readonly string[] = []): JsonObject {
-  const members = { kind: { const: kind }, ...own, ...faultScope }
-  return { type: 'object', properties: members, required: ['kind', ...required] }
+  const properties = { kind: { const: kind }, ...faultScope, ...own }
+  return {
+    type: 'object',
+    properties,
+    required: ['kind', ...required],
+    additionalProperties: false,
+  }
 }
 
 const clock = {
@@ -209,14 +229,23 @@ const schemas: JsonObject = {
       fault('answer_delayed', delay, ['delay_ms']),
       fault('rate_limited', {
         retry_after_ms: { type: 'integer', minimum: 1 },
-        retry_after: { type: ['string', 'null'], description: 'The header; null: none.' },
+        retry_after: {
+          type: ['string', 'null'],
+          pattern: '^[\\x20-\\x7e]*$',
+          description: 'The header; null: none.',
+        },
       }),
       fault('error', {
         status: { type: 'integer', minimum: 500, maximum: 599, default: 500 },
         body: { type: 'string', description: 'Sent as HTML, as proxies do.' },
       }),
       fault('connection_reset'),
-      fault('serialisation_failure'),
+      fault('serialisation_failure', {
+        endpoint: {
+          ...endpoint,
+          description: `${endpoint.description} \`${firing}\`: what is sent because it is due.`,
+        },
+      }),
     ],
   },
   Fault: object({

@@ -1,7 +1,7 @@
 /** The server as a whole over HTTP: put aside, put back, emptied, filled with users. */
 import { z } from 'zod'
 import { type Endpoint, endpoint } from '../http/endpoint.ts'
-import { optional, text } from '../http/schemas.ts'
+import { text } from '../http/schemas.ts'
 import { labEndpoint, labOf, labPath } from './door.ts'
 import { dropSnapshot, resetServer, restoreSnapshot, takeSnapshot } from './snapshots.ts'
 import { readClock } from './time.ts'
@@ -56,7 +56,7 @@ export const labServerEndpoints: readonly Endpoint[] = [
     path: `${labPath}/users`,
     body: z.object({
       users: z.array(text).min(1).max(mostUsers),
-      password: optional(text.min(1)),
+      password: text.min(1).optional(),
     }),
     async handle({ ctx, body }) {
       const users = await makeUsers(labOf(ctx), body.users, body.password)

@@ -175,6 +175,15 @@ describe('POST clock/advance-until-idle', () => {
     expect(await move('clock/advance-until-idle')).toMatchObject({ fired: [{}], is_idle: true })
   })
 
+  test('not as far as null', async () => {
+    const before = await clock()
+    await delay('stays', 10_000)
+    const refused = await post('clock/advance-until-idle', { max_ms: null })
+    expect(refused).toMatchObject({ status: 400, body: { errcode: 'M_BAD_JSON' } })
+    expect(await clock()).toEqual(before)
+    await move('clock/advance-until-idle')
+  })
+
   test('with nothing scheduled, time stands', async () => {
     const { now } = await clock()
     expect(await move('clock/advance-until-idle')).toMatchObject({ now, fired: [], is_idle: true })
@@ -208,6 +217,7 @@ describe('POST clock/run', () => {
     [{ speed: 0 }, 'M_INVALID_PARAM'],
     [{ speed: -1 }, 'M_INVALID_PARAM'],
     [{ speed: 'fast' }, 'M_BAD_JSON'],
+    [{ speed: null }, 'M_BAD_JSON'],
   ])('not at the speed of %j', async (body, errcode) => {
     expect(await post('clock/run', body)).toMatchObject({ status: 400, body: { errcode } })
     expect((await clock()) as JsonObject).toMatchObject({ speed: 0 })

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { get, type RequestOptions as HttpsOptions } from 'node:https'
 import { connect } from 'node:tls'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { TestAppService } from '../support/app-service.ts'
 import { type Answer, type Client, delayedEvents, type RequestOptions } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
@@ -39,9 +40,17 @@ afterAll(() => server.stop())
 const lab = (method: string, body?: JsonObject, path = '') =>
   server.anonymous().request(method, `${faults}${path}`, { body })
 
+/** Whether it has the shape that the served OpenAPI file gives. */
+async function isDescribed(fault: JsonObject): Promise<boolean> {
+  const { components } = await server.anonymous().ok('GET', '/_hourglass/lab/v1/openapi.json')
+  const ajv = new Ajv2020({ strict: false })
+  return ajv.validate({ components, $ref: '#/components/schemas/FaultOptions' }, fault)
+}
+
 async function set(fault: JsonObject): Promise<JsonObject> {
   const { status, body } = await lab('POST', fault)
   expect({ status, body }).toMatchObject({ status: 200 })
+  expect(await isDescribed(fault)).toBe(true)
   return body
 }
 
@@ -308,6 +317,19 @@ describe('serialisation_failure: all is done, and undone at the COMMIT', () => {
     ])
   })
 
+  test('due with others it is undone with them, and all are tried one by one at once', async () => {
+    const [first = ''] = await Promise.all(
+      [1, 2, 3].map(i => alice.delay(room, 1_000, 'm.room.message', { body: `${i}` })),
+    )
+    const dueAt = server.now() + 1_000
+    await set({ kind: 'serialisation_failure', delay_id: first, endpoint: 'fire', count: 2 })
+    await server.advance(1_000)
+    expect((await strikes()).map(({ ts }) => ts)).toEqual([dueAt, dueAt])
+    expect((await alice.scheduled()).map(({ delay_id }) => delay_id)).toEqual([first])
+    await server.advance(1_000)
+    expect(await alice.scheduled()).toEqual([])
+  })
+
   test('what broke when it was due and is restarted is sent at its new time', async () => {
     const delayId = await alice.delay(room, 8_000, 'm.room.message', { body: 'restarted' })
     await set({ kind: 'serialisation_failure', delay_id: delayId, endpoint: 'fire', count: 7 })
@@ -482,12 +504,20 @@ describe('GET faults', () => {
           fault_id: first.id,
           kind: 'error',
           ts: server.now(),
-          endpoint: 'PUT /_matrix/client/v3/rooms/:roomId/send/:eventType/:txnId',
+          endpoint: 'PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}',
           user_id: alice.userId,
           room_id: room,
         },
       ],
     })
+  })
+
+  test('tells the endpoint as the specification writes it, with what a path may leave out', async () => {
+    await set({ kind: 'error' })
+    await attempt(alice, 'GET', alice.roomPath(room, 'state', 'm.room.topic', ''))
+    const endpoint = 'GET /_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}'
+    expect(await strikes()).toMatchObject([{ endpoint }])
+    expect((await lab('POST', { kind: 'error', endpoint })).status).toBe(200)
   })
 
   test('DELETE takes them away, and the record', async () => {
@@ -519,14 +549,19 @@ describe('POST faults that are none', () => {
     ['a scope that is misspelt, and would be everybody', { kind: 'error', userid: '@alice:hs1' }],
     ['a user who can be none', { kind: 'error', user_id: 'alice' }],
     ['an endpoint that there is not', { kind: 'error', endpoint: 'GET /_matrix/client/v3/snyc' }],
+    ['a delayed event that can be none', { kind: 'error', delay_id: '' }],
+    ['a scope of null, which would be everybody', { kind: 'error', user_id: null }],
+    ['what no request is in, of a request', { kind: 'answer_lost', endpoint: 'fire' }],
     ['a status that is no error', { kind: 'error', status: 200 }],
     ['no delay', { kind: 'answer_delayed' }],
     ['never', { kind: 'error', count: 0 }],
     ['a header that breaks the line', { kind: 'rate_limited', retry_after: '1\r\nX: y' }],
-  ])('%s', async (_, fault) => {
+  ])('%s', async (name, fault: JsonObject) => {
     const { status, body } = await lab('POST', fault)
     expect(status).toBe(400)
     expect(body.errcode).toMatch(/^M_(INVALID_PARAM|BAD_JSON|MISSING_PARAM)$/)
+    // Which endpoints there are is said by other descriptions.
+    if (name !== 'an endpoint that there is not') expect(await isDescribed(fault)).toBe(false)
     expect((await lab('GET')).body.faults).toEqual([])
   })
 })
