@@ -101,6 +101,11 @@ describe('POST /create with the name of a blueprint', () => {
   test('hs_with_application_service: its token and its registration, and a second homeserver', async () => {
     const { body } = await create({ blueprint_name: 'hs_with_application_service' })
     const { hs1, hs2 } = body.homeservers
+    expect(Object.keys(hs1.AccessTokens)).toEqual([
+      '@alice:hs1',
+      '@bob:hs1',
+      '@the-bridge-user:hs1',
+    ])
     expect(Object.keys(hs2.AccessTokens)).toEqual(['@charlie:hs2'])
     expect(hs1.ApplicationServices.my_as_id).toMatch(/^id: my_as_id\nhs_token: [0-9a-f]{64}\n/)
     const bridge = clientOf(hs1, '@the-bridge-user:hs1')

@@ -54,7 +54,7 @@ const blueprints: Record<string, () => object[]> = {
     }),
   hs_with_application_service: () => [
     ...alone({
-      users: [alice],
+      users: [alice, bob],
       applicationServices: [{ id: 'my_as_id', senderLocalpart: 'the-bridge-user' }],
     }),
     charlie,

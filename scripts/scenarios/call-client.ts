@@ -79,3 +79,8 @@ export class CallClient {
     this.machine.die()
   }
 }
+
+/** With what their restarts were answered, each status once; undefined: with nothing. */
+export function statusesOf(...callers: readonly CallClient[]): (number | undefined)[] {
+  return [...new Set(callers.flatMap(caller => caller.restarts()).map(({ status }) => status))]
+}

@@ -1,3 +1,4 @@
+import { statusesOf } from '../call-client.ts'
 import { heartbeat } from '../constants.ts'
 import type { Scenario } from '../scenario.ts'
 
@@ -16,6 +17,7 @@ export const heartbeatStops: Scenario = {
     world.see('both are in the call for longer than a delay', bobs.participants(), [
       ...[alice.deviceId, bob.deviceId].sort(),
     ])
+    world.see('every heartbeat has found its delayed leave', statusesOf(alices, bobs), [200])
     alices.machine.die()
     world.tell("alice's laptop dies")
     const lastRestart = (alices.restarts().at(-1)?.at ?? 0) - world.beganAt

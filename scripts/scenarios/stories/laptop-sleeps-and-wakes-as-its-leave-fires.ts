@@ -1,3 +1,4 @@
+import { statusesOf } from '../call-client.ts'
 import { heartbeat } from '../constants.ts'
 import type { Scenario } from '../scenario.ts'
 
@@ -13,6 +14,7 @@ export const laptopSleepsAndWakesAsItsLeaveFires: Scenario = {
     const bobs = await world.laptop("bob's laptop", bob, room)
     await world.join(alices, bobs)
     await world.pass(21_000)
+    world.see('every heartbeat has found its delayed leave', statusesOf(alices, bobs), [200])
     alices.machine.sleep()
     world.tell("alice's laptop falls asleep")
     const lastRestart = alices.restarts().at(-1)?.at ?? 0

@@ -1,3 +1,4 @@
+import { statusesOf } from '../call-client.ts'
 import { heartbeat } from '../constants.ts'
 import type { Scenario } from '../scenario.ts'
 
@@ -20,6 +21,8 @@ export const twoDevicesOfOneUser: Scenario = {
       [alice.deviceId, onPhone.deviceId].sort(),
     )
     world.see('each has its delayed leave', (await world.scheduled(alice)).length, 2)
+    // An SDK whose delayed leave is gone schedules another, and nobody notices.
+    world.see('which every heartbeat has found', statusesOf(laptop, phone), [200])
     phone.machine.die()
     world.tell("alice's phone dies")
     const dueAt = (phone.restarts().at(-1)?.at ?? 0) + heartbeat.delayMs
@@ -34,6 +37,7 @@ export const twoDevicesOfOneUser: Scenario = {
       [`${alice.deviceId} in`, `${onPhone.deviceId} in`, `${onPhone.deviceId} out`].sort(),
     )
     world.see('one delayed leave is left', (await world.scheduled(alice)).length, 1)
+    world.see('which every heartbeat of the laptop has found', statusesOf(laptop), [200])
     world.see("the laptop's SDK has not given up", laptop.gaveUp, [])
   },
 }
