@@ -1,6 +1,6 @@
 /** Options that are set together under one name. What is set explicitly wins, option by option. */
 
-type Options = { readonly [name: string]: unknown }
+export type Options = { readonly [name: string]: unknown }
 
 const profiles: Record<string, Options> = {
   /** What test runs need. Whoever can reach such a server can do with it what they like. */
@@ -26,16 +26,16 @@ export const profileNames = ['test'] as const
 export function withProfile(options: unknown): unknown {
   if (!isOptions(options) || typeof options.profile !== 'string') return options
   return Object.hasOwn(profiles, options.profile)
-    ? merge(profiles[options.profile] ?? {}, options)
+    ? mergeOptions(profiles[options.profile] ?? {}, options)
     : options
 }
 
 /** An option that is there wins, also as undefined: a group only as far as it goes. */
-function merge(beneath: Options, above: Options): Options {
+export function mergeOptions(beneath: Options, above: Options): Options {
   const merged: Record<string, unknown> = { ...beneath, ...above }
   for (const [name, value] of Object.entries(above)) {
     const under = beneath[name]
-    if (isOptions(under) && isOptions(value)) merged[name] = merge(under, value)
+    if (isOptions(under) && isOptions(value)) merged[name] = mergeOptions(under, value)
   }
   return merged
 }

@@ -44,8 +44,15 @@ export interface Place {
 const enc = encodeURIComponent
 const v3 = '/_matrix/client/v3'
 
-/** @throws what went wrong; then nothing of it is left */
-export async function deploy(plan: HomeserverPlan, place: Place): Promise<Deployed> {
+/**
+ * @param goOn is asked before each step, and throws to have nothing made
+ * @throws what went wrong; then nothing of it is left
+ */
+export async function deploy(
+  plan: HomeserverPlan,
+  place: Place,
+  goOn: () => void,
+): Promise<Deployed> {
   const folder = await mkdtemp(join(tmpdir(), 'hourglass-homerunner-'))
   const removeFolder = () => rm(folder, { recursive: true, force: true })
   const services = plan.applicationServices.map(registrationOf)
@@ -69,7 +76,7 @@ export async function deploy(plan: HomeserverPlan, place: Place): Promise<Deploy
       },
     })
     server = running
-    const clients = await fill(plan, running.baseUrl)
+    const clients = await fill(plan, running.baseUrl, goOn)
     const tokens = [...clients].map(([userId, { token = '' }]) => [userId, token])
     for (const { sender, asToken } of services) tokens.push([userIdOn(plan.name, sender), asToken])
     return {
@@ -113,9 +120,14 @@ function registrationOf(service: ApplicationServicePlan) {
 }
 
 /** @returns the users' clients by user id, in the order of the plan */
-async function fill(plan: HomeserverPlan, baseUrl: string): Promise<Map<string, Client>> {
+async function fill(
+  plan: HomeserverPlan,
+  baseUrl: string,
+  goOn: () => void,
+): Promise<Map<string, Client>> {
   const clients = new Map<string, Client>()
   for (const user of plan.users) {
+    goOn()
     const client = new Client(() => baseUrl)
     await makeUser(client, user)
     clients.set(userIdOn(plan.name, user.localpart), client)
@@ -126,7 +138,7 @@ async function fill(plan: HomeserverPlan, baseUrl: string): Promise<Map<string, 
     return client
   }
   const byRef = new Map<string, string>()
-  for (const room of plan.rooms) await makeRoom(plan.name, room, clientOf, byRef)
+  for (const room of plan.rooms) await makeRoom(plan.name, room, clientOf, byRef, goOn)
   return clients
 }
 
@@ -156,6 +168,7 @@ async function makeRoom(
   room: RoomPlan,
   clientOf: (name: string) => Client,
   byRef: Map<string, string>,
+  goOn: () => void,
 ): Promise<void> {
   let roomId = byRef.get(room.ref ?? '') ?? ''
   if (room.creator !== undefined) {
@@ -163,6 +176,7 @@ async function makeRoom(
     if (room.ref !== undefined) byRef.set(room.ref, roomId)
   }
   for (const { type, sender, stateKey, content } of room.events) {
+    goOn()
     const client = clientOf(sender)
     if (stateKey === undefined) await client.send(roomId, type, content)
     else if (type === 'm.room.member' && content.membership === 'join') await client.join(roomId)

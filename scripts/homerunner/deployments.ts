@@ -91,14 +91,18 @@ export class Deployments {
     const servers: Deployed[] = []
     try {
       for (const plan of homeservers) {
-        servers.push(await deploy(plan, this.#place))
-        if (this.#isEnding) throw new CannotDeploy('Homerunner is ending')
+        servers.push(await deploy(plan, this.#place, () => this.#goOn()))
+        this.#goOn()
       }
       return servers
     } catch (error) {
       await Promise.all(servers.map(server => server.stop()))
       throw error
     }
+  }
+
+  #goOn(): void {
+    if (this.#isEnding) throw new CannotDeploy('Homerunner is ending')
   }
 
   /** @throws CannotDeploy there is none of that name */

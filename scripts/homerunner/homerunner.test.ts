@@ -235,6 +235,7 @@ describe('POST /create with a blueprint of its own', () => {
 
 test('what is still being made when all is to end, ends as well', async () => {
   const started: Homeserver[] = []
+  let rooms: number | undefined
   const own = new Deployments({
     clock,
     lifetimeMs,
@@ -242,6 +243,11 @@ test('what is still being made when all is to end, ends as well', async () => {
       async start(options) {
         const homeserver = await hourglass.Homeserver.start(options)
         started.push(homeserver)
+        const stop = homeserver.stop.bind(homeserver)
+        homeserver.stop = async () => {
+          rooms = (await homeserver.rowCounts()).rooms
+          await stop()
+        }
         return homeserver
       },
       host: '127.0.0.1',
@@ -249,12 +255,14 @@ test('what is still being made when all is to end, ends as well', async () => {
     },
     log: () => undefined,
   })
-  const making = own.create(parseBlueprint(knownBlueprint('one_to_one_room')))
+  const making = own.create(parseBlueprint(knownBlueprint('perf_many_rooms')))
   const refused = expect(making).rejects.toThrow('is ending')
   while (started.length === 0) await new Promise(setImmediate)
   await own.destroyAll()
   expect(await isUp(started[0]?.baseUrl ?? '')).toBe(false)
   await refused
+  // It would have 400, and whoever has told it to end would wait for all of them.
+  expect(rooms).toBe(0)
 })
 
 test('what has run for its time is gone', async () => {

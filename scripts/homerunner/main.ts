@@ -6,32 +6,36 @@
  * HOMERUNNER_LIFETIME_MINS (30), HOMERUNNER_HS_PORTBINDING_IP (127.0.0.1), and DATABASE_URL for a
  * PostgreSQL server instead of the embedded database.
  */
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, isIP } from 'node:net'
 import { systemClock } from '../../server/lib/clock.ts'
 import { Homeserver, stopSharedDatabase } from '../../server/testing/index.ts'
 import { Deployments, lifetimeMsOf } from './deployments.ts'
 import { listen } from './listen.ts'
 
 const { env } = process
-if (env.HOMERUNNER_SNAPSHOT_BLUEPRINT) {
-  throw new Error('HOMERUNNER_SNAPSHOT_BLUEPRINT: there are no images that could be kept')
-}
 const log = (line: string) => void process.stdout.write(`${line}\n`)
-const deployments = new Deployments({
-  clock: systemClock,
-  lifetimeMs: lifetimeMsOf(env.HOMERUNNER_LIFETIME_MINS),
-  place: {
-    start: options => Homeserver.start(options),
-    host: env.HOMERUNNER_HS_PORTBINDING_IP || '127.0.0.1',
-    databaseUrl: env.DATABASE_URL,
-  },
-  log,
+
+const { deployments, server } = await (async () => {
+  if (env.HOMERUNNER_SNAPSHOT_BLUEPRINT) {
+    throw new Error('HOMERUNNER_SNAPSHOT_BLUEPRINT: there are no images that could be kept')
+  }
+  const host = env.HOMERUNNER_HS_PORTBINDING_IP || '127.0.0.1'
+  if (!isIP(host)) throw new Error(`HOMERUNNER_HS_PORTBINDING_IP: ${host} is no address`)
+  const deployments = new Deployments({
+    clock: systemClock,
+    lifetimeMs: lifetimeMsOf(env.HOMERUNNER_LIFETIME_MINS),
+    place: { start: options => Homeserver.start(options), host, databaseUrl: env.DATABASE_URL },
+    log,
+  })
+  const port = Number(env.HOMERUNNER_PORT || 54321)
+  return {
+    deployments,
+    server: await listen(deployments, env.HOMERUNNER_HOST || '127.0.0.1', port),
+  }
+})().catch(error => {
+  process.stderr.write(`${error.message}\n`)
+  process.exit(1)
 })
-const server = await listen(
-  deployments,
-  env.HOMERUNNER_HOST || '127.0.0.1',
-  Number(env.HOMERUNNER_PORT || 54321),
-)
 const { address, port } = server.address() as AddressInfo
 log(`Homerunner is listening on http://${address}:${port}`)
 

@@ -11,20 +11,36 @@
  * with 0 only if everything was seen.
  */
 import { parseArgs } from 'node:util'
+import { mergeOptions, type Options } from '../../server/profiles.ts'
 import { Homeserver, stopSharedDatabase } from '../../server/testing/index.ts'
 import { scenarios } from './index.ts'
 import type { Scenario } from './scenario.ts'
 import { type Check, World } from './world.ts'
 
-const { values, positionals } = parseArgs({
-  options: {
-    all: { type: 'boolean' },
-    json: { type: 'boolean' },
-    options: { type: 'string', default: '{}' },
-  },
-  allowPositionals: true,
-})
 const print = (line: string) => void process.stdout.write(`${line}\n`)
+/** What was asked for makes no sense. */
+function refuse(error: unknown): never {
+  print((error as Error).message)
+  process.exit(2)
+}
+const { values, positionals, options } = (() => {
+  try {
+    const args = parseArgs({
+      options: {
+        all: { type: 'boolean' },
+        json: { type: 'boolean' },
+        options: { type: 'string', default: '{}' },
+      },
+      allowPositionals: true,
+    })
+    const options = JSON.parse(args.values.options) as Options
+    // Whoever names limits wants them: these servers have none otherwise.
+    const limits: Options = options.rate_limits ? { rate_limits: { enabled: true } } : {}
+    return { ...args, options: mergeOptions(limits, options) }
+  } catch (error) {
+    return refuse(error)
+  }
+})()
 
 // The SDK logs to the console, at length.
 const drop = () => undefined
@@ -35,9 +51,9 @@ async function tell(name: string, scenario: Scenario): Promise<Check[]> {
   const say = values.json ? (line: string) => void lines.push(line) : print
   say(`\n${name}\n  ${scenario.story}\n  Must be seen: ${scenario.mustSee}\n`)
   const server = await Homeserver.start({
-    config: { log_level: 'fatal', ...scenario.config, ...JSON.parse(values.options) },
+    config: mergeOptions({ log_level: 'fatal', ...scenario.config }, options),
     databaseUrl: process.env.DATABASE_URL,
-  })
+  }).catch(refuse)
   const world = new World(server, say)
   try {
     await scenario.run(world)
@@ -53,7 +69,7 @@ async function tell(name: string, scenario: Scenario): Promise<Check[]> {
 }
 
 const names = values.all ? Object.keys(scenarios) : positionals
-const unknown = names.filter(name => !Object.hasOwn(scenarios, name))
+const unknown = positionals.filter(name => !Object.hasOwn(scenarios, name))
 if (unknown.length > 0 || names.length === 0) {
   for (const name of unknown) print(`there is no scenario ${name}`)
   for (const [name, { story }] of Object.entries(scenarios)) print(`${name}\n  ${story}`)

@@ -48,6 +48,25 @@ test('what is not seen is said, and the exit code is not 0', async () => {
   expect(exitCode).toBe(1)
 }, 60_000)
 
+test('limits that are named are on, and leave what else a scenario asks for', async () => {
+  const once = { per_second: 0.1, burst_count: 1 }
+  const limits = JSON.stringify({ rate_limits: { delayed_event_management: once } })
+  const [refused] = (await tell('heartbeat-stops', '--options', limits)).told
+  expect(refused?.checks.find(({ what }) => what.startsWith('every heartbeat'))?.held).toBe(false)
+  const joins = JSON.stringify({ rate_limits: { joins: { per_second: 1, burst_count: 1_000 } } })
+  const name = 'storm-of-429-behind-one-address'
+  expect((await tell(name, '--options', joins)).exitCode).toBe(0)
+}, 60_000)
+
+test.each([
+  ['no such scenario', ['--all', 'nobody']],
+  ['no such flag', ['--bogus']],
+  ['no such option', ['heartbeat-stops', '--options', '{"nope": 1}']],
+  ['options that are no JSON', ['--options', '{bad']],
+])('%s: nothing is told', async (_, args) => {
+  expect(await tell(...args)).toEqual({ told: [], exitCode: 2 })
+})
+
 test('server/docs/scenarios.md lists them', () => {
   const listed = readFileSync('server/docs/scenarios.md', 'utf8').matchAll(
     /^\| `([a-z0-9-]+)` \|/gm,
