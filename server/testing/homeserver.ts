@@ -63,7 +63,7 @@ const startOfTime = Date.UTC(2030, 0, 1)
 /**
  * Start a server that is ready when this returns. The clock stands still until it is moved.
  *
- * @throws ConfigError · DatabaseUnavailable · CannotListen
+ * @throws ConfigError · DatabaseUnavailable · CannotListen · RangeError `startAt` is no time
  */
 export function startHomeserver(options: HomeserverOptions = {}): Promise<Homeserver> {
   return Homeserver.start(options)
@@ -96,10 +96,14 @@ export class Homeserver implements AsyncDisposable {
     options: HomeserverOptions,
     fill?: (db: Database, dataDir: string) => Promise<void>,
   ): Promise<Homeserver> {
+    const { startAt = startOfTime } = options
+    if (!Number.isSafeInteger(startAt) || startAt < 0) {
+      throw new RangeError(`startAt: ${startAt} is no Unix time in milliseconds`)
+    }
     const storage = await makeStorage(options.databaseUrl)
     try {
       const config = configOf(options, storage)
-      const clock = options.realTime ? undefined : labClock(options.startAt ?? startOfTime)
+      const clock = options.realTime ? undefined : labClock(startAt)
       const database = { ...storage.database, maxConnections: config.database_connections }
       const lab = clock ? { clock, lab: new Lab(clock) } : {}
       const given = { ...lab, log: makeLog(config.log_level), database }
@@ -159,13 +163,14 @@ export class Homeserver implements AsyncDisposable {
    * and `/sync` tells of it when this returns.
    *
    * @returns what became of delayed events meanwhile, in the order in which it did
+   * @throws RangeError it is no span of whole milliseconds, or more than a year and a day
    */
   async advance(duration: Duration): Promise<Fired[]> {
     return (await advance(this.#lab, toMs(duration))).fired
   }
 
   /** Put everything aside as it is now, with the time; until `stop`. */
-  snapshot(): Promise<Snapshot> {
+  async snapshot(): Promise<Snapshot> {
     return takeSnapshot(this.#lab)
   }
 
@@ -175,14 +180,22 @@ export class Homeserver implements AsyncDisposable {
   }
 
   /** Empty the server. The time stays. */
-  reset(): Promise<void> {
+  async reset(): Promise<void> {
     return resetServer(this.#lab)
   }
 
-  /** Another server, in the same state and with the same time, that lives on by itself. */
+  /**
+   * Another server, in the same state and with the same time, that lives on by itself, on free ports.
+   */
   async fork(from?: Snapshot): Promise<Homeserver> {
+    const { config = {} } = this.#options
+    const ports = { port: 0, ...(config.tls ? { tls: { ...config.tls, port: 0 } } : {}) }
     const put = (snapshot: Snapshot) => {
-      const options = { ...this.#options, startAt: snapshot.now }
+      const options = {
+        ...this.#options,
+        config: { ...config, ...ports },
+        startAt: snapshot.now,
+      }
       return Homeserver.filled(options, async (db, dataDir) => {
         await copyInto(db, snapshot.id)
         const media = join(this.#storage.dataDir, 'media')
@@ -195,7 +208,7 @@ export class Homeserver implements AsyncDisposable {
   /** Stop in good order, and start again on the same data, `down` later by the server's clock. */
   async restart(down: Duration = 0): Promise<void> {
     const ms = toMs(down)
-    await this.#stopSecondScheduler()
+    if (this.#secondScheduler) await this.#stopSecondScheduler()
     await this.#serving.restart(() => this.#passTime(ms))
   }
 
@@ -205,7 +218,7 @@ export class Homeserver implements AsyncDisposable {
    */
   async crash(down: Duration = 0): Promise<void> {
     const ms = toMs(down)
-    await this.#stopSecondScheduler()
+    if (this.#secondScheduler) await this.#stopSecondScheduler()
     await this.#serving.crash(() => this.#passTime(ms))
   }
 
@@ -307,6 +320,7 @@ export class Homeserver implements AsyncDisposable {
     })
   }
 
+  /** Not waited for where there is none: who has asked for something first comes first. */
   async #stopSecondScheduler(): Promise<void> {
     const scheduler = this.#secondScheduler
     this.#secondScheduler = undefined
@@ -314,7 +328,7 @@ export class Homeserver implements AsyncDisposable {
   }
 
   async #stop(): Promise<void> {
-    await this.#stopSecondScheduler()
+    if (this.#secondScheduler) await this.#stopSecondScheduler()
     await this.#serving.stop()
     const timers = this.#clock?.pendingTimers() ?? 0
     const waiting = this.waiting()

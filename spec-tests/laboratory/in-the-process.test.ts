@@ -108,11 +108,24 @@ describe('advance', () => {
     expect(hs.now()).toBe(before + 8_000)
   })
 
-  test.each([-1, 0.5, Number.NaN, '8', '8 s', 'soon', '-1s'])('%p is no time', async duration => {
+  test.each([
+    ['1.001s', 1_001],
+    ['0.0190m', 1_140],
+    ['0.00001d', 864],
+  ] as const)('%s is %i ms', async (text, ms) => {
     const before = hs.now()
-    await expect(hs.advance(duration as number)).rejects.toThrow('is no span of time')
-    expect(hs.now()).toBe(before)
+    await hs.advance(text)
+    expect(hs.now() - before).toBe(ms)
   })
+
+  test.each([-1, 0.5, Number.NaN, '8', '8 s', 'soon', '-1s', '0.0015s', '367d'])(
+    '%p is no time',
+    async duration => {
+      const before = hs.now()
+      await expect(hs.advance(duration as number)).rejects.toThrow('is no span of time')
+      expect(hs.now()).toBe(before)
+    },
+  )
 })
 
 describe('snapshot and restore', () => {
@@ -212,6 +225,18 @@ describe('fork', () => {
     await say(alice, 'here only')
     expect(await told(there)).toEqual(['later'])
     expect(branch.now()).toBe(hs.now() + 8_000)
+  })
+
+  test('has ports of its own, wherever the other one listens', async () => {
+    const before = await start()
+    const { port } = new URL(before.baseUrl)
+    await before.stop()
+    const other = await start({ port: Number(port), tls: { port: 0 } })
+    others.push(other)
+    const branch = await other.fork()
+    others.push(branch)
+    expect(new URL(other.baseUrl).port).toBe(port)
+    expect(new URL(branch.baseUrl).port).not.toBe(port)
   })
 
   test('of a snapshot is what was then', async () => {
@@ -356,6 +381,27 @@ describe('restart and crash', () => {
     await expect(change(other)).rejects.toThrow('has stopped')
   })
 
+  test.each(['restart', 'crash'] as const)(
+    'what is asked for after a %s sees its end',
+    async end => {
+      const before = hs.now()
+      const ending = hs[end]('5s')
+      const { now } = await hs.snapshot()
+      await ending
+      expect(now).toBe(before + 5_000)
+    },
+  )
+
+  test('whoever was told to stop takes nobody in any more', async () => {
+    const other = await start()
+    const advanced = other.advance('1s')
+    const stopped = other.stop()
+    await expect(other.advance(1)).rejects.toThrow('has stopped')
+    await expect(other.user('late')).rejects.toThrow('has stopped')
+    await advanced
+    await stopped
+  })
+
   test('also by the time of the machine one restart comes after the other', async () => {
     const other = await hourglass.startHomeserver({ databaseUrl, realTime: true })
     others.push(other)
@@ -377,6 +423,17 @@ describe('restart and crash', () => {
     await say(alice, 'after')
     expect((await told(alice)).at(-1)).toBe('after')
   })
+})
+
+test('by the time of the machine there is nothing to put aside', async () => {
+  const other = await hourglass.startHomeserver({ databaseUrl, realTime: true })
+  others.push(other)
+  await expect(other.snapshot()).rejects.toThrow('runs in real time')
+  await expect(other.reset()).rejects.toThrow('runs in real time')
+})
+
+test.each([Number.NaN, 1.5, -1, 2 ** 53])('a server cannot start at %p', async startAt => {
+  await expect(hourglass.startHomeserver({ databaseUrl, startAt })).rejects.toThrow('startAt')
 })
 
 test('after stop nothing listens, nothing waits, and no clock ticks', async () => {
