@@ -7,7 +7,7 @@
  * Exits with 0 only if every log was the first one's.
  */
 import { isDeepStrictEqual, parseArgs } from 'node:util'
-import { type Homeserver, startHomeserver, type TestUser } from '../server/testing/index.ts'
+import { type Homeserver, startHomeserver, type TestUser } from '../server/testing/ours.ts'
 import { Client } from '../spec-tests/support/client.ts'
 
 const type = 'org.matrix.msc3401.call.member'

@@ -116,13 +116,16 @@ test('with types; await using stops it, and what has run leaves nothing for the 
   write('package.json', '{ "type": "module" }')
   write(
     'typed.ts',
-    `import { type Fired, type Snapshot, startHomeserver } from 'hourglass/testing'
+    `import { type Fired, type Homeserver, type Snapshot, startHomeserver } from 'hourglass/testing'
     let baseUrl: string
     {
       await using hs = await startHomeserver({ databaseUrl: ${databaseUrl} })
       const user = await hs.user('alice')
       const save: Snapshot = await hs.snapshot()
       const fired: Fired[] = await hs.advance('8s')
+      const own: Homeserver = hs
+      own.fault({ kind: 'rate_limited', retryAfterMs: 2_000, userId: user.userId })
+      own.faults.clear()
       await hs.restore(save)
       const never = async () => {
         // @ts-expect-error there is no such unit
@@ -142,8 +145,6 @@ test('with types; await using stops it, and what has run leaves nothing for the 
     target: 'es2022',
     lib: ['es2022', 'esnext.disposable'],
     strict: true,
-    // PGlite's own types want those of a browser and of emscripten.
-    skipLibCheck: true,
     types: ['node'],
     typeRoots: [join(root, 'node_modules', '@types')],
     outDir: 'built',

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import type { Homeserver } from '../../server/testing/index.ts'
+import type { Homeserver } from '../../server/testing/ours.ts'
 import { Client } from '../../spec-tests/support/client.ts'
 import { deviceKeysOf, makeKey, oneTimeKeys, upload } from '../../spec-tests/support/keys.ts'
 import {

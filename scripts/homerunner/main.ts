@@ -8,7 +8,7 @@
  */
 import { type AddressInfo, isIP } from 'node:net'
 import { systemClock } from '../../server/lib/clock.ts'
-import { Homeserver, stopSharedDatabase } from '../../server/testing/index.ts'
+import { Homeserver, stopSharedDatabase } from '../../server/testing/ours.ts'
 import { Deployments, lifetimeMsOf } from './deployments.ts'
 import { listen } from './listen.ts'
 

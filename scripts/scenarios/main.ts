@@ -12,7 +12,7 @@
  */
 import { parseArgs } from 'node:util'
 import { mergeOptions, type Options } from '../../server/profiles.ts'
-import { Homeserver, stopSharedDatabase } from '../../server/testing/index.ts'
+import { Homeserver, stopSharedDatabase } from '../../server/testing/ours.ts'
 import { scenarios } from './index.ts'
 import type { Scenario } from './scenario.ts'
 import { type Check, World } from './world.ts'

@@ -1,6 +1,6 @@
 /** What a scenario plays in: a server whose clock it holds, people, laptops, and a room with a call. */
 import { isDeepStrictEqual } from 'node:util'
-import type * as testing from '../../server/testing/index.ts'
+import type * as testing from '../../server/testing/ours.ts'
 import { Client, delayedEvents, type RequestOptions } from '../../spec-tests/support/client.ts'
 import type { JsonObject, WireEvent } from '../../spec-tests/support/wire.ts'
 import { CallClient } from './call-client.ts'

@@ -3,7 +3,7 @@ import { sendBytes, sendJson } from '../http/answer.ts'
 import type { Response } from '../http/endpoint.ts'
 import { reset } from '../http/listen.ts'
 import { limitExceeded, MatrixError, unknown } from '../matrix/errors.ts'
-import type { FaultKind } from './faults.ts'
+import type { FaultKind } from './fault.ts'
 
 /** Answer it, or see to it that nobody will. */
 export function answerInstead(response: Response, fault: FaultKind): void {

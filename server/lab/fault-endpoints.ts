@@ -5,7 +5,7 @@ import { roomId, shortText, userId } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { notFound } from '../matrix/errors.ts'
 import { labEndpoint, labOf, labPath } from './door.ts'
-import type { Fault, FaultOptions, Strike } from './faults.ts'
+import type { Fault, FaultOptions, Strike } from './fault.ts'
 
 const path = `${labPath}/faults`
 const longestDelayMs = 366 * 86_400_000

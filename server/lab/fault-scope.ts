@@ -1,24 +1,10 @@
 /** What a fault is for, and whether something is that. */
 import type { Touched } from '../../db/faults.ts'
 import type { Endpoint } from '../http/endpoint.ts'
+import type { Scope } from './fault.ts'
 
 /** What is sent because it is due: no request, and a scope all the same. */
 export const firing = 'fire'
-
-/** Undefined: whatever it is. All that is given must fit. */
-export interface Scope {
-  /**
-   * Who asks, by their token; or whose delayed event it is that is asked for, by whomever: an
-   * lk-jwt-service has no token at all.
-   */
-  userId?: string | undefined
-  /** In the path; or the room of the delayed event. */
-  roomId?: string | undefined
-  /** In the path or the body, also as one of the secrets that older drafts have in its place. */
-  delayId?: string | undefined
-  /** Method and path, as in the specification: `PUT /…/rooms/{roomId}/send/{eventType}/{txnId}`. */
-  endpoint?: string | undefined
-}
 
 /** What is known of a request, or of sending what is due. */
 export interface Facts {

@@ -4,8 +4,9 @@ import type { Database } from '../../db/open.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { LabClock } from '../lib/lab-clock.ts'
+import type { Company } from './company.ts'
 import { Faults } from './faults.ts'
-import type { Snapshot } from './snapshots.ts'
+import type { Snapshot } from './snapshot.ts'
 import { Turns } from './turns.ts'
 
 /** The server that the laboratory holds; its context may be another one each time it is asked. */
@@ -13,12 +14,6 @@ export interface Held {
   readonly context: Context
   /** Stop the context, change its data, and build it anew. In a turn of the laboratory. */
   swap(change: (db: Database) => Promise<void>): Promise<void>
-}
-
-/** Clients in the test's own process, whose timers are on the server's clock. */
-export interface Company {
-  isIdle(): boolean
-  idle(): Promise<void>
 }
 
 export class Lab {

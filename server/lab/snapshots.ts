@@ -10,12 +10,7 @@ import { copyAside, copyBack, dropCopy, empty } from '../../db/copying.ts'
 import { notFound } from '../matrix/errors.ts'
 import type { Lab } from './lab.ts'
 import { untilQuiet } from './quiet.ts'
-
-export interface Snapshot {
-  readonly id: string
-  /** What the clock said, Unix ms. */
-  readonly now: number
-}
+import type { Snapshot } from './snapshot.ts'
 
 /** All that is true at this moment; it can be put back as often as one likes. */
 export function takeSnapshot(lab: Lab): Promise<Snapshot> {

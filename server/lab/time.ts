@@ -1,7 +1,8 @@
 /** Moving the clock. One thing after the other: of two at once, the second begins after the first. */
 import { selectNextWakeUp } from '../../db/delayed-events-due.ts'
 import { invalidParam } from '../matrix/errors.ts'
-import { type Fired, FiredSoFar } from './fired.ts'
+import type { Fired } from './fired.ts'
+import { FiredSoFar } from './fired-so-far.ts'
 import type { Lab } from './lab.ts'
 import { untilQuiet } from './quiet.ts'
 

@@ -17,59 +17,30 @@ import { countRows } from '../../db/testing.ts'
 import { type Walk, walksOf } from '../../db/walks.ts'
 import { type Config, parseConfig } from '../config.ts'
 import { Scheduler } from '../delayed-events/scheduler.ts'
-import type { Fault, FaultOptions, Faults } from '../lab/faults.ts'
+import type { Company } from '../lab/company.ts'
+import type { Fault, FaultOptions } from '../lab/fault.ts'
+import type { Faults } from '../lab/faults.ts'
 import type { Fired } from '../lab/fired.ts'
-import { type Company, Lab } from '../lab/lab.ts'
+import { Lab } from '../lab/lab.ts'
 import { untilQuiet } from '../lab/quiet.ts'
-import {
-  resetServer,
-  restoreSnapshot,
-  type Snapshot,
-  takeSnapshot,
-  useSnapshot,
-} from '../lab/snapshots.ts'
+import type { Snapshot } from '../lab/snapshot.ts'
+import { resetServer, restoreSnapshot, takeSnapshot, useSnapshot } from '../lab/snapshots.ts'
 import { advance } from '../lab/time.ts'
 import { makeUsers } from '../lab/users.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { type LabClock, labClock } from '../lib/lab-clock.ts'
 import { makeLog } from '../lib/log.ts'
 import { Serving } from '../serving.ts'
+import type * as contract from './contract.ts'
+import type { HomeserverOptions, TestUser } from './contract.ts'
 import { type Duration, toMs } from './duration.ts'
 import { makeStorage, type Storage } from './storage.ts'
-
-export interface HomeserverOptions {
-  /** The machine's clock instead of one that the test moves. */
-  realTime?: boolean
-  /** What the clock says at first, Unix ms. Default: the beginning of 2030. */
-  startAt?: number
-  /** Options as in the config file. */
-  config?: Record<string, unknown>
-  /** A PostgreSQL server to use, in a schema of its own, instead of the embedded database. */
-  databaseUrl?: string | undefined
-}
-
-/** Somebody who is logged in. */
-export interface TestUser {
-  userId: string
-  accessToken: string
-  deviceId: string
-  /** Of the server, for the client that is to be made of this. */
-  baseUrl: string
-}
 
 /** A moment far from now, so that a forgotten look at the machine's clock shows. */
 const startOfTime = Date.UTC(2030, 0, 1)
 
-/**
- * Start a server that is ready when this returns. The clock stands still until it is moved.
- *
- * @throws ConfigError · DatabaseUnavailable · CannotListen · RangeError `startAt` is no time
- */
-export function startHomeserver(options: HomeserverOptions = {}): Promise<Homeserver> {
-  return Homeserver.start(options)
-}
-
-export class Homeserver implements AsyncDisposable {
+/** With what our own tests look at besides. */
+export class Homeserver implements contract.Homeserver {
   readonly #options: HomeserverOptions
   readonly #storage: Storage
   readonly #clock: LabClock | undefined
@@ -119,19 +90,16 @@ export class Homeserver implements AsyncDisposable {
     }
   }
 
-  /** Stays the same until `stop`. */
   get baseUrl(): string {
     return this.#serving.urls[0] ?? ''
   }
 
-  /** Where TLS is spoken, with the option `tls.port`. */
   get tlsUrl(): string {
     const [, tls] = this.#serving.urls
     if (tls === undefined) throw new Error('the server does not speak TLS')
     return tls
   }
 
-  /** Log a new device of this user in; the user is made where there is none of that name. */
   async user(name: string): Promise<TestUser> {
     const [user] = await makeUsers(this.#lab, [name])
     if (!user) throw new Error('no user was made')
@@ -143,50 +111,34 @@ export class Homeserver implements AsyncDisposable {
     }
   }
 
-  /** The clock that this server goes by, for a client in the same process. */
   get clock(): Clock {
     return this.#clock ?? systemClock
   }
 
-  /** Before time moves on, wait for this, too, until it has nothing more to do at its moment. */
   accompany(company: Company): void {
     this.#lab.company.add(company)
   }
 
-  /** The server's time, Unix ms. */
   now(): number {
     return this.#clock?.now() ?? systemClock.now()
   }
 
-  /**
-   * Move the server's time on. All that falls due on the way is done in order, each at its moment,
-   * and `/sync` tells of it when this returns.
-   *
-   * @returns what became of delayed events meanwhile, in the order in which it did
-   * @throws RangeError it is no span of whole milliseconds, or more than a year and a day
-   */
   async advance(duration: Duration): Promise<Fired[]> {
     return (await advance(this.#lab, toMs(duration))).fired
   }
 
-  /** Put everything aside as it is now, with the time; until `stop`. */
   async snapshot(): Promise<Snapshot> {
     return takeSnapshot(this.#lab)
   }
 
-  /** Make everything what it was, and the time what it was; who waits in a long poll is let go. */
   async restore(snapshot: Snapshot): Promise<void> {
     await restoreSnapshot(this.#lab, snapshot.id)
   }
 
-  /** Empty the server. The time stays. */
   async reset(): Promise<void> {
     return resetServer(this.#lab)
   }
 
-  /**
-   * Another server, in the same state and with the same time, that lives on by itself, on free ports.
-   */
   async fork(from?: Snapshot): Promise<Homeserver> {
     const { config = {} } = this.#options
     const ports = { port: 0, ...(config.tls ? { tls: { ...config.tls, port: 0 } } : {}) }
@@ -205,28 +157,18 @@ export class Homeserver implements AsyncDisposable {
     return useSnapshot(this.#lab, from?.id, put)
   }
 
-  /** Stop in good order, and start again on the same data, `down` later by the server's clock. */
   async restart(down: Duration = 0): Promise<void> {
     const ms = toMs(down)
     if (this.#secondScheduler) await this.#stopSecondScheduler()
     await this.#serving.restart(() => this.#passTime(ms))
   }
 
-  /**
-   * End as a process that is killed, and start again, `down` later. Nobody is answered, every
-   * connection is cut, and what is not committed is undone.
-   */
   async crash(down: Duration = 0): Promise<void> {
     const ms = toMs(down)
     if (this.#secondScheduler) await this.#stopSecondScheduler()
     await this.#serving.crash(() => this.#passTime(ms))
   }
 
-  /**
-   * Stop for good, and remove the data. Runs once.
-   *
-   * @throws Error the server has left a timer or a waiter behind
-   */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
     return this.#stopping
@@ -236,21 +178,14 @@ export class Homeserver implements AsyncDisposable {
     return this.stop()
   }
 
-  /**
-   * Let something go wrong: what, for whom, where and how often.
-   *
-   * @throws MatrixError there is no such endpoint
-   */
   fault(options: FaultOptions): Fault {
     return this.faults.add(options)
   }
 
-  /** Those that are set, and what they have struck. */
   get faults(): Faults {
     return this.#lab.faults
   }
 
-  /** Until what is being done in the background is done. */
   async idle(): Promise<void> {
     await untilQuiet(this.#serving.context)
   }
@@ -261,7 +196,6 @@ export class Homeserver implements AsyncDisposable {
     await this.#secondScheduler.start(this.#serving.context)
   }
 
-  /** How many requests are held in a long poll. */
   waiting(): number {
     return this.#serving.context.notifier.waiting()
   }

@@ -12,7 +12,7 @@ declare global {
 }
 
 /** What somebody else's test has in its hands. */
-export type { Homeserver, TestUser } from '../../server/testing/index.ts'
+export type { Homeserver, TestUser } from '../../server/testing/ours.ts'
 export type ServerOptions = Omit<testing.HomeserverOptions, 'databaseUrl'>
 
 export class TestServer {

@@ -1,0 +1,5 @@
+/** Clients in the test's own process, whose timers are on the server's clock. */
+export interface Company {
+  isIdle(): boolean
+  idle(): Promise<void>
+}
