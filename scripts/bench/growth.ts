@@ -57,16 +57,18 @@ const asked = 200
 /** One request after the other, among so many outstanding delayed events. */
 async function timerGrowth(stage: Stage): Promise<GrowthRow[]> {
   const rows = new Map<string, Map<number, number>>()
-  const heartbeat = new Map<number, number>()
-  for (const size of growthSizes.slice(0, stage.isQuick ? 3 : 4)) {
+  const sizes = growthSizes.slice(0, stage.isQuick ? 3 : 4)
+  for (const size of sizes) {
     for (const [what, ms] of await timerCosts(stage, size)) {
       rows.set(what, (rows.get(what) ?? new Map()).set(size, ms))
     }
-    heartbeat.set(size, await heartbeatCost(stage, size))
   }
   const rate = heartbeatsPerSecond.toLocaleString('en')
-  rows.set(`processor time of a restart at ${rate} a second`, heartbeat)
-  return [...rows].map(([what, medianMs]) => ({ what: `${what}, by timers`, medianMs }))
+  const what = `processor time of a restart at ${rate} a second, by turns`
+  return [...rows, [what, await heartbeatCosts(stage, sizes)] as const].map(([what, medianMs]) => ({
+    what: `${what}, by timers`,
+    medianMs,
+  }))
 }
 
 async function timerCosts(stage: Stage, size: number): Promise<[what: string, ms: number][]> {
@@ -92,24 +94,34 @@ async function timerCosts(stage: Stage, size: number): Promise<[what: string, ms
 /**
  * Processor time, ms, of one restart among so many, of the server and of PostgreSQL together. They
  * come at the rate at which the table takes their latency: the fewer there are, the less they share.
+ * The sizes take turns: the machine's hour moves such a figure by a third.
  */
-async function heartbeatCost(stage: Stage, size: number): Promise<number> {
-  const { server } = await startAmong(stage, size)
-  const job = { baseUrl: server.baseUrl, connections: 32, ...heartbeats(size) }
-  await stage.load.run({ ...job, durationMs: stage.warmUpMs })
-  const costs: number[] = []
-  for (let stretch = 0; stretch < 3; stretch++) {
-    const durationMs = stage.durationMs / 3
-    let restarts = 0
-    const usedMs = await stage.processorMsOf(server, async () => {
-      const measured = await stage.load.run({ ...job, rate: heartbeatsPerSecond, durationMs })
-      if (measured.errors > 0) throw new Error(`${measured.errors} errors: ${measured.firstError}`)
-      restarts = measured.requests
-    })
-    costs.push(usedMs / restarts)
+async function heartbeatCosts(
+  stage: Stage,
+  sizes: readonly number[],
+): Promise<ReadonlyMap<number, number>> {
+  const places = []
+  for (const size of sizes) {
+    const { server } = await startAmong(stage, size)
+    const job = { baseUrl: server.baseUrl, connections: 32, ...heartbeats(size) }
+    await stage.load.run({ ...job, durationMs: stage.warmUpMs })
+    places.push({ size, server, job, costs: [] as number[] })
   }
-  await server.stop()
-  return quantile(costs, 0.5)
+  const durationMs = stage.durationMs / 3
+  for (let turn = 0; turn < stage.turns; turn++) {
+    for (const { server, job, costs } of places) {
+      let restarts = 0
+      const usedMs = await stage.processorMsOf(server, async () => {
+        const measured = await stage.load.run({ ...job, rate: heartbeatsPerSecond, durationMs })
+        if (measured.errors > 0)
+          throw new Error(`${measured.errors} errors: ${measured.firstError}`)
+        restarts = measured.requests
+      })
+      costs.push(usedMs / restarts)
+    }
+  }
+  for (const { server } of places) await server.stop()
+  return new Map(places.map(({ size, costs }) => [size, quantile(costs, 0.5)]))
 }
 
 async function median(
