@@ -59,7 +59,7 @@ const measurements: Record<string, (stage: Stage) => Promise<Row | Row[]>> = {
   ...(isQuick ? {} : { express: expressRow }),
   send: sendRows,
   schedule: scheduleRow,
-  // In less than a minute also in the hours in which a machine that others use has half its speed.
+  // One of them is enough for the small table, which is to be there in a minute.
   ...(isQuick
     ? { 'restart-20000': (stage: Stage) => restartRow(stage, 20_000) }
     : {

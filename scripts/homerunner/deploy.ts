@@ -44,14 +44,11 @@ export interface Place {
 const enc = encodeURIComponent
 const v3 = '/_matrix/client/v3'
 
-/**
- * @param goOn is asked before each step, and throws to have nothing made
- * @throws what went wrong; then nothing of it is left
- */
+/** @throws what went wrong, or why it was not to be finished; then nothing of it is left */
 export async function deploy(
   plan: HomeserverPlan,
   place: Place,
-  goOn: () => void,
+  signal: AbortSignal,
 ): Promise<Deployed> {
   const folder = await mkdtemp(join(tmpdir(), 'hourglass-homerunner-'))
   const removeFolder = () => rm(folder, { recursive: true, force: true })
@@ -76,7 +73,7 @@ export async function deploy(
       },
     })
     server = running
-    const clients = await fill(plan, running.baseUrl, goOn)
+    const clients = await fill(plan, running.baseUrl, signal)
     const tokens = [...clients].map(([userId, { token = '' }]) => [userId, token])
     for (const { sender, asToken } of services) tokens.push([userIdOn(plan.name, sender), asToken])
     return {
@@ -123,11 +120,11 @@ function registrationOf(service: ApplicationServicePlan) {
 async function fill(
   plan: HomeserverPlan,
   baseUrl: string,
-  goOn: () => void,
+  signal: AbortSignal,
 ): Promise<Map<string, Client>> {
   const clients = new Map<string, Client>()
   for (const user of plan.users) {
-    goOn()
+    signal.throwIfAborted()
     const client = new Client(() => baseUrl)
     await makeUser(client, user)
     clients.set(userIdOn(plan.name, user.localpart), client)
@@ -138,7 +135,7 @@ async function fill(
     return client
   }
   const byRef = new Map<string, string>()
-  for (const room of plan.rooms) await makeRoom(plan.name, room, clientOf, byRef, goOn)
+  for (const room of plan.rooms) await makeRoom(plan.name, room, clientOf, byRef, signal)
   return clients
 }
 
@@ -168,15 +165,16 @@ async function makeRoom(
   room: RoomPlan,
   clientOf: (name: string) => Client,
   byRef: Map<string, string>,
-  goOn: () => void,
+  signal: AbortSignal,
 ): Promise<void> {
+  signal.throwIfAborted()
   let roomId = byRef.get(room.ref ?? '') ?? ''
   if (room.creator !== undefined) {
     roomId = await clientOf(room.creator).createRoom(room.createRoom)
     if (room.ref !== undefined) byRef.set(room.ref, roomId)
   }
   for (const { type, sender, stateKey, content } of room.events) {
-    goOn()
+    signal.throwIfAborted()
     const client = clientOf(sender)
     if (stateKey === undefined) await client.send(roomId, type, content)
     else if (type === 'm.room.member' && content.membership === 'join') await client.join(roomId)

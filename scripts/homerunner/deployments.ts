@@ -34,7 +34,7 @@ export class Deployments {
   /** Undefined while it is still being made. */
   readonly #running = new Map<string, Deployment | undefined>()
   readonly #making = new Set<Promise<unknown>>()
-  #isEnding = false
+  #ending = new AbortController()
 
   constructor(given: {
     clock: Clock
@@ -89,20 +89,17 @@ export class Deployments {
   /** All or none. */
   async #make(homeservers: Blueprint['homeservers']): Promise<Deployed[]> {
     const servers: Deployed[] = []
+    const { signal } = this.#ending
     try {
       for (const plan of homeservers) {
-        servers.push(await deploy(plan, this.#place, () => this.#goOn()))
-        this.#goOn()
+        servers.push(await deploy(plan, this.#place, signal))
+        signal.throwIfAborted()
       }
       return servers
     } catch (error) {
       await Promise.all(servers.map(server => server.stop()))
       throw error
     }
-  }
-
-  #goOn(): void {
-    if (this.#isEnding) throw new CannotDeploy('Homerunner is ending')
   }
 
   /** @throws CannotDeploy there is none of that name */
@@ -116,9 +113,9 @@ export class Deployments {
 
   /** Also what is still being made; it is not finished. */
   async destroyAll(): Promise<void> {
-    this.#isEnding = true
+    this.#ending.abort(new CannotDeploy('Homerunner is ending'))
     await Promise.allSettled(this.#making)
-    this.#isEnding = false
+    this.#ending = new AbortController()
     for (const [name, deployment] of this.#running) if (deployment) await this.destroy(name)
   }
 }

@@ -1,7 +1,9 @@
 /** Homerunner's requests, as its client library and Complement's tests of it make them. */
+import { spawn } from 'node:child_process'
 import type { Server } from 'node:http'
 import { get } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { labClock } from '../../server/lib/lab-clock.ts'
 import { Client } from '../../spec-tests/support/client.ts'
 import type { Homeserver } from '../../spec-tests/support/server.ts'
@@ -303,3 +305,21 @@ test.each(['abc', '0', '-1', '1e9', 'NaN'])(
     expect(lifetimeMsOf('')).toBe(lifetimeMs)
   },
 )
+
+test.each([
+  ['HOMERUNNER_PORT', 'abc'],
+  ['HOMERUNNER_LIFETIME_MINS', 'abc'],
+  ['HOMERUNNER_HS_PORTBINDING_IP', 'banana'],
+  ['HOMERUNNER_SNAPSHOT_BLUEPRINT', 'alice'],
+])('%s=%s is refused in one line', async (name, value) => {
+  const main = new URL('../../dist/scripts/homerunner/main.js', import.meta.url)
+  const env = { ...process.env, NODE_OPTIONS: undefined, [name]: value }
+  const child = spawn(process.execPath, [main.pathname], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const ended = new Promise(resolve => child.once('close', resolve))
+  const [said, complaint] = await Promise.all([text(child.stdout), text(child.stderr)])
+  expect({ said, complaint, exitCode: await ended }).toEqual({
+    said: '',
+    complaint: expect.stringMatching(/^[^\n]+\n$/),
+    exitCode: 1,
+  })
+})

@@ -228,15 +228,17 @@ describe('fork', () => {
   })
 
   test('has ports of its own, wherever the other one listens', async () => {
-    const before = await start()
-    const { port } = new URL(before.baseUrl)
+    const portsOf = ({ baseUrl, tlsUrl }: Homeserver) =>
+      [baseUrl, tlsUrl].map(url => Number(new URL(url).port))
+    const before = await start({ tls: { port: 0 } })
+    const ports = portsOf(before)
     await before.stop()
-    const other = await start({ port: Number(port), tls: { port: 0 } })
+    const other = await start({ port: ports[0], tls: { port: ports[1] } })
     others.push(other)
     const branch = await other.fork()
     others.push(branch)
-    expect(new URL(other.baseUrl).port).toBe(port)
-    expect(new URL(branch.baseUrl).port).not.toBe(port)
+    expect(portsOf(other)).toEqual(ports)
+    for (const port of portsOf(branch)) expect(ports).not.toContain(port)
   })
 
   test('of a snapshot is what was then', async () => {
