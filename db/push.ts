@@ -1,5 +1,4 @@
 /** What users are to be notified of, and where. */
-import { sql } from 'kysely'
 import type { PusherRow, PushRulesRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -86,26 +85,4 @@ export async function deletePushers(
 export async function deletePushData(tx: Tx, userId: string): Promise<void> {
   await tx.q.deleteFrom('push_rules').where('user_id', '=', userId).execute()
   await tx.q.deleteFrom('pushers').where('user_id', '=', userId).execute()
-}
-
-/** Which of these users are in which of these rooms, or invited to them. */
-export async function selectPresentIn(
-  db: Db,
-  roomIds: readonly string[],
-  userIds: readonly string[],
-): Promise<{ room_id: string; user_id: string }[]> {
-  if (roomIds.length === 0 || userIds.length === 0) return []
-  const { rows } = await sql<{ room_id: string; user_id: string }>`
-    SELECT room_id, user_id
-    FROM unnest(${[...roomIds]}::text[]) AS room (room_id)
-    CROSS JOIN unnest(${[...userIds]}::text[]) AS one (user_id)
-    -- One by one: the planner might read all members.
-    CROSS JOIN LATERAL (
-      SELECT membership FROM room_state
-      WHERE room_state.room_id = room.room_id AND type = 'm.room.member'
-        AND state_key = one.user_id AND until_position IS NULL
-      LIMIT 1
-    ) AS member
-    WHERE membership IN ('join', 'invite')`.execute(db.q)
-  return rows
 }

@@ -28,9 +28,9 @@ export const sessionTopic = (userId: string, deviceId: string) => `session:${use
 /** Only ever published at 1: a file is uploaded once. */
 export const mediaTopic = (mediaId: string) => `media:${mediaId}`
 
-/** The room that a topic stands for; undefined if it stands for something else. */
-export function roomOfTopic(topic: string): string | undefined {
-  return topic.startsWith('room:') ? topic.slice('room:'.length) : undefined
+/** The room into which an event has come; undefined if the topic stands for something else. */
+export function roomOfEventsTopic(topic: string): string | undefined {
+  return topic.startsWith('events:') ? topic.slice('events:'.length) : undefined
 }
 
 export class Notifier {

@@ -4,7 +4,7 @@
  * Spec: GET /sync "Ephemeral"; "Receipts", MSC4102; "Typing Notifications"
  */
 
-import { selectPresentIn } from '../../db/push.ts'
+import { selectPresentIn } from '../../db/memberships.ts'
 import { selectReceiptsBetween } from '../../db/receipts.ts'
 import type { ReceiptRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'

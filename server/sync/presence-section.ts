@@ -39,8 +39,8 @@ export async function presenceSection(
   joined: readonly JoinedRoom[],
 ): Promise<JsonObject[]> {
   const changed = ctx.presence.changed(since ?? 0, upTo)
-  const sharing = await selectSharingRoomAt(ctx.db, userId, changed, upTo)
-  const told = new Set(changed.filter(other => other === userId || sharing.includes(other)))
+  const told = new Set(await selectSharingRoomAt(ctx.db, userId, changed, upTo))
+  if (changed.includes(userId)) told.add(userId)
 
   if (since !== undefined) {
     // Somebody met for the first time is introduced, however long they have been as they are.

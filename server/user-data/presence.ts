@@ -5,6 +5,7 @@
  */
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { JsonObject } from '../lib/json.ts'
+import { LatestMoves } from '../lib/latest-moves.ts'
 import { ephemeralTopic } from '../stream/notifier.ts'
 import type { StreamClock } from '../stream/stream-clock.ts'
 
@@ -28,6 +29,7 @@ export class Presence {
   readonly #positions: StreamClock
   readonly #topicsOf: (userId: string) => Promise<readonly string[]>
   readonly #entries = new Map<string, Entry>()
+  readonly #moves = new LatestMoves()
   readonly #leaving = new Set<Promise<void>>()
 
   /** @param topicsOf who is to be woken when it changes how a user is */
@@ -60,18 +62,20 @@ export class Presence {
     const message =
       statusMessage === undefined ? before?.statusMessage : (statusMessage ?? undefined)
     const isNews = before?.presence !== presence || before.statusMessage !== message
+    const position =
+      isNews || !before ? this.#positions.takeNow([...topics, ephemeralTopic]) : before.position
     const entry: Entry = {
       presence,
       statusMessage: message,
       lastActiveAt: presence === 'offline' ? (before?.lastActiveAt ?? now) : now,
-      position:
-        isNews || !before ? this.#positions.takeNow([...topics, ephemeralTopic]) : before.position,
+      position,
       offlineTimer:
         presence === 'offline'
           ? undefined
           : this.#clock.timer(until + offlineAfterMs, () => this.#leave(userId, entry)),
     }
     this.#entries.set(userId, entry)
+    if (position !== before?.position) this.#moves.set(userId, position)
   }
 
   /** They share other rooms by now than when they came. */
@@ -112,9 +116,7 @@ export class Presence {
 
   /** Users whose presence changed in (after, upTo]. */
   changed(after: number, upTo: number): string[] {
-    return [...this.#entries]
-      .filter(([, entry]) => entry.position > after && entry.position <= upTo)
-      .map(([userId]) => userId)
+    return this.#moves.between(after, upTo)
   }
 
   async stop(): Promise<void> {

@@ -11,10 +11,10 @@
  *    pushing ──unreachable or refused──► resting (back-off) ──► pushing
  *    pushing ──`rejected` names the pushkey──► gone
  */
+import { selectPresentIn } from '../../db/memberships.ts'
 import {
   deletePushers,
   type PusherKey,
-  selectPresentIn,
   selectPusher,
   selectPusherKeys,
   updatePushedUpTo,
@@ -24,7 +24,7 @@ import { outsideTransactions, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { Timer } from '../lib/clock.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { roomOfTopic } from '../stream/notifier.ts'
+import { roomOfEventsTopic } from '../stream/notifier.ts'
 import { notifyGateway } from './push-gateway.ts'
 import { notificationOf, type Push } from './push-notification.ts'
 import { pushesBetween } from './pushable-events.ts'
@@ -51,6 +51,8 @@ const staleAfterMs = 86_400_000
 
 export class PushDelivery {
   readonly #queues = new Map<string, Queue>()
+  /** The same, by user. */
+  readonly #queuesOf = new Map<string, Set<Queue>>()
   readonly #rooms = new Set<string>()
   readonly #stop = new AbortController()
   #ctx: Context | undefined
@@ -65,7 +67,7 @@ export class PushDelivery {
 
   /** A pusher has been made, or changed. */
   add(key: PusherKey): void {
-    const id = JSON.stringify([key.user_id, key.app_id, key.pushkey])
+    const id = idOf(key)
     const queue = this.#queues.get(id) ?? {
       key,
       rooms: undefined,
@@ -77,6 +79,7 @@ export class PushDelivery {
       rest: undefined,
     }
     this.#queues.set(id, queue)
+    this.#queuesOf.set(key.user_id, (this.#queuesOf.get(key.user_id) ?? new Set()).add(queue))
     if (this.#ctx) queue.upTo = this.#ctx.positions.settled()
     queue.rooms = undefined
     queue.rest?.cancel()
@@ -107,7 +110,7 @@ export class PushDelivery {
   #notice(topics: readonly string[]): void {
     if (this.#queues.size === 0 || this.#stop.signal.aborted) return
     for (const topic of topics) {
-      const roomId = roomOfTopic(topic)
+      const roomId = roomOfEventsTopic(topic)
       if (roomId !== undefined) this.#rooms.add(roomId)
     }
     if (this.#rooms.size > 0) {
@@ -124,15 +127,14 @@ export class PushDelivery {
       this.#rooms.clear()
       // Whatever is settled has been noticed.
       const upTo = this.#ctx.positions.settled()
-      const users = [...new Set([...this.#queues.values()].map(queue => queue.key.user_id))]
       try {
-        const present = await selectPresentIn(this.#ctx.db, rooms, users)
-        for (const queue of this.#queues.values()) {
-          const theirs = present.filter(row => row.user_id === queue.key.user_id)
-          if (theirs.length === 0) continue
-          for (const { room_id } of theirs) queue.rooms?.add(room_id)
-          queue.upTo = upTo
-          this.#run(queue)
+        const users = [...this.#queuesOf.keys()]
+        for (const { room_id, user_id } of await selectPresentIn(this.#ctx.db, rooms, users)) {
+          for (const queue of this.#queuesOf.get(user_id) ?? []) {
+            queue.rooms?.add(room_id)
+            queue.upTo = upTo
+            this.#run(queue)
+          }
         }
       } catch (error) {
         this.#ctx.log.error({ err: error }, 'pushers could not be told of an event')
@@ -161,7 +163,7 @@ export class PushDelivery {
     while (!this.#stop.signal.aborted) {
       const pusher = await selectPusher(ctx.db, queue.key)
       if (!pusher) {
-        this.#queues.delete(JSON.stringify(Object.values(queue.key)))
+        this.#forget(queue)
         queue.rooms = new Set()
         return
       }
@@ -183,6 +185,13 @@ export class PushDelivery {
         throw error
       }
     }
+  }
+
+  #forget(queue: Queue): void {
+    this.#queues.delete(idOf(queue.key))
+    const ofUser = this.#queuesOf.get(queue.key.user_id)
+    ofUser?.delete(queue)
+    if (ofUser?.size === 0) this.#queuesOf.delete(queue.key.user_id)
   }
 
   /** @returns false if the pusher is gone */
@@ -220,6 +229,8 @@ export class PushDelivery {
     )
   }
 }
+
+const idOf = ({ user_id, app_id, pushkey }: PusherKey) => JSON.stringify([user_id, app_id, pushkey])
 
 /** Look there again. @param rooms undefined: everywhere */
 function addAll(queue: Queue, rooms: readonly string[] | undefined): void {

@@ -4,6 +4,7 @@
  * Spec: Client-Server API "Typing Notifications"
  */
 import type { Clock, Timer } from '../lib/clock.ts'
+import { LatestMoves } from '../lib/latest-moves.ts'
 import { ephemeralTopic, roomTopic } from '../stream/notifier.ts'
 import type { StreamClock } from '../stream/stream-clock.ts'
 
@@ -20,6 +21,7 @@ export class Typing {
   readonly #clock: Clock
   readonly #positions: StreamClock
   readonly #rooms = new Map<string, Room>()
+  readonly #moves = new LatestMoves()
 
   constructor(clock: Clock, positions: StreamClock) {
     this.#clock = clock
@@ -51,14 +53,14 @@ export class Typing {
   }
 
   #take(roomId: string): number {
-    return this.#positions.takeNow([roomTopic(roomId), ephemeralTopic])
+    const position = this.#positions.takeNow([roomTopic(roomId), ephemeralTopic])
+    this.#moves.set(roomId, position)
+    return position
   }
 
   /** The rooms in which it changed who types, in (after, upTo]. */
   roomsChanged(after: number, upTo: number): string[] {
-    return [...this.#rooms]
-      .filter(([, room]) => room.position > after && room.position <= upTo)
-      .map(([roomId]) => roomId)
+    return this.#moves.between(after, upTo)
   }
 
   /**

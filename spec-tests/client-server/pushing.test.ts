@@ -195,6 +195,38 @@ describe('POST /_matrix/push/v1/notify', () => {
     expect(told).toMatchObject([{ room_id: room, type: 'm.room.member', user_is_target: true }])
   })
 
+  test('whoever is in the room, or invited, is told, and nobody else, however many have pushers', async () => {
+    const people: Client[] = []
+    for (let i = 0; i < 10; i++) {
+      const { bob } = await pushedUser()
+      people.push(bob)
+    }
+    const [first = alice, second = alice, third = alice] = people
+    const small = await alice.createRoom({ preset: 'public_chat' })
+    const large = await alice.createRoom({ preset: 'public_chat' })
+    for (let i = 0; i < 40; i++) await (await server.user('charlie')).join(large)
+    for (const room of [small, large]) {
+      await first.join(room)
+      await second.join(room)
+      await alice.invite(room, third.userId)
+    }
+    await third.join(large)
+    await second.leave(large)
+    await gateway.take()
+    for (const [room, told] of [
+      [small, [first, second]],
+      [large, [first, third]],
+    ] as const) {
+      const eventId = await alice.say(room, 'hello')
+      const pushed = (await gateway.take()).map(({ event_id, devices }) => [
+        event_id,
+        devices[0].pushkey,
+      ])
+      const expected = told.map(who => [eventId, `key of ${who.userId}`])
+      expect(pushed.sort()).toEqual(expected.sort())
+    }
+  })
+
   test('`format: event_id_only` says nothing of what was said', async () => {
     const data = { url: gateway.url, format: 'event_id_only' }
     const { room } = await pushedUser({ data })
