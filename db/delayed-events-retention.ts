@@ -35,14 +35,21 @@ export async function deleteFinalisedBeyond(
 
 /**
  * Users of whom more than `kept` are over, if one of them ended at or after `since` (Unix ms).
- * Reads what ended since then, and at most what these users have: it does not grow with the table.
+ * Reads what ended since then, and of these users up to what is kept: it does not grow with the table.
  */
 export async function selectUsersWithMore(db: Db, since: number, kept: number): Promise<string[]> {
   const { rows } = await sql<{ user_id: string }>`
-    SELECT user_id FROM delayed_events
-    WHERE status <> 'scheduled' AND user_id IN (
-      SELECT user_id FROM delayed_events WHERE status <> 'scheduled' AND finalised_ts >= ${since}
-    )
-    GROUP BY user_id HAVING count(*) > ${kept}`.execute(db.q)
+    SELECT recent.user_id FROM (
+      SELECT DISTINCT user_id FROM (
+        -- In the order of the index: that of users has it all, and would be read from end to end.
+        SELECT user_id FROM delayed_events WHERE status <> 'scheduled' AND finalised_ts >= ${since}
+        ORDER BY finalised_ts OFFSET 0
+      ) AS ended
+    ) AS recent
+    CROSS JOIN LATERAL (
+      SELECT FROM delayed_events
+      WHERE delayed_events.user_id = recent.user_id AND status <> 'scheduled'
+      ORDER BY finalised_ts OFFSET ${kept} LIMIT 1
+    ) AS one_too_many`.execute(db.q)
   return rows.map(row => row.user_id)
 }

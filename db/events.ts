@@ -271,11 +271,13 @@ export async function selectRoomsWithEvents(
 ): Promise<string[]> {
   if (roomIds.length === 0 || after >= upTo) return []
   const { rows } = await sql<{ room_id: string }>`
-    SELECT room_id FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id)
-    WHERE EXISTS (
-      SELECT 1 FROM events
+    SELECT wanted.room_id FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id)
+    -- Room by room: EXISTS is a join to the planner.
+    CROSS JOIN LATERAL (
+      SELECT FROM events
       WHERE events.room_id = wanted.room_id AND position > ${after} AND position <= ${upTo}
-    )`.execute(db.q)
+      LIMIT 1
+    ) AS event`.execute(db.q)
   return rows.map(row => row.room_id)
 }
 

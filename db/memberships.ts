@@ -140,12 +140,17 @@ export async function selectMembershipChanges(
   upTo: number,
 ): Promise<MembershipRow[]> {
   if (roomIds.length === 0 || after >= upTo) return []
-  return memberships(db)
-    .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
-    .where('position', '>', after)
-    .where('position', '<=', upTo)
-    .orderBy('position')
-    .execute()
+  const { rows } = await sql<MembershipRow>`
+    SELECT change.* FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id)
+    -- The room by its index; of memberships there is one by user.
+    CROSS JOIN LATERAL (
+      SELECT room_id, state_key, position, until_position, event_id, sender, membership FROM room_state
+      WHERE room_state.room_id = wanted.room_id AND position > ${after} AND position <= ${upTo}
+        AND membership || '' IS NOT NULL
+      ORDER BY position
+    ) AS change
+    ORDER BY change.position`.execute(db.q)
+  return rows
 }
 
 /** The users who had joined at `at` (inclusive): what was long before is not read. */

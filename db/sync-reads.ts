@@ -154,11 +154,13 @@ export async function selectRoomsWithChangedState(
   if (roomIds.length === 0 || after >= upTo) return []
   const { rows } = await sql<{ room_id: string }>`
     SELECT wanted.room_id FROM unnest(${[...roomIds]}::text[]) AS wanted (room_id)
-    WHERE EXISTS (
-      SELECT 1 FROM room_state
+    -- Room by room: EXISTS is a join to the planner, which may read all that has changed anywhere.
+    CROSS JOIN LATERAL (
+      SELECT FROM room_state
       WHERE room_state.room_id = wanted.room_id AND position > ${after} AND position <= ${upTo}
         AND type = ANY(${[...types]}::text[])
-    )`.execute(db.q)
+      LIMIT 1
+    ) AS change`.execute(db.q)
   return rows.map(row => row.room_id)
 }
 

@@ -3,20 +3,17 @@
  * a table or an index from end to end, whatever is in it. How much is read of what was found is for
  * `large-rooms.test.ts`.
  */
+import type { Client } from '../support/client.ts'
 import { GoodRequests } from '../support/good-requests.ts'
 import { closeConnections, sendRaw } from '../support/raw-http.ts'
 import { allEndpoints, startServer, type TestServer } from '../support/server.ts'
+import type { JsonObject } from '../support/wire.ts'
 
 let server: TestServer
 let good: GoodRequests
 beforeAll(async () => {
   server = await startServer()
   good = await GoodRequests.make(server)
-})
-beforeEach(async () => {
-  await good.repair()
-  // What is in memory is not asked for.
-  await server.restart()
 })
 afterAll(async () => {
   closeConnections()
@@ -39,6 +36,9 @@ const cases = allEndpoints().map(endpoint => ({
 }))
 
 test.each(cases)('$name', async ({ endpoint, path, name }) => {
+  await good.repair()
+  // What is in memory is not asked for.
+  await server.restart()
   const request = good.request(endpoint, path)
   const token = request.token && good.token
   const walks = await server.walks(() => sendRaw(server.baseUrl, { ...request, token }))
@@ -46,4 +46,201 @@ test.each(cases)('$name', async ({ endpoint, path, name }) => {
   const expected = [...(wholes[name] ?? []), 'searchable_texts']
   expect(walks.filter(walk => !expected.includes(walk.name))).toEqual([])
   expect(walks.map(walk => walk.name)).toEqual(expect.arrayContaining(wholes[name] ?? []))
+})
+
+describe('what a request asks for when something has happened', () => {
+  const sliding = (client: Client, pos?: string): Promise<JsonObject> => {
+    const path = '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync'
+    const required_state = [
+      ['m.room.name', ''],
+      ['m.room.member', '$LAZY'],
+    ]
+    const on = { enabled: true }
+    const extensions = { receipts: on, typing: on, e2ee: on, to_device: on, account_data: on }
+    const lists = { all: { ranges: [[0, 9]], timeline_limit: 10, required_state } }
+    return client.ok('POST', path, { query: { pos }, body: { lists, extensions } })
+  }
+  const filter = JSON.stringify({ room: { state: { lazy_load_members: true } } })
+
+  /** Those of whom 'GET /sync' and the sliding one are asked what has happened since. */
+  const readings: Record<string, (client: Client) => Promise<() => Promise<unknown>>> = {
+    'GET /sync': async client => {
+      const { next_batch: since } = await client.sync()
+      return () => client.sync({ since })
+    },
+    'GET /sync, lazily': async client => {
+      const { next_batch: since } = await client.sync({ filter })
+      return () => client.sync({ since, filter })
+    },
+    'POST /sync, sliding': async client => {
+      const { pos } = await sliding(client)
+      return () => sliding(client, pos)
+    },
+    'GET /keys/changes': async client => {
+      const { next_batch: from } = await client.sync()
+      return async () => {
+        const { next_batch: to } = await client.sync()
+        return client.ok('GET', '/_matrix/client/v3/keys/changes', { query: { from, to } })
+      }
+    },
+  }
+
+  let alice: Client
+  let bob: Client
+  let room: string
+  let eventId: string
+  let reactions = 0
+  beforeAll(async () => {
+    alice = await server.user('alice')
+    bob = await server.user('bob')
+    room = await alice.createRoom({ preset: 'public_chat' })
+    await bob.join(room)
+    eventId = await alice.say(room, 'hello')
+  })
+
+  const enc = encodeURIComponent
+  const about = (rel_type: string) => ({
+    msgtype: 'm.text',
+    body: 'I do',
+    'm.relates_to': { rel_type, event_id: eventId },
+  })
+  const happenings: Record<string, () => Promise<unknown>> = {
+    'a message': () => bob.say(room, 'hello'),
+    'a message in a thread': () => bob.send(room, 'm.room.message', about('m.thread')),
+    'a reaction': async () => {
+      reactions += 1
+      const relation = { rel_type: 'm.annotation', event_id: eventId, key: `${reactions}` }
+      await bob.send(room, 'm.reaction', { 'm.relates_to': relation })
+    },
+    'a redaction': async () => bob.redact(room, await bob.say(room, 'wrong')),
+    'a change of state': () => alice.setState(room, 'm.room.name', '', { name: `${server.now()}` }),
+    'a join': async () => (await server.user('charlie')).join(room),
+    'a leave': async () => {
+      await bob.leave(room)
+      await bob.join(room)
+    },
+    'an invitation': async () => bob.invite(await bob.createRoom(), alice.userId),
+    'a room': () => alice.createRoom(),
+    'a receipt': async () => {
+      const path = bob.roomPath(room, 'receipt', 'm.read', await alice.say(room, 'read'))
+      await bob.ok('POST', path, { body: {} })
+    },
+    typing: () => {
+      const path = bob.roomPath(room, 'typing', bob.userId)
+      return bob.ok('PUT', path, { body: { typing: true, timeout: 1_000 } })
+    },
+    'a tag': () => {
+      const path = `/_matrix/client/v3/user/${enc(alice.userId)}/rooms/${enc(room)}/tags/u.test`
+      return alice.ok('PUT', path, { body: { order: 0.5 } })
+    },
+    'account data': () => {
+      const path = `/_matrix/client/v3/user/${enc(alice.userId)}/account_data/m.test`
+      return alice.ok('PUT', path, { body: { n: server.now() } })
+    },
+    'keys of a device': () => {
+      const ids = { user_id: bob.userId, device_id: bob.deviceId }
+      const device_keys = { ...ids, algorithms: [], keys: {}, signatures: {} }
+      return bob.ok('POST', '/_matrix/client/v3/keys/upload', { body: { device_keys } })
+    },
+    'a message to a device': () => {
+      const messages = { [alice.userId]: { '*': { n: 1 } } }
+      const path = `/_matrix/client/v3/sendToDevice/m.test/${server.now()}`
+      return bob.ok('PUT', path, { body: { messages } })
+    },
+    'many who come back': async () => {
+      for (let i = 0; i < 10; i++) {
+        const stranger = await server.user('stranger')
+        if (i < 5) await stranger.join(room)
+        await stranger.sync()
+      }
+    },
+  }
+
+  describe.each([
+    ['while the server runs', () => server.idle()],
+    ['before the server restarts', () => server.restart()],
+  ])('%s', (_, afterwards) => {
+    test.each(Object.keys(happenings))('GET /sync, lazily, after %s', async happening => {
+      const read = await readings['GET /sync, lazily']?.(alice)
+      await happenings[happening]?.()
+      await afterwards()
+      expect(await server.walks(async () => read?.())).toEqual([])
+    })
+  })
+
+  test.each(Object.keys(readings))('%s, after all of it', async reading => {
+    const read = await readings[reading]?.(alice)
+    for (const happen of Object.values(happenings)) await happen()
+    await server.idle()
+    expect(await server.walks(async () => read?.())).toEqual([])
+  })
+})
+
+describe('what the server does by itself', () => {
+  const hour = 3_600_000
+  let alice: Client
+  let room: string
+  beforeAll(async () => {
+    alice = await server.user('alice')
+    room = await alice.createRoom()
+    const url = 'http://127.0.0.1:9/_matrix/push/v1/notify'
+    const names = { app_display_name: 'x', device_display_name: 'x', lang: 'en' }
+    const body = { app_id: 'x', pushkey: 'x', kind: 'http', data: { url }, ...names }
+    await alice.ok('POST', '/_matrix/client/v3/pushers/set', { body })
+  })
+
+  const moments: Record<string, () => Promise<number>> = {
+    'a message is due': async () => {
+      await alice.delay(room, 1_000, 'm.room.message', { msgtype: 'm.text', body: 'now' })
+      return 1_000
+    },
+    'state is due': async () => {
+      await alice.delayState(room, 1_000, 'm.test', '', { n: 1 })
+      return 1_000
+    },
+    'many are due at once': async () => {
+      for (let i = 0; i < 20; i++) await alice.delay(room, 1_000, 'm.test', {})
+      return 1_000
+    },
+    'what was restarted would have been due': async () => {
+      const delayId = await alice.delay(room, 1_000, 'm.test', {})
+      await server.advance(500)
+      await alice.manage(delayId, 'restart')
+      return 500
+    },
+    'nobody may send any more what is due': async () => {
+      const bob = await server.user('bob')
+      const other = await bob.createRoom({ preset: 'public_chat' })
+      await alice.join(other)
+      await alice.delay(other, 1_000, 'm.test', {})
+      await bob.kick(other, alice.userId)
+      return 1_000
+    },
+    'nothing is due': async () => 1,
+  }
+
+  test.each(Object.keys(moments))('%s', async name => {
+    const ms = await moments[name]?.()
+    expect(await server.walks(() => server.advance(ms ?? 0))).toEqual([])
+  })
+
+  /** What expires is short-lived, and there is little of it. */
+  const shortLived = ['tickets_pkey', 'url_previews_pkey', 'room_deletions']
+  test('what is over is forgotten', async () => {
+    await alice.manage(await alice.delay(room, 2 * hour, 'm.test', {}), 'cancel')
+    const walks = await server.walks(() => server.advance(hour))
+    expect(walks.filter(walk => !shortLived.includes(walk.name))).toEqual([])
+    expect(walks.map(walk => walk.name)).toEqual(expect.arrayContaining(['room_deletions']))
+  })
+
+  test('somebody is notified', async () => {
+    const bob = await server.user('bob')
+    await alice.invite(room, bob.userId)
+    await bob.join(room)
+    const said = async () => {
+      await bob.say(room, 'hello')
+      await server.idle()
+    }
+    expect(await server.walks(said)).toEqual([])
+  })
 })
