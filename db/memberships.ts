@@ -103,14 +103,14 @@ export async function selectCurrentRoomsOf(
   userIds: readonly string[],
 ): Promise<{ room_id: string; state_key: string }[]> {
   if (userIds.length === 0) return []
-  return db.q
-    .selectFrom('room_state')
-    .select(['room_id', 'state_key'])
-    .where('state_key', '=', sql<string>`ANY(${[...userIds]}::text[])`)
-    .where('type', '=', 'm.room.member')
-    .where('membership', '=', 'join')
-    .where(standing, 'is', null)
-    .execute()
+  const { rows } = await sql<{ room_id: string; state_key: string }>`
+    SELECT member.* FROM unnest(${[...userIds]}::text[]) AS one (user_id)
+    CROSS JOIN LATERAL (
+      SELECT room_id, state_key FROM room_state
+      WHERE state_key = one.user_id AND membership = 'join' AND ${standing} IS NULL
+      ORDER BY room_id
+    ) AS member`.execute(db.q)
+  return rows
 }
 
 /**

@@ -29,7 +29,10 @@ export async function walksOf(db: Pool, request: () => Promise<unknown>): Promis
     SELECT relname AS index, pg_get_indexdef(indexrelid, 1, false) AS column
     FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
     WHERE relnamespace = current_schema()::regnamespace`.execute(db.q)
-  const firstColumns = new Map(rows.map(row => [row.index, row.column]))
+  // An expression comes with a pair of parentheses more than it has in a plan.
+  const firstColumns = new Map(
+    rows.map(({ index, column }) => [index, column.replace(/^\((\(.*\))\)$/, '$1')]),
+  )
   const walks: Walk[] = []
   for (const statement of statements) {
     if (!/^\s*(select|with|update|delete|insert)\b/i.test(statement.text)) continue

@@ -104,3 +104,15 @@ describe('Pushing EDUs: `ephemeral` in the transactions of who asks for it', () 
     expect(eager.events().filter(event => event.event_id === eventId)).toHaveLength(1)
   })
 })
+
+test('what services are told of is looked up', async () => {
+  const tell = async () => {
+    const eventId = await eve.say(shared, 'hello')
+    await eve.ok('POST', eve.roomPath(shared, 'receipt', 'm.read', eventId), { body: {} })
+    const typing = { typing: true, timeout: 30_000 }
+    await eve.ok('PUT', eve.roomPath(shared, 'typing', eve.userId), { body: typing })
+    for (let i = 0; i < 10; i++) await (await server.user('frank')).sync()
+    await server.idle()
+  }
+  expect(await server.walks(tell)).toEqual([])
+})
