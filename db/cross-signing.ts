@@ -43,10 +43,8 @@ export async function deleteCrossSigningKey(
 /** Of a user who is leaving for good. Their signatures on others go too. */
 export async function deleteCrossSigning(tx: Tx, userId: string): Promise<void> {
   await tx.q.deleteFrom('cross_signing_keys').where('user_id', '=', userId).execute()
-  await tx.q
-    .deleteFrom('key_signatures')
-    .where(eb => eb.or([eb('signed_user_id', '=', userId), eb('signer_user_id', '=', userId)]))
-    .execute()
+  await tx.q.deleteFrom('key_signatures').where('signed_user_id', '=', userId).execute()
+  await tx.q.deleteFrom('key_signatures').where('signer_user_id', '=', userId).execute()
 }
 
 /** @param keyId a device id or a public key; what it signed goes, and what signed it */

@@ -190,13 +190,24 @@ export async function claimFallbackKeys(
   // Locked in one order, so that two who claim the same keys wait and do not deadlock.
   const { rows } = await sql<ClaimedKeyRow>`
     WITH picked AS MATERIALIZED (
-      SELECT k.user_id, k.device_id, k.algorithm FROM ${claimTable(claims)}
-      JOIN fallback_keys k USING (user_id, device_id, algorithm)
-      ORDER BY k.user_id, k.device_id, k.algorithm FOR UPDATE OF k
+      SELECT fallback.*
+      FROM (SELECT * FROM ${claimTable(claims)} ORDER BY user_id, device_id, algorithm) AS wanted
+      CROSS JOIN LATERAL (
+        SELECT k.user_id, k.device_id, k.algorithm FROM fallback_keys k
+        WHERE k.user_id = wanted.user_id AND k.device_id = wanted.device_id
+          AND k.algorithm = wanted.algorithm
+        LIMIT 1 FOR UPDATE
+      ) fallback
     )
-    UPDATE fallback_keys used SET is_used = true FROM picked
-    WHERE used.user_id = picked.user_id AND used.device_id = picked.device_id
-      AND used.algorithm = picked.algorithm
+    -- By users first: joined to those that were picked, all keys might be read. Not by their place, which
+    -- whoever held them before may have changed.
+    UPDATE fallback_keys used SET is_used = true
+    WHERE used.user_id = ANY(ARRAY(SELECT user_id FROM picked)) AND EXISTS (
+      SELECT FROM picked
+      WHERE picked.user_id = used.user_id AND picked.device_id = used.device_id
+        AND picked.algorithm = used.algorithm
+      OFFSET 0
+    )
     RETURNING used.user_id, used.device_id, used.algorithm, used.key_id, used.key`.execute(tx.q)
   return rows
 }

@@ -44,7 +44,8 @@ export async function completeMedia(
     .updateTable('media')
     .set({ ...uploaded, expires_ts: null })
     .where('media_id', '=', mediaId)
-    .where('size_bytes', 'is', null)
+    // In no index: that of all to which nothing has been uploaded would be read.
+    .where(sql`size_bytes - 0`, 'is', null)
     .returning('media_id')
     .executeTakeFirst()
   return completed !== undefined

@@ -38,6 +38,9 @@ export function isNotIgnored(alias: string, ignored: ReadonlySet<string>): RawBu
   return sql`(${table}.state_key IS NOT NULL OR ${table}.sender <> ALL(${[...ignored]}::text[]))`
 }
 
+/** An index has all that is in threads. It serves none who look for less: to it this is some relation. */
+const inThread = sql`${'m.thread'}`
+
 export interface RelationsQuery {
   room: RoomRanges
   /** Senders of whom only state is to be seen. */
@@ -67,7 +70,7 @@ export async function selectDescendants(
   return pageOf(
     db,
     query,
-    sql`event_id IN (
+    sql`event_id = ANY(ARRAY(
       WITH RECURSIVE descendants (event_id, level) AS (
         SELECT event_id, 1 FROM events
         WHERE relates_to = ${query.parentId} AND ${roomOf('events')} = ${query.room.roomId}
@@ -77,7 +80,9 @@ export async function selectDescendants(
         WHERE level < ${depth} AND ${roomOf('child')} = ${query.room.roomId}
       )
       SELECT event_id FROM descendants
-    )`,
+    ))`,
+    // In no index: to an array, or by IN, the planner might come from all events in order of position.
+    sql`position - 0`,
   )
 }
 
@@ -85,6 +90,7 @@ async function pageOf(
   db: Db,
   query: RelationsQuery,
   isWanted: RawBuilder<SqlBool>,
+  position: RawBuilder<number> = sql`position`,
 ): Promise<EventRow[]> {
   const { room, relType, eventType } = query
   return db.q
@@ -93,11 +99,11 @@ async function pageOf(
     .where(isWanted)
     .where(isReadable('events', [room]))
     .where(isNotIgnored('events', query.ignored))
-    .where('position', '>', query.after)
-    .where('position', '<=', query.upTo)
+    .where(position, '>', query.after)
+    .where(position, '<=', query.upTo)
     .$if(relType !== undefined, events => events.where('rel_type', '=', relType ?? ''))
     .$if(eventType !== undefined, events => events.where('type', '=', eventType ?? ''))
-    .orderBy('position', query.direction === 'forwards' ? 'asc' : 'desc')
+    .orderBy(position, query.direction === 'forwards' ? 'asc' : 'desc')
     .limit(query.limit)
     .execute()
 }
@@ -180,7 +186,7 @@ export async function removeThreadReply(tx: Tx, rootEventId: string): Promise<vo
       reply_count = reply_count - 1,
       latest_position = (
         SELECT max(position) FROM events
-        WHERE relates_to = ${rootEventId} AND rel_type = 'm.thread'
+        WHERE relates_to = ${rootEventId} AND rel_type = ${inThread}
           AND ${roomOf('events')} = threads.room_id
       )
     WHERE root_event_id = ${rootEventId}`.execute(tx.q)
@@ -214,7 +220,7 @@ export async function selectThreadCounts(
           AND readable.last >= threads.latest_position
       ) THEN reply_count ELSE (
         SELECT count(*)::int FROM events child
-        WHERE child.relates_to = threads.root_event_id AND child.rel_type = 'm.thread'
+        WHERE child.relates_to = threads.root_event_id AND child.rel_type = ${inThread}
           AND ${roomOf('child')} = threads.room_id AND ${isReadable('child', rooms)}
           AND ${isNotIgnored('child', ignored)}
       ) END AS count,
@@ -224,10 +230,12 @@ export async function selectThreadCounts(
   return rows
 }
 
+/** OFFSET 0: or all that the user has ever said in a thread may be read, to look the threads up in that. */
 const hasReplied = (userId: string): RawBuilder<SqlBool> => sql`EXISTS (
   SELECT 1 FROM events own
-  WHERE own.relates_to = threads.root_event_id AND own.rel_type = 'm.thread'
+  WHERE own.relates_to = threads.root_event_id AND own.rel_type = ${inThread}
     AND own.sender = ${userId} AND ${roomOf('own')} = threads.room_id
+  OFFSET 0
 )`
 
 export interface ThreadsQuery {
@@ -253,7 +261,7 @@ export async function selectThreadRoots(
     ? sql`threads.latest_position`
     : sql`(
         SELECT max(child.position) FROM events child
-        WHERE child.relates_to = threads.root_event_id AND child.rel_type = 'm.thread'
+        WHERE child.relates_to = threads.root_event_id AND child.rel_type = ${inThread}
           AND ${roomOf('child')} = threads.room_id AND ${isReadable('child', [room])}
           AND ${isNotIgnored('child', query.ignored)}
       )`
@@ -280,12 +288,16 @@ export async function selectOwnAnnotations(
 ): Promise<Pick<EventRow, 'room_id' | 'type' | 'sender' | 'pdu'>[]> {
   if (wanted.length === 0) return []
   const { rows } = await sql<Pick<EventRow, 'room_id' | 'type' | 'sender' | 'pdu'>>`
-    SELECT events.room_id, events.type, events.sender, events.pdu
-    FROM unnest(
+    SELECT mine.* FROM unnest(
       ${wanted.map(one => one.parentId)}::text[],
       ${wanted.map(one => one.sender)}::text[]
     ) AS wanted (parent_id, sender)
-    JOIN events ON events.relates_to = wanted.parent_id AND events.rel_type = 'm.annotation'
-      AND events.sender = wanted.sender`.execute(db.q)
+    -- One by one: a join might read all annotations.
+    CROSS JOIN LATERAL (
+      SELECT room_id, type, sender, pdu FROM events
+      WHERE events.relates_to = wanted.parent_id AND events.rel_type = 'm.annotation'
+        AND events.sender = wanted.sender
+      ORDER BY relates_to
+    ) AS mine`.execute(db.q)
   return rows
 }

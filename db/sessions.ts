@@ -196,8 +196,15 @@ export async function lockSessionByRefreshToken(
 }
 
 /** Those that a refresh made from this one and that nobody has used yet. */
-export async function deleteReplacementsOf(tx: Tx, sessionId: number): Promise<void> {
-  await tx.q.deleteFrom('sessions').where('replaces', '=', sessionId).execute()
+export async function deleteReplacementsOf(
+  tx: Tx,
+  session: Pick<SessionRow, 'session_id' | 'user_id'>,
+): Promise<void> {
+  await tx.q
+    .deleteFrom('sessions')
+    .where('user_id', '=', session.user_id)
+    .where('replaces', '=', session.session_id)
+    .execute()
 }
 
 /** A refreshed session is in use, so the one that it came from ends. */

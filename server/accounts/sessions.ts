@@ -137,7 +137,7 @@ export async function refreshSession(
   // The device is still there, and its keys with it.
   if (endsAt !== null && endsAt <= ctx.clock.now()) throw unknownToken(true)
   await endReplacedSession(tx, session)
-  await deleteReplacementsOf(tx, session.session_id)
+  await deleteReplacementsOf(tx, session)
   const tokens = makeTokens(ctx, true)
   await insertSession(tx, {
     ...tokens.row,

@@ -5,6 +5,7 @@
  */
 import type { Client } from '../support/client.ts'
 import { GoodRequests } from '../support/good-requests.ts'
+import { picture } from '../support/pictures.ts'
 import { closeConnections, sendRaw } from '../support/raw-http.ts'
 import { allEndpoints, startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
@@ -173,6 +174,99 @@ describe('what a request asks for when something has happened', () => {
     for (const happen of Object.values(happenings)) await happen()
     await server.idle()
     expect(await server.walks(async () => read?.())).toEqual([])
+  })
+})
+
+describe('a request that goes further', () => {
+  const v1 = '/_matrix/client/v1'
+  const v3 = '/_matrix/client/v3'
+  const enc = encodeURIComponent
+  let alice: Client
+  let bob: Client
+  let room: string
+  let eventId: string
+  beforeAll(async () => {
+    alice = await server.user('alice')
+    bob = await server.user('bob')
+    room = await alice.createRoom({ preset: 'public_chat' })
+    await bob.join(room)
+    eventId = await alice.say(room, 'hello')
+    for (const rel_type of ['m.thread', 'm.reference']) {
+      const relation = { rel_type, event_id: eventId }
+      await bob.send(room, 'm.room.message', {
+        msgtype: 'm.text',
+        body: 'I do',
+        'm.relates_to': relation,
+      })
+    }
+  })
+
+  const keysOfBob = (kind: string, key: string) => {
+    const ids = { user_id: bob.userId, device_id: bob.deviceId }
+    const device_keys = { ...ids, algorithms: [], keys: {}, signatures: {} }
+    const body = { device_keys, [kind]: { [`signed_curve25519:${key}`]: { key, signatures: {} } } }
+    return bob.ok('POST', `${v3}/keys/upload`, { body })
+  }
+  const claim = () => {
+    const one_time_keys = { [bob.userId]: { [bob.deviceId]: 'signed_curve25519' } }
+    return alice.ok('POST', `${v3}/keys/claim`, { body: { one_time_keys } })
+  }
+
+  /** Each prepares one request, and gives it. */
+  const further: Record<string, () => Promise<() => Promise<unknown>>> = {
+    'GET …/relations?recurse=true': async () => {
+      const path = `${v1}/rooms/${enc(room)}/relations/${enc(eventId)}`
+      return () => alice.ok('GET', path, { query: { recurse: true } })
+    },
+    'GET …/threads?include=participated': async () => () =>
+      bob.ok('GET', `${v1}/rooms/${enc(room)}/threads`, { query: { include: 'participated' } }),
+    'GET …/messages, with threads': async () => () => alice.messages(room, { dir: 'b' }),
+    'PUT …/send/m.reaction': async () => () => {
+      const relation = { rel_type: 'm.annotation', event_id: eventId, key: 'x' }
+      return bob.send(room, 'm.reaction', { 'm.relates_to': relation })
+    },
+    'POST /keys/claim': async () => {
+      await keysOfBob('one_time_keys', 'AAAAAQ')
+      return claim
+    },
+    'POST /keys/claim, of a fallback key': async () => {
+      await keysOfBob('fallback_keys', 'AAAAAg')
+      await claim()
+      return claim
+    },
+    'POST /refresh': async () => {
+      const client = await server.user('refresher')
+      const { refresh_token } = await client.login({ refresh_token: true })
+      const body = { refresh_token }
+      return () => client.ok('POST', `${v3}/refresh`, { body, token: null })
+    },
+    'PUT /media/upload, after it was announced': async () => {
+      const { content_uri } = await alice.ok('POST', '/_matrix/media/v1/create')
+      const path = String(content_uri).replace('mxc://', '/_matrix/media/v3/upload/')
+      return () => alice.ok('PUT', path, { body: picture(2, 2) })
+    },
+    'POST /account/deactivate': async () => {
+      const client = await server.user('leaver')
+      const auth = {
+        type: 'm.login.password',
+        identifier: { type: 'm.id.user', user: client.userId },
+        password: client.password,
+      }
+      return () => client.ok('POST', `${v3}/account/deactivate`, { body: { auth, erase: true } })
+    },
+  }
+
+  test.each(Object.keys(further))('%s', async name => {
+    const request = await further[name]?.()
+    expect(await server.walks(async () => request?.())).toEqual([])
+  })
+
+  test('POST /user_directory/search, of those whose names fit', async () => {
+    const body = { search_term: 'bob' }
+    const path = `${v3}/user_directory/search`
+    const walks = await server.walks(() => alice.ok('POST', path, { body }))
+    // Which they are is found by reading all names.
+    expect(walks.filter(walk => !/^users/.test(walk.name))).toEqual([])
   })
 })
 
