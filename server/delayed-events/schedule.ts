@@ -5,6 +5,7 @@
 import { holdUsers, lockUsers } from '../../db/accounts.ts'
 import { insertSecrets } from '../../db/delayed-event-groups.ts'
 import { countScheduledOf, insertScheduled, selectNextSendAt } from '../../db/delayed-events.ts'
+import { selectMembership } from '../../db/memberships.ts'
 import type { RoomHead } from '../../db/rooms.ts'
 import type { CancelPolicy, SecretPower } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
@@ -185,8 +186,10 @@ async function refusalOf(
     const { requester, type, content, ...draft } = scheduling
     const redacts = redactsOf(type, content)
     assertSendable(ctx, room, { ...draft, type, content, sender: requester.userId, redacts })
-    // Who created a room is not going to change.
-    if (draft.stateKey !== undefined) await assertPowerLevels(tx, room, { type, content })
+    // Who created a room is not going to change; who is not in it hears nothing of it.
+    if (draft.stateKey === undefined || type !== 'm.room.power_levels') return undefined
+    const member = await selectMembership(tx, room.room_id, requester.userId)
+    if (member?.membership === 'join') await assertPowerLevels(tx, room, { type, content })
     return undefined
   } catch (error) {
     if (error instanceof MatrixError) return error

@@ -14,7 +14,7 @@ import { appendEvent } from '../rooms/append-event.ts'
 import type { EventDraft } from '../rooms/build-event.ts'
 import { lifetimeKey } from '../rooms/lifetime.ts'
 import { vouchedFor } from '../rooms/restricted-join.ts'
-import { redactsOf } from '../rooms/send-event.ts'
+import { assertMaySetState, redactsOf } from '../rooms/send-event.ts'
 import { assertState } from '../rooms/state-content.ts'
 
 /**
@@ -66,6 +66,8 @@ export async function sendableDraft(
   const draft = draftOf(row)
   const { type, stateKey, content } = draft
   if (stateKey === undefined) return draft
+  // Of all other types nothing is asked that was not asked when it was scheduled.
+  if (type.startsWith('m.room.')) await assertMaySetState(ctx, tx, room, draft)
   await assertState(tx, room, row.user_id, { type, stateKey, content })
   return vouchedFor(ctx, tx, room, draft)
 }

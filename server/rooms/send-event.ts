@@ -161,7 +161,7 @@ export async function sendState(
   const sent = await presumingTransaction(ctx.db, async tx => {
     const room = (await ctx.roomHeads.hold(tx, [draft.roomId])).get(draft.roomId)
     if (!room) throw notInRoom(draft.roomId)
-    await assertMaySetState(ctx, tx, room, requester, draft)
+    await assertMaySetState(ctx, tx, room, { sender: requester.userId, type: draft.type })
     // One that is to be sticky is sent again, so that it is sticky for longer; a create event is
     // refused, even if it would repeat the one there is.
     const isNew = draft.stickyDurationMs !== undefined || draft.type === 'm.room.create'
@@ -180,22 +180,25 @@ export async function sendNewState(
   draft: StateDraft,
 ): Promise<EventRow> {
   const room = await lockKnownRoom(tx, draft.roomId)
-  await assertMaySetState(ctx, tx, room, requester, draft)
+  await assertMaySetState(ctx, tx, room, { sender: requester.userId, type: draft.type })
   return appendState(ctx, tx, room, requester, draft)
 }
 
-/** By a membership one may come in; all else is for those who are in. */
-async function assertMaySetState(
+/**
+ * By a membership one may come in; all else is for those who are in, and who is not is told no more.
+ *
+ * @throws 403 M_FORBIDDEN, before anything is asked of the content
+ */
+export async function assertMaySetState(
   ctx: Context,
   tx: Tx,
   room: HeldRoom,
-  { userId }: Requester,
-  draft: StateDraft,
+  { sender, type }: { sender: string; type: string },
 ): Promise<void> {
-  if (draft.type === 'm.room.member') return
-  const state = await ctx.roomStates.lookUp(tx, room, [['m.room.member', userId]])
-  const { membership } = state('m.room.member', userId)?.content ?? {}
-  if (membership !== 'join') throw notInRoom(draft.roomId)
+  if (type === 'm.room.member') return
+  const state = await ctx.roomStates.lookUp(tx, room, [['m.room.member', sender]])
+  const { membership } = state('m.room.member', sender)?.content ?? {}
+  if (membership !== 'join') throw notInRoom(room.room_id)
 }
 
 async function appendState(

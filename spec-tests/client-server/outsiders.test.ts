@@ -36,6 +36,12 @@ const attempts: Record<string, (room: string) => Promise<unknown>> = {
   'set another create event': room => outsider.setState(room, 'm.room.create', '', {}),
 }
 
+/** What is asked of state before the room's rules are. */
+const states: Record<string, [type: string, content: JsonObject]> = {
+  'power levels that name the creator': ['m.room.power_levels', { users: { '@alice-1:hs1': 100 } }],
+  'an alias that is none': ['m.room.canonical_alias', { alias: '#nowhere:hs1' }],
+}
+
 describe.each(['10', '12'])('in a room of version %s, an outsider', roomVersion => {
   let room: string
   beforeAll(async () => {
@@ -51,6 +57,27 @@ describe.each(['10', '12'])('in a room of version %s, an outsider', roomVersion 
     expect(known).toMatchObject({ status: 403, errcode: 'M_FORBIDDEN' })
     expect(text(known.body, room)).toBe(text(unknown.body, unknownRoom))
   })
+
+  test.each(Object.keys(states))(
+    'who schedules %s hears when it is sent what all hear',
+    async what => {
+      const [type, content] = states[what] as [string, JsonObject]
+      for (const isDue of [false, true]) {
+        const delayId = await outsider.delayState(room, 1_000, type, '', content)
+        const direct = await refusal(outsider.setState(room, type, '', content))
+        if (!isDue) {
+          const { status, body } = await outsider.manage(delayId, 'send')
+          expect({ status, body }).toEqual({ status: direct.status, body: direct.body })
+          await outsider.manage(delayId, 'cancel')
+        }
+        await server.advance(1_000)
+        expect((await outsider.finalised())[0]).toMatchObject({
+          delayed_event: { delay_id: delayId },
+          ...(isDue ? { error: direct.body } : { reason: 'action' }),
+        })
+      }
+    },
+  )
 })
 
 describe('PUT /rooms/{roomId}/state/{eventType}/{stateKey} with what is there already', () => {
