@@ -73,16 +73,17 @@ export function buildEvent(
 
 /**
  * Refuse what could not be sent. What the server adds is taken at its largest: placed as far on as can
- * be, and with an event for all that it may have to cite.
+ * be, with an event for all that it may have to cite, and a join with the longest name of who lets it in.
  *
  * @throws 400 M_BAD_JSON · 413 M_TOO_LARGE
  */
 export function assertBuildable(
   ctx: Context,
   room: Place,
-  draft: EventDraft,
+  given: EventDraft,
   version: RoomVersion,
 ): void {
+  const draft = withLongestVoucher(given, version)
   const { stateKey: state_key, ...event } = draft
   const cited = authEventKeys(state_key === undefined ? event : { ...event, state_key }, version)
   // All ids of events of a room are of one length.
@@ -93,6 +94,15 @@ export function assertBuildable(
     hashes: { sha256: '-'.repeat(43) },
   }
   assertEventFormat(pdu, version, signedBytes(ctx, JSON.stringify(pdu)))
+}
+
+/** Whether the room will be restricted when somebody joins, and who is there then, nobody knows. */
+function withLongestVoucher(draft: EventDraft, version: RoomVersion): EventDraft {
+  const { type, sender, stateKey, content } = draft
+  const isOwnJoin = type === 'm.room.member' && stateKey === sender && content.membership === 'join'
+  if (!isOwnJoin || !version.allowsRestrictedJoin) return draft
+  const longest = `@${'-'.repeat(254)}`
+  return { ...draft, content: { ...content, join_authorised_via_users_server: longest } }
 }
 
 function bodyOf(

@@ -197,6 +197,8 @@ describe('what is checked when scheduling', () => {
       query?: Record<string, number>
       path?: string
       content?: JsonObject
+      /** How much less than at once may be scheduled. */
+      keptBack?: number
       /** What happens before it is due. */
       meanwhile?: (roomId: string) => Promise<unknown>
     }
@@ -223,6 +225,21 @@ describe('what is checked when scheduling', () => {
           await alice.ok('POST', alice.roomPath(roomId, 'kick'), { body: { user_id: bob.userId } })
         },
       },
+      // Then it has to name, and to cite, who lets them in.
+      'join to a room that has become restricted': {
+        path: 'state/m.room.member/{alice}',
+        content: { membership: 'join' },
+        keptBack: 500,
+        async meanwhile(roomId) {
+          await alice.invite(roomId, bob.userId)
+          await bob.join(roomId)
+          await alice.setState(roomId, 'm.room.join_rules', '', {
+            join_rule: 'restricted',
+            allow: [{ type: 'm.room_membership', room_id: room }],
+          })
+          await alice.leave(roomId)
+        },
+      },
       'message after many others': {
         async meanwhile(roomId) {
           for (let i = 0; i < 12; i++) await alice.say(roomId, 'one more')
@@ -231,10 +248,12 @@ describe('what is checked when scheduling', () => {
     }
 
     test.each(Object.keys(kinds))('%s', async name => {
-      const { version, query, path, content, meanwhile } = kinds[name] ?? {}
+      const { version, query, path, content, keptBack = 100, meanwhile } = kinds[name] ?? {}
       const roomId = await alice.createRoom(version === undefined ? {} : { room_version: version })
       const last = path?.startsWith('state') ? '' : `/${alice.nextTransactionId()}`
-      const [first = 'send/m.test'] = [path?.replace('{bob}', encodeURIComponent(bob.userId))]
+      const first = (path ?? 'send/m.test')
+        .replace('{alice}', encodeURIComponent(alice.userId))
+        .replace('{bob}', encodeURIComponent(bob.userId))
       const url = () =>
         `${alice.roomPath(roomId)}/${first}${last && `${last}${alice.nextTransactionId()}`}`
       const body = (length: number) => ({ ...content, reason: 'x'.repeat(length) })
@@ -257,7 +276,7 @@ describe('what is checked when scheduling', () => {
         }
       }
       // No more is kept back than the length of two numbers, and of what it may have to cite.
-      const atOnce = await put(url(), query ?? {}, body(fits + 100))
+      const atOnce = await put(url(), query ?? {}, body(fits + keptBack))
       expect([atOnce.status, atOnce.body.errcode]).toEqual([413, 'M_TOO_LARGE'])
       expect(await schedule(fits)).toBeDefined()
       await meanwhile?.(roomId)
