@@ -13,18 +13,30 @@ import {
 import type { DelayedEventSecretRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
+const memberColumns = ['delay_id', 'user_id', 'room_id', 'member', 'send_at'] as const
+
+/** What tells one member of a group from another. */
+export type MemberRow = Pick<DelayedEventRow, (typeof memberColumns)[number]>
+
 /**
- * Every member, in the order of scheduling, whatever became of it. Once none is scheduled any more,
- * the name is anybody's.
+ * The members that are scheduled, in the order of scheduling. Once none is, the name is anybody's: so
+ * what became of those who had it before is not looked at, which may be without end.
  */
-export async function selectGroup(db: Db, groupId: string): Promise<DelayedEventRow[]> {
-  return db.q
-    .selectFrom('delayed_events')
-    .selectAll()
-    .where('group_id', '=', groupId)
-    .orderBy('seq')
-    .execute()
+export async function selectMembers(db: Db, groupId: string): Promise<MemberRow[]> {
+  return scheduledIn(db, groupId).select(memberColumns).execute()
 }
+
+/** As {@link selectMembers}, with all that is known of them. */
+export async function selectGroup(db: Db, groupId: string): Promise<DelayedEventRow[]> {
+  return scheduledIn(db, groupId).selectAll().execute()
+}
+
+const scheduledIn = (db: Db, groupId: string) =>
+  db.q
+    .selectFrom('delayed_events')
+    .where('group_id', '=', groupId)
+    .where('status', '=', scheduled)
+    .orderBy('seq')
 
 /** One is sent, so the others are not. */
 export async function cancelSiblings(

@@ -270,7 +270,7 @@ export async function cancelByStateUpdates(
       SELECT delayed.delay_id FROM updates CROSS JOIN LATERAL (
         SELECT * FROM delayed_events
         WHERE room_id = updates.room_id AND type = updates.type AND state_key = updates.state_key
-          AND status = 'scheduled' AND state_key IS NOT NULL
+          AND status = 'scheduled' AND state_key IS NOT NULL AND cancel_policy <> 'none'
         OFFSET 0
       ) AS delayed
       WHERE cancel_policy = 'any' OR (cancel_policy = 'other_user' AND user_id <> updates.sender)

@@ -23,7 +23,4 @@ export async function delayedEvents(q: Kysely<unknown>): Promise<void> {
       event_id text,
       error text
     )`.execute(q)
-  await sql`
-    CREATE INDEX delayed_events_of_state ON delayed_events (room_id, type, state_key)
-    WHERE status = 'scheduled' AND state_key IS NOT NULL`.execute(q)
 }

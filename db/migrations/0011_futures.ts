@@ -19,9 +19,6 @@ export async function futures(q: Kysely<unknown>): Promise<void> {
       ADD CONSTRAINT delayed_events_cause_check
         CHECK (cause IN ('delay', 'action', 'state_update', 'group', 'error'))`.execute(q)
   await sql`
-    CREATE INDEX delayed_events_of_group ON delayed_events (group_id)
-    WHERE group_id IS NOT NULL`.execute(q)
-  await sql`
     CREATE INDEX delayed_events_following ON delayed_events (follows_event_id)
     WHERE status = 'scheduled' AND follows_event_id IS NOT NULL`.execute(q)
   await sql`

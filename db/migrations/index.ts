@@ -27,6 +27,7 @@ import { stateAsItWas } from './0032_state_as_it_was.ts'
 import { countsForPlans } from './0033_counts_for_plans.ts'
 import { noStatistics } from './0034_no_statistics.ts'
 import { bumpPosition } from './0035_bump_position.ts'
+import { namesInUse } from './0036_names_in_use.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -52,4 +53,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0033_counts_for_plans': countsForPlans,
   '0034_no_statistics': noStatistics,
   '0035_bump_position': bumpPosition,
+  '0036_names_in_use': namesInUse,
 }

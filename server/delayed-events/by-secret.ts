@@ -2,7 +2,7 @@
  * Managing by a secret instead of an access token, as the drafts of 2024-05 and 06 have it. The
  * delay_id, which is a secret too, is as good wherever the request says what to do.
  */
-import { selectBySecret, selectGroup } from '../../db/delayed-event-groups.ts'
+import { selectBySecret, selectMembers } from '../../db/delayed-event-groups.ts'
 import { type DelayedEventRow, selectDelayedEvent } from '../../db/delayed-events.ts'
 import type { SecretPower } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
@@ -54,7 +54,7 @@ export async function manageBySecret(
 /**
  * Send the event that an action of this name is to send.
  *
- * @throws as {@link doBySecret} · 404 M_NOT_FOUND the group has no such action
+ * @throws as {@link doBySecret} · 404 M_NOT_FOUND the group has no such action (any more)
  */
 export async function callAction(
   ctx: Context,
@@ -65,7 +65,7 @@ export async function callAction(
   const { row, power } = await find(ctx, caller, secret)
   if (power !== undefined && power !== 'future') throw gone()
   if (row.status !== 'scheduled') throw gone()
-  const group = row.group_id === null ? [] : await selectGroup(ctx.db, row.group_id)
+  const group = row.group_id === null ? [] : await selectMembers(ctx.db, row.group_id)
   const member = group.find(
     ({ user_id, member }) => user_id === row.user_id && member === actionMember(action),
   )
@@ -93,7 +93,7 @@ async function find(
 export async function manageOrGone(
   ctx: Context,
   caller: Caller,
-  row: DelayedEventRow,
+  row: Pick<DelayedEventRow, 'delay_id'>,
   action: Action,
 ): Promise<void> {
   const outcome = await manage(ctx, caller, { delayId: row.delay_id, action })

@@ -3,7 +3,7 @@
  * which group it joins. Of a group one is sent.
  */
 import { lockUser } from '../../db/accounts.ts'
-import { selectGroup } from '../../db/delayed-event-groups.ts'
+import { selectMembers } from '../../db/delayed-event-groups.ts'
 import { type DelayedEventRow, selectDelayedEvent } from '../../db/delayed-events.ts'
 import { lockRoom } from '../../db/rooms.ts'
 import type { SecretPower } from '../../db/schema.ts'
@@ -50,14 +50,14 @@ export async function scheduleFuture(
   if (!(await lockRoom(tx, roomId))) throw notFound(`${roomId} is not a room that we know`)
   const parent = parentId === undefined ? undefined : await parentOf(tx, requester, parentId)
   const groupId = parent?.group_id ?? future.groupId ?? `hgg_${randomToken(18)}`
-  const members = (await selectGroup(tx, groupId)).filter(row => row.status === 'scheduled')
+  const members = await selectMembers(tx, groupId)
   if (members.some(member => member.user_id !== requester.userId)) {
     throw new MatrixError(400, 'M_FORBIDDEN', 'That group belongs to another user')
   }
   if (members.some(member => member.room_id !== roomId)) {
     throw invalidParam('That group is of another room')
   }
-  if (timeoutMs === null && !members.some(isTicking)) {
+  if (timeoutMs === null && members.every(({ send_at }) => send_at === null)) {
     throw new MatrixError(400, 'M_UNKNOWN_FUTURE_GROUP', 'None of that group has a timeout')
   }
   const delayId = await schedule(ctx, tx, requester, {
@@ -78,14 +78,13 @@ export async function scheduleFuture(
   return { delayId, groupId }
 }
 
-const isTicking = (row: DelayedEventRow) => row.status === 'scheduled' && row.send_at !== null
-
 async function parentOf(tx: Tx, requester: Requester, parentId: string): Promise<DelayedEventRow> {
   const parent = await selectDelayedEvent(tx, parentId)
   if (parent && parent.user_id !== requester.userId) {
     throw new MatrixError(400, 'M_FORBIDDEN', 'That future belongs to another user')
   }
-  if (!parent?.group_id || !isTicking(parent) || parent.member === child) {
+  const isTicking = parent?.status === 'scheduled' && parent.send_at !== null
+  if (!parent?.group_id || !isTicking || parent.member === child) {
     throw new MatrixError(
       400,
       'M_UNKNOWN_FUTURE_PARENT_FUTURE_ID',

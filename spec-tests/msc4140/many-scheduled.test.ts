@@ -106,3 +106,41 @@ test('with 20,000 scheduled by others, as much is read as with 500', async () =>
   const { rows } = await server.rowsRead(() => server.rowCounts())
   expect(rows).toBeGreaterThan(20_000)
 })
+
+describe('what others, and what is over, stands under the same name', () => {
+  /** @param more makes there be more of it */
+  async function growthOf(request: () => Promise<unknown>, more: () => Promise<unknown>) {
+    await request()
+    const { rows: few } = await server.rowsRead(request)
+    await more()
+    const { rows: many } = await server.rowsRead(request)
+    return many - few
+  }
+
+  test('a group of a name that others have had, and had sent', async () => {
+    const bob = await server.user('bob')
+    const ofGroup = async (client: Client) => {
+      const query = { future_timeout: 1_000, future_group_id: 'leave' }
+      const path = client.roomPath(room, 'send', 'm.test', client.nextTransactionId())
+      await client.ok('PUT', path, { query, body: {} })
+      await server.advance(1_000)
+    }
+    const more = async () => {
+      for (let i = 0; i < 50; i++) await ofGroup(bob)
+    }
+    expect(await growthOf(() => ofGroup(alice), more)).toBeLessThan(40)
+  })
+
+  test('state of a key for which outsiders have scheduled what no state cancels', async () => {
+    const bob = await server.user('bob')
+    const more = async () => {
+      for (let i = 0; i < 100; i++) {
+        const path = bob.roomPath(room, 'delayed_event', 'm.test', bob.nextTransactionId())
+        await bob.ok('PUT', path, { body: { delay_ms: far, state_key: 'mine', content: {} } })
+      }
+    }
+    let n = 0
+    const change = () => alice.setState(room, 'm.test', 'mine', { n: n++ })
+    expect(await growthOf(change, more)).toBeLessThan(20)
+  })
+})
