@@ -147,7 +147,22 @@ export async function cancelScheduled(
     .executeTakeFirst()
 }
 
-/** Cancel everything that this user has scheduled; in that order, as `claimDue` takes them. */
+/** For which rooms this user has scheduled something. */
+export async function selectRoomsOfScheduled(db: Db, userId: string): Promise<string[]> {
+  const rows = await db.q
+    .selectFrom('delayed_events')
+    .select('room_id')
+    .distinct()
+    .where('user_id', '=', userId)
+    .where('status', '=', scheduled)
+    .execute()
+  return rows.map(row => row.room_id)
+}
+
+/**
+ * Cancel everything that this user has scheduled; in that order, as `claimDue` takes them. Who holds the
+ * rooms waits for nobody who takes several in another order, such as a group.
+ */
 export async function cancelAllScheduled(
   tx: Tx,
   userId: string,

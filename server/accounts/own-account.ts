@@ -2,12 +2,13 @@
 import { deleteAccountData } from '../../db/account-data.ts'
 import { lockUser, markDeactivated, updatePassword } from '../../db/accounts.ts'
 import { deleteCrossSigning } from '../../db/cross-signing.ts'
-import { cancelAllScheduled } from '../../db/delayed-events.ts'
+import { cancelAllScheduled, selectRoomsOfScheduled } from '../../db/delayed-events.ts'
 import { deleteFilters } from '../../db/filters.ts'
 import { deleteBackups } from '../../db/key-backup.ts'
 import { selectMembershipsBetween } from '../../db/memberships.ts'
 import { deleteProfileFields } from '../../db/profiles.ts'
 import { deletePushData } from '../../db/push.ts'
+import { lockRooms } from '../../db/rooms.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { leaveForGood } from '../rooms/membership.ts'
@@ -59,6 +60,8 @@ export async function closeAccount(ctx: Context, userId: string): Promise<void> 
   await transaction(ctx.db, async tx => {
     // From here on nothing can be scheduled, so that nothing scheduled comes back to life.
     await lockUser(tx, userId)
+    // Lock order: the user, the rooms, and then what is scheduled for them.
+    await lockRooms(tx, await selectRoomsOfScheduled(tx, userId))
     ctx.metrics.finalised(tx, await cancelAllScheduled(tx, userId, ctx.clock.now()))
     await markDeactivated(tx, userId, ctx.clock.now())
     await endDevices(ctx, tx, userId, 'all')

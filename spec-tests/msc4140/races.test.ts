@@ -172,6 +172,48 @@ describe('many delayed events at once', () => {
   })
 })
 
+describe('a user is deactivated', () => {
+  test.each(['their groups are sent', 'others overtake their state'])(
+    'while %s: neither waits for the other for ever',
+    async what => {
+      const admin = await server.admin()
+      const rooms: string[] = []
+      for (let i = 0; i < 6; i++) rooms.push(await alice.createRoom())
+      const statuses = new Set<number>()
+      for (let round = 0; round < 2 * rounds; round++) {
+        // In none of the rooms, so that there is none to leave before.
+        const carol = await server.user('carol')
+        const key = `carol-${round}`
+        const schedule = async (roomId: string, query: Record<string, string | number>) => {
+          const path = carol.roomPath(roomId, 'state', 'm.test', key)
+          return String((await carol.ok('PUT', path, { query, body: {} })).future_id)
+        }
+        const group = (roomId: string) => ({ future_group_id: `${key} ${roomId}` })
+        // Whoever is sent was scheduled long after whom it cancels.
+        for (const id of rooms) await schedule(id, { future_timeout: delayMs, ...group(id) })
+        for (let i = 0; i < 80; i++) await carol.delay(room, delayMs, 'm.test', {})
+        const actions: string[] = []
+        for (const id of rooms) actions.push(await schedule(id, group(id)))
+
+        const path = `/_synapse/admin/v1/deactivate/${carol.userId}`
+        const answers = await Promise.all([
+          admin.request('POST', path, { body: {} }),
+          ...(what === 'their groups are sent'
+            ? actions.map(id => carol.manage(id, 'send'))
+            : rooms.map(id => {
+                const state = alice.roomPath(id, 'state', 'm.test', key)
+                return alice.request('PUT', state, { body: { round } })
+              })),
+        ])
+        for (const { status } of answers) statuses.add(status)
+      }
+      // Carol may not send; and what is cancelled is not found.
+      for (const status of [200, 403, 404]) statuses.delete(status)
+      expect([...statuses]).toEqual([])
+    },
+  )
+})
+
 describe("npm run races, in its short form: all pairs on the machine's own clock", () => {
   test('each contest has one outcome, and everybody is told the truth', async () => {
     const { exitCode, stdout } = await runScript('races', ['--rounds', '20'])
