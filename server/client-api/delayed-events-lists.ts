@@ -103,8 +103,11 @@ function sharedList(base: string) {
       const isBare = Object.values(filters).every(value => value === undefined)
       const first = isBare ? besideList : listOf(filters)
       const list = filters.from === undefined ? first : parseToken(filters.from)
+      // First what is scheduled: what is finalised between the two looks is in the second, and not in neither.
+      const before = isBare ? await selectScheduled(ctx.db, requester.userId) : []
       const page = await readPage(ctx, requester, list)
-      const scheduled = isBare ? await selectScheduled(ctx.db, requester.userId) : []
+      const isOver = new Set(page.rows.map(row => row.delay_id))
+      const scheduled = before.filter(row => !isOver.has(row.delay_id))
       const body = bodyOf(page, scheduled, view)
       return isPrefixed && page.nextBatch !== undefined
         ? { ...body, 'org.matrix.msc4486.next_batch': page.nextBatch }

@@ -1,4 +1,4 @@
-import type { Client } from '../support/client.ts'
+import { type Client, delayedEvents } from '../support/client.ts'
 import { runScript } from '../support/scripts.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject, WireEvent } from '../support/wire.ts'
@@ -169,6 +169,28 @@ describe('many delayed events at once', () => {
       expect([act, listed.includes(delayId)]).toEqual([act, act === 'restart' && isOk])
       if (act === 'send') expect(isOk).toBe(true)
     }
+  })
+})
+
+describe('the list without a query', () => {
+  test('has what is cancelled at that moment once, here or there', async () => {
+    const places = new Set<string>()
+    for (let round = 0; round < 10 * rounds; round++) {
+      const delayId = await alice.delay(room, delayMs, 'm.test', {})
+      const look = () => alice.ok('GET', delayedEvents)
+      const lists = [look(), look(), look(), look()]
+      const [, ...answers] = await Promise.all([alice.manage(delayId, 'cancel'), ...lists])
+      for (const { delayed_events, finalised } of answers) {
+        const isScheduled = delayed_events.some((one: JsonObject) => one.delay_id === delayId)
+        const isFinalised = finalised.some(
+          (one: JsonObject) => one.delayed_event.delay_id === delayId,
+        )
+        places.add(`scheduled: ${isScheduled}, finalised: ${isFinalised}`)
+      }
+    }
+    places.delete('scheduled: true, finalised: false')
+    places.delete('scheduled: false, finalised: true')
+    expect([...places]).toEqual([])
   })
 })
 
