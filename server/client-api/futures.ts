@@ -10,7 +10,7 @@ import {
 } from '../delayed-events/futures.ts'
 import { shortText } from '../http/schemas.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
-import { badJson, missingParam } from '../matrix/errors.ts'
+import { badJson, invalidParam, missingParam } from '../matrix/errors.ts'
 import { andFollow } from '../rooms/follow-upgrade.ts'
 import { answerWithSecrets, assertLegacy, inLegacyWords, msOf } from './delayed-events-dialects.ts'
 import type { GivenEvent, Later } from './later.ts'
@@ -96,20 +96,26 @@ interface Member {
   value: JsonValue
 }
 
-/** @throws 400 M_BAD_JSON an action that no path could name */
+/**
+ * @throws 400 M_BAD_JSON an action that no path could name, or actions that are none · 400
+ *   M_INVALID_PARAM a member is there under two of its names, with different values
+ */
 function membersIn(body: JsonObject): Members {
   const members: Members = { onAction: new Map() }
   for (const [name, value] of Object.entries(body)) {
     const prefix = prefixes.find(prefix => name.startsWith(prefix)) ?? ''
     const [word = '', ...rest] = name.slice(prefix.length).split(':')
     const action = rest.join(':')
-    if (word === 'timeout') members.timeout = { name, value }
-    else if (word === 'send_now') members.now = { name, value }
-    else if (word === timeoutMember) members.onTimeout = { name, value }
-    else if (word === 'send_on_action' && action) members.onAction.set(action, { name, value })
-    else if (word === 'send_on_action' && isJsonObject(value)) {
+    if (word === 'timeout') members.timeout = agreed(members.timeout, { name, value })
+    else if (word === 'send_now') members.now = agreed(members.now, { name, value })
+    else if (word === timeoutMember) members.onTimeout = agreed(members.onTimeout, { name, value })
+    else if (word === 'send_on_action' && action) {
+      members.onAction.set(action, agreed(members.onAction.get(action), { name, value }))
+    } else if (word === 'send_on_action' && value !== null) {
+      if (!isJsonObject(value)) throw badJson(`${name} is not an object`)
       for (const [action, event] of Object.entries(value)) {
-        members.onAction.set(action, { name: action, value: event, inside: name })
+        const member = { name: action, value: event, inside: name }
+        members.onAction.set(action, agreed(members.onAction.get(action), member))
       }
     }
   }
@@ -117,6 +123,14 @@ function membersIn(body: JsonObject): Members {
     if (!shortText.min(1).safeParse(action).success) throw badJson('That is no name of an action')
   }
   return members
+}
+
+/** Of two that differ one would be lost. */
+function agreed<M extends Member>(known: Member | undefined, member: M): M {
+  if (known && JSON.stringify(known.value) !== JSON.stringify(member.value)) {
+    throw invalidParam(`${known.name} and ${member.name} differ`)
+  }
+  return member
 }
 
 function futuresIn(

@@ -127,7 +127,15 @@ describe('PUT …/send/future/{txnId}', () => {
       'io.element.send_on_timeout': event(3),
     })
     await server.advance(10_000)
-    expect(await sent()).toEqual([{ n: 2 }, { n: 3 }])
+    // Under both, saying the same: for servers of either draft.
+    await schedule(['send', 'future', 'both'], {
+      timeout: 10,
+      'm.timeout': 10,
+      send_on_timeout: event(4),
+      'm.send_on_timeout': event(4),
+    })
+    await server.advance(10_000)
+    expect(await sent()).toEqual([{ n: 2 }, { n: 3 }, { n: 4 }])
   })
 
   test('an event of type `future` that says nothing of Futures is sent as ever', async () => {
@@ -149,6 +157,33 @@ describe('PUT …/send/future/{txnId}', () => {
     ['400 M_BAD_JSON', { 'm.timeout': 1, 'm.send_on_timeout': 'x' }],
     ['400 M_BAD_JSON', { 'm.timeout': 1, 'm.send_on_timeout': { type: 'm.test' } }],
     ['400 M_BAD_JSON', { 'm.timeout': 1, 'm.send_on_timeout': event(1), 'm.send_on_action:a': [] }],
+    // One member under two of its names, which say different things: one of them would be lost.
+    ...(
+      [
+        ['timeout', 10, 20],
+        ['send_on_timeout', event(1), event(2)],
+        ['send_now', event(1), event(2)],
+        ['send_on_action:a', event(1), event(2)],
+      ] as [string, JsonObject, JsonObject][]
+    ).map(([name, one, another]): [string, JsonObject] => [
+      '400 M_INVALID_PARAM',
+      {
+        'm.timeout': 10,
+        'm.send_on_timeout': event(1),
+        [`m.${name}`]: one,
+        [`io.element.${name}`]: another,
+      },
+    ]),
+    [
+      '400 M_INVALID_PARAM',
+      {
+        timeout: 10,
+        send_on_timeout: event(1),
+        send_on_action: { a: event(1) },
+        'm.send_on_action:a': event(2),
+      },
+    ],
+    ['400 M_BAD_JSON', { timeout: 10, send_on_timeout: event(1), send_on_action: [event(1)] }],
     ...['\0', '\ud800', 'x'.repeat(256)].map((name): [string, JsonObject] => [
       '400 M_BAD_JSON',
       { 'm.timeout': 1, 'm.send_on_timeout': event(1), [`m.send_on_action:${name}`]: event(2) },
