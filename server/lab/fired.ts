@@ -7,8 +7,11 @@ export interface Fired {
   /** Only of a state event. */
   state_key?: string
   outcome: 'sent' | 'cancelled' | 'failed'
-  /** `delay`: it was due; `action` and `state_update`: somebody did that meanwhile. */
-  cause: 'delay' | 'action' | 'state_update' | 'error'
+  /**
+   * `delay`: it was due; `action` and `state_update`: somebody did that meanwhile; `group`: another of
+   * its group was sent, or none was left that has a delay, or what it would repeat was redacted.
+   */
+  cause: 'delay' | 'action' | 'state_update' | 'group' | 'error'
   /** When it was to be sent, Unix ms; not if it waited for an action. */
   send_at?: number
   /** When it was decided, Unix ms. */

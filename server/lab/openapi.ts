@@ -214,7 +214,7 @@ const schemas: JsonObject = {
       type: { type: 'string' },
       state_key: { type: 'string', description: 'Only of a state event.' },
       outcome: { enum: ['sent', 'cancelled', 'failed'] },
-      cause: { enum: ['delay', 'action', 'state_update', 'error'] },
+      cause: { enum: ['delay', 'action', 'state_update', 'group', 'error'] },
       send_at: { ...unixMs, description: 'When it was to be sent, Unix ms.' },
       finalised_ts: { ...unixMs, description: 'When it was decided, Unix ms.' },
       event_id: { type: 'string', description: 'Only if it was sent.' },

@@ -177,6 +177,13 @@ describe('GET openapi.json', () => {
     await schedule(1_000)
     await check('GET', 'clock')
     await check('POST', 'clock/advance', { ms: 1_000 })
+    // Of a group one is sent, and the others are cancelled for it.
+    for (const query of [{ future_timeout: 1_000 }, {}]) {
+      const path = alice?.roomPath(room, 'send', 'm.test', alice.nextTransactionId()) ?? ''
+      await alice?.ok('PUT', path, { query: { ...query, future_group_id: 'group' }, body: {} })
+    }
+    const { fired } = await check('POST', 'clock/advance', { ms: 1_000 })
+    expect(fired).toMatchObject([{ cause: 'delay' }, { cause: 'group' }])
     await schedule(1_000)
     await check('POST', 'clock/advance-until-idle')
     await check('POST', 'clock/set', { now: server.now() + 1 })
