@@ -35,7 +35,8 @@ const child = 'child'
  *
  * @throws as schedule · 400 M_FORBIDDEN the group, or the parent, is another user's · 400
  *   M_UNKNOWN_FUTURE_GROUP, M_UNKNOWN_FUTURE_PARENT_FUTURE_ID it waits for an action, and none of
- *   the group has a timeout · 400 M_INVALID_PARAM the group is of another room
+ *   the group has a timeout · 400 M_INVALID_PARAM the group is of another room, or the parent of another
+ *   group
  */
 export async function scheduleFuture(
   ctx: Context,
@@ -49,6 +50,9 @@ export async function scheduleFuture(
   // its members while it is given another.
   if (!(await lockRoom(tx, roomId))) throw notFound(`${roomId} is not a room that we know`)
   const parent = parentId === undefined ? undefined : await parentOf(tx, requester, parentId)
+  if (parent && future.groupId !== undefined && future.groupId !== parent.group_id) {
+    throw invalidParam('The parent is of another group')
+  }
   const groupId = parent?.group_id ?? future.groupId ?? `hgg_${randomToken(18)}`
   const members = await selectMembers(tx, groupId)
   if (members.some(member => member.user_id !== requester.userId)) {

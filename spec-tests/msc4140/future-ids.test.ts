@@ -102,6 +102,16 @@ describe('parent_future_id', () => {
     expect(gist(await put({ parent_future_id: parent }, {}, bob))).toBe('400 M_FORBIDDEN')
     expect(await sent()).toEqual([])
   })
+
+  test('beside future_group_id it names the same group, or both are refused', async () => {
+    const parent = await schedule({ future_timeout: 1_000, future_group_id: 'ours' })
+    const other = { parent_future_id: parent, future_group_id: 'other' }
+    expect(gist(await put(other))).toBe('400 M_INVALID_PARAM')
+    expect(await alice.scheduled()).toHaveLength(1)
+    await schedule({ parent_future_id: parent, future_group_id: 'ours' }, 2)
+    expect(await alice.scheduled()).toHaveLength(2)
+    await server.advance(1_000)
+  })
 })
 
 test.each([`${client}/v1/futures`, `${unstable}/futures`])('GET %s', async path => {
