@@ -6,6 +6,7 @@
 import { upsertAccountData } from '../../db/account-data.ts'
 import { selectEvent } from '../../db/events.ts'
 import { advanceReceipt, lockReceipts } from '../../db/receipts.ts'
+import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { invalidParam, notFound } from '../matrix/errors.ts'
@@ -27,7 +28,7 @@ export interface Receipt {
  * Note how far the user has read. A receipt that is further already stays where it is.
  *
  * @throws 403 M_FORBIDDEN not in the room · 404 M_NOT_FOUND no such event in it ·
- *   400 M_INVALID_PARAM a thread that cannot be one
+ *   400 M_INVALID_PARAM a thread that cannot be one, or that the event has nothing to do with
  * Spec: POST /rooms/{roomId}/receipt/{receiptType}/{eventId}, POST /rooms/{roomId}/read_markers
  */
 export function markRead(
@@ -51,6 +52,30 @@ function assertThread({ type, threadId }: Receipt): void {
   }
 }
 
+/** An event is in the thread that it leads to over so many relations, its own being the first. */
+const mostRelations = 3
+
+/**
+ * Whether a receipt at this event can say that so much of that thread was read. What relates to a root
+ * in another way is of the main timeline, and clients that show it with the thread say the thread.
+ *
+ * Spec: "Threaded read receipts"
+ */
+async function isRelatedTo(tx: Tx, event: EventRow, threadId: string): Promise<boolean> {
+  let at = event
+  for (let relations = 0; relations < mostRelations; relations++) {
+    // What is redacted relates to nothing any more: where it was only clients still know.
+    if (at.redacted_by !== null || at.event_id === threadId) return true
+    if (at.relates_to === null) break
+    if (at.relates_to === threadId) return true
+    if (at.rel_type === 'm.thread') return false
+    const parent = await selectEvent(tx, at.relates_to)
+    if (parent?.room_id !== event.room_id) break
+    at = parent
+  }
+  return threadId === 'main'
+}
+
 async function markOne(
   ctx: Context,
   tx: Tx,
@@ -60,6 +85,9 @@ async function markOne(
 ): Promise<void> {
   const event = await selectEvent(tx, eventId)
   if (event?.room_id !== roomId) throw notFound('The room has no such event')
+  if (threadId !== '' && !(await isRelatedTo(tx, event, threadId))) {
+    throw invalidParam('The event is not of that thread')
+  }
   if (type === 'm.fully_read') {
     await upsertAccountData(tx, {
       user_id: userId,

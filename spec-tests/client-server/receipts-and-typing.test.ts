@@ -29,6 +29,8 @@ const type = (who: Client, room: string, body: JsonObject) =>
 const ephemeral = (answer: SyncResponse, room: string) =>
   answer.rooms.join?.[room]?.ephemeral.events ?? []
 
+const malformed = { status: 400, errcode: 'M_INVALID_PARAM' }
+
 /** Content of the one event of that type. */
 function said(answer: SyncResponse, room: string, eventType: string) {
   return ephemeral(answer, room).find(event => event.type === eventType)?.content
@@ -115,6 +117,49 @@ describe('TestRoomReceipts: POST /rooms/{roomId}/receipt/{receiptType}/{eventId}
     const event = eventId ?? (await alice.say(room, 'hello'))
     const refused = await refusal(read(alice, room, 'm.read', event, body))
     expect(refused).toMatchObject({ status, errcode })
+  })
+
+  test('of a thread is at what is in it, at its root, or at what relates to those', async () => {
+    const room = await sharedRoom()
+    const [root, other] = [await alice.say(room, 'root'), await alice.say(room, 'other')]
+    const related = (to: string, relation: JsonObject, more: JsonObject = {}) =>
+      alice.send(room, 'm.room.message', {
+        body: 'related',
+        'm.relates_to': { ...relation, event_id: to },
+        ...more,
+      })
+    const reply = await related(root, { rel_type: 'm.thread' })
+    const edit = await related(reply, { rel_type: 'm.replace' }, { 'm.new_content': { body: 'x' } })
+    const toRoot = await related(root, { rel_type: 'm.annotation', key: 'x' })
+    const redacted = await related(root, { rel_type: 'm.thread' })
+    await alice.redact(room, redacted)
+    const cases: [event: string, thread: string, isRelated: boolean][] = [
+      [root, 'main', true],
+      [root, root, true],
+      [root, other, false],
+      [other, 'main', true],
+      [other, other, true],
+      [other, root, false],
+      [reply, 'main', false],
+      [reply, root, true],
+      [reply, other, false],
+      [edit, 'main', false],
+      [edit, root, true],
+      [toRoot, 'main', true],
+      [toRoot, root, true],
+      [toRoot, other, false],
+      // Where it was nothing tells any more.
+      [redacted, 'main', true],
+      [redacted, root, true],
+    ]
+    const answers: [event: string, thread: string, isRelated: boolean][] = []
+    for (const [event, thread] of cases) {
+      const path = bob.roomPath(room, 'receipt', 'm.read.private', event)
+      const { status, body } = await bob.request('POST', path, { body: { thread_id: thread } })
+      if (status !== 200) expect({ status, ...body }).toMatchObject(malformed)
+      answers.push([event, thread, status === 200])
+    }
+    expect(answers).toEqual(cases)
   })
 
   test('only members have read', async () => {
