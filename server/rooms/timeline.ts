@@ -6,12 +6,13 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { notFound } from '../matrix/errors.ts'
 import type { ClientEvent } from '../matrix/event.ts'
-import { isUnfiltered, matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
+import { isUnfiltered, matchesFilter, matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
 import { isInRanges, type Range } from '../matrix/readable-ranges.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
 import type { RoomEnd } from './latest-events.ts'
 import { presentEvents, type Viewer } from './present-event.ts'
 import { selectIgnored } from './recipient.ts'
+import { contentOf } from './stored-event.ts'
 import { lookInto, type Sight, selectSight } from './visibility.ts'
 
 const defaultLimit = 10
@@ -210,7 +211,8 @@ export async function readContext(
   const { row, sight } = await findReadable(ctx, requester, roomId, request.eventId)
   const limit = Math.min(request.limit ?? filter?.limit ?? defaultLimit, maxLimit)
   const ignored = await selectIgnored(ctx.db, requester.userId)
-  const around = { roomId, ranges: sight.ranges, filter, ignored }
+  const isOfRoom = matchesRoom(roomId, filter ?? {})
+  const around = { roomId, ranges: isOfRoom ? sight.ranges : [], filter, ignored }
   const before = await selectTimeline(ctx.db, {
     ...around,
     after: 0,
@@ -244,8 +246,15 @@ export async function readContext(
     event,
     events_before: await present(before),
     events_after: await present(after),
-    state: await present(state),
+    state: await present(state.filter(row => isWantedState(row, filter))),
     start: formatTimelineToken((before.at(-1)?.position ?? row.position) - 1, settled),
     end: formatTimelineToken(lastPosition, settled),
   }
+}
+
+/** Members who are told lazily were asked for, whichever types the filter names. */
+function isWantedState(row: EventRow, filter: RoomEventFilter = {}): boolean {
+  const isSpeaker = filter.lazy_load_members === true && row.type === 'm.room.member'
+  if (isSpeaker || isUnfiltered(filter)) return matchesRoom(row.room_id, filter)
+  return matchesFilter({ ...row, content: contentOf(row) }, filter)
 }

@@ -298,6 +298,27 @@ test('GET /rooms/{roomId}/context/{eventId}: the filter, and of the members thos
   expect(members.map((event: WireEvent) => event.state_key)).toEqual([alice.userId, bob.userId])
 })
 
+test('GET /rooms/{roomId}/context/{eventId}: the filter is for the state, too, not for the event', async () => {
+  const room = await alice.createRoom()
+  await alice.setState(room, 'm.room.name', '', { name: 'The room' })
+  const [, eventId] = await sayAll(room, 3)
+  const path = alice.roomPath(room, 'context', String(eventId))
+  const around = async (filter: JsonObject) => {
+    const context = await alice.ok('GET', path, { query: { filter: JSON.stringify(filter) } })
+    expect(context.event.event_id).toBe(eventId)
+    const types = (events: WireEvent[]) => events.map(event => event.type)
+    return [context.events_before, context.events_after, context.state].map(types)
+  }
+  const [said, named] = [['m.room.message'], ['m.room.name']]
+  expect(await around({ types: said })).toEqual([said, said, []])
+  expect(await around({ types: named })).toEqual([named, [], named])
+  expect(await around({ not_senders: [alice.userId] })).toEqual([[], [], []])
+  for (const elsewhere of [{ rooms: ['!other:hs1'] }, { rooms: [] }, { not_rooms: [room] }]) {
+    expect(await around(elsewhere)).toEqual([[], [], []])
+  }
+  expect((await around({ rooms: [room] }))[2]).toContain('m.room.create')
+})
+
 describe('TestJumpToDateEndpoint: GET /_matrix/client/v1/rooms/{roomId}/timestamp_to_event', () => {
   const path = (room: string, prefix = 'v1') =>
     alice.roomPath(room, 'timestamp_to_event').replace('/v3/', `/${prefix}/`)
