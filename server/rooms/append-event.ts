@@ -206,6 +206,11 @@ async function updateState(ctx: Context, tx: Tx, changes: readonly Accepted[]): 
       membership: row.type === 'm.room.member' ? String(draft.content.membership) : null,
     })),
   )
+  for (const { row, draft } of changes) {
+    if (row.type !== 'm.room.member' || draft.content.membership === 'join') continue
+    // Whoever is not there does not type there, nor when they come back.
+    tx.afterCommit(() => ctx.typing.stop(row.room_id, row.state_key ?? ''))
+  }
   // In a new room nothing has been scheduled yet.
   const updates = changes.flatMap(({ row, isInNewRoom }, i) =>
     isInNewRoom

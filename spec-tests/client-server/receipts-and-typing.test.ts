@@ -235,9 +235,28 @@ describe('TestTyping: PUT /rooms/{roomId}/typing/{userId}', () => {
     const room = await sharedRoom()
     await type(bob, room, { typing: true, timeout: 5_000 })
     await bob.leave(room)
-    expect(said(await alice.sync(), room, 'm.typing')).toEqual({ user_ids: [] })
-    await server.advance(5_000)
+    expect(said(await alice.sync(), room, 'm.typing')).toBeUndefined()
   })
+
+  test.each(['leave', 'kick', 'ban'] as const)(
+    'that they do not after a %s is told at once, and holds when they come back',
+    async way => {
+      const room = await sharedRoom()
+      await type(bob, room, { typing: true, timeout: 60_000 })
+      const { next_batch: since } = await alice.sync()
+      if (way === 'leave') await bob.leave(room)
+      else await alice[way](room, bob.userId)
+      expect(said(await alice.sync({ since }), room, 'm.typing')).toEqual({ user_ids: [] })
+      if (way === 'ban') await alice.unban(room, bob.userId)
+      await bob.join(room)
+      expect(said(await alice.sync(), room, 'm.typing')).toBeUndefined()
+      // A refused departure is none.
+      await type(bob, room, { typing: true, timeout: 1_000 })
+      await refusal(bob.ban(room, alice.userId))
+      expect(said(await alice.sync(), room, 'm.typing')).toEqual({ user_ids: [bob.userId] })
+      await server.advance(1_000)
+    },
+  )
 
   test('TestLeakyTyping: whoever is not in the room hears nothing, and says nothing', async () => {
     const room = await alice.createRoom()
