@@ -143,7 +143,10 @@ export async function selectMembershipHistories(
   return rows
 }
 
-/** Of these rooms, those where any of these types changed under any key in (after, upTo]. */
+/**
+ * Of these rooms, those where any of these types changed under any key in (after, upTo], or where a
+ * redaction in that stretch emptied what stands under the empty one.
+ */
 export async function selectRoomsWithChangedState(
   db: Db,
   roomIds: readonly string[],
@@ -159,6 +162,13 @@ export async function selectRoomsWithChangedState(
       SELECT FROM room_state
       WHERE room_state.room_id = wanted.room_id AND position > ${after} AND position <= ${upTo}
         AND type = ANY(${[...types]}::text[])
+      UNION ALL
+      SELECT FROM room_state
+      JOIN events emptied ON emptied.event_id = room_state.event_id
+      JOIN events redaction ON redaction.event_id = emptied.redacted_by
+      WHERE room_state.room_id = wanted.room_id AND room_state.type = ANY(${[...types]}::text[])
+        AND room_state.state_key = '' AND room_state.until_position IS NULL
+        AND redaction.position > ${after} AND redaction.position <= ${upTo}
       LIMIT 1
     ) AS change`.execute(db.q)
   return rows.map(row => row.room_id)

@@ -139,6 +139,26 @@ describe('rooms', () => {
     ])
   })
 
+  test('say that name and avatar are gone when they are redacted', async () => {
+    const next = connection(bob)
+    const name = await alice.setState(room, 'm.room.name', '', { name: 'Orchard' })
+    const avatar = await alice.setState(room, 'm.room.avatar', '', { url: 'mxc://hs1/apple' })
+    const first = await next(all())
+    expect(first.rooms[room]).toMatchObject({ name: 'Orchard', avatar: 'mxc://hs1/apple' })
+    await alice.redact(room, avatar)
+    const { [room]: faceless } = (await next(all())).rooms
+    expect(faceless).toMatchObject({ avatar: null })
+    expect(faceless).not.toHaveProperty('name')
+    await alice.redact(room, name)
+    const { [room]: nameless } = (await next(all())).rooms
+    expect(nameless).toMatchObject({ name: null, heroes: [{ user_id: alice.userId }] })
+    expect(nameless).not.toHaveProperty('avatar')
+    await alice.say(room, 'hello')
+    const { [room]: later } = (await next(all())).rooms
+    expect(later).not.toHaveProperty('name')
+    expect(later).not.toHaveProperty('heroes')
+  })
+
   test('their counts go down when the user has read', async () => {
     const next = connection(alice)
     const eventId = await bob.say(room, 'one')

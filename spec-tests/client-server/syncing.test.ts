@@ -185,6 +185,30 @@ test('TestRoomSummary: the summary comes with every change of membership, to bot
   expect(said.rooms.join?.[room]).not.toHaveProperty('summary')
 })
 
+test('the summary comes, with heroes, when a redaction has emptied the name or the alias', async () => {
+  const room = await alice.createRoom({ ...publicRoom, room_alias_name: 'a-garden' })
+  await bob.join(room)
+  await alice.setState(room, 'm.room.canonical_alias', '', {})
+  const name = await alice.setState(room, 'm.room.name', '', { name: 'Garden' })
+  let { next_batch: since } = await alice.sync()
+  const summary = async () => {
+    const answer = await alice.sync({ since })
+    since = answer.next_batch
+    return answer.rooms.join?.[room]?.summary
+  }
+  await alice.redact(room, name)
+  expect(await summary()).toMatchObject({ 'm.heroes': [bob.userId] })
+  const alias = { alias: '#a-garden:hs1' }
+  const aliased = await alice.setState(room, 'm.room.canonical_alias', '', alias)
+  expect(await summary()).not.toHaveProperty('m.heroes')
+  await alice.redact(room, aliased)
+  expect(await summary()).toMatchObject({ 'm.heroes': [bob.userId] })
+
+  const topic = await alice.setState(room, 'm.room.topic', '', { topic: 'Roses' })
+  await alice.redact(room, topic)
+  expect(await summary()).toBeUndefined()
+})
+
 test('TestCumulativeJoinLeaveJoinSync: join, leave, join in one window is a join', async () => {
   const room = await bob.createRoom(publicRoom)
   const { next_batch: since } = await alice.sync()

@@ -5,6 +5,7 @@
  * Spec: MSC4186 "RoomResult"
  */
 
+import { selectEvents } from '../../../db/events.ts'
 import { selectMembersAt } from '../../../db/memberships.ts'
 import { hasStateChanged, selectStateAt } from '../../../db/room-state.ts'
 import { selectRoom } from '../../../db/rooms.ts'
@@ -161,6 +162,7 @@ async function summaryOf(
   const named = (await selectStateAt(ctx.db, roomId, upTo, { types })).filter(
     row => row.state_key === '',
   )
+  const emptied = since === undefined ? new Map<string, number>() : await emptiedAt(ctx, named)
   const told: JsonObject = {}
   let hasName = false
   for (const row of named) {
@@ -168,7 +170,8 @@ async function summaryOf(
     const value = row.type === 'm.room.name' ? name : url
     const isSet = typeof value === 'string' && value !== ''
     if (row.type === 'm.room.name') hasName = isSet
-    const isNews = since === undefined ? isSet : row.position > since
+    const changedAt = emptied.get(row.event_id) ?? row.position
+    const isNews = since === undefined ? isSet : changedAt > since
     if (isNews) told[row.type === 'm.room.name' ? 'name' : 'avatar'] = isSet ? value : null
   }
   // How many are there now is not for those to know who have gone.
@@ -184,6 +187,20 @@ async function summaryOf(
     told.heroes = await readHeroes(ctx, roomId, userId, upTo)
   }
   return told
+}
+
+/** Of those that were redacted, where. */
+async function emptiedAt(ctx: Context, rows: readonly EventRow[]): Promise<Map<string, number>> {
+  const ids = rows.flatMap(row => row.redacted_by ?? [])
+  const positions = new Map(
+    (await selectEvents(ctx.db, ids)).map(({ event_id, position }) => [event_id, position]),
+  )
+  return new Map(
+    rows.flatMap(({ event_id, redacted_by }) => {
+      const position = positions.get(redacted_by ?? '')
+      return position === undefined ? [] : [[event_id, position] as const]
+    }),
+  )
 }
 
 async function readHeroes(
