@@ -373,6 +373,21 @@ describe('invites and departures', () => {
     expect((await slide(bob, all())).rooms).toEqual({})
   })
 
+  test('a room that is left tells so, too, if all the world may read what comes later', async () => {
+    const next = connection(bob)
+    await next(all(mine))
+    await alice.say(room, 'the last that he hears')
+    await bob.leave(room)
+    await alice.say(room, 'among us')
+    const open = { history_visibility: 'world_readable' }
+    await alice.setState(room, 'm.room.history_visibility', '', open)
+    await alice.say(room, 'to everybody')
+    const { [room]: told } = (await next(all(mine))).rooms
+    expect(told).toMatchObject({ membership: 'leave', limited: false, num_live: 2 })
+    expect(bodies(told)).toEqual(['the last that he hears', undefined])
+    expect(told.timeline[1].content.membership).toBe('leave')
+  })
+
   test('who was put out sees so on a new connection; who comes back gets the whole room', async () => {
     const next = connection(bob)
     await next(all())

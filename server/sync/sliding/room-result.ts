@@ -53,7 +53,7 @@ export async function roomResult(ctx: Context, view: View, task: RoomTask): Prom
   const { requester, ignored } = view
   const isJoined = now.membership === 'join'
   const upTo = isJoined ? answerUpTo : now.position
-  const sight = await selectSettledSight(ctx.db, roomId, requester.userId, answerUpTo)
+  const sight = await selectSettledSight(ctx.db, roomId, requester.userId, upTo)
   const { ranges } = sight
   if (!isJoined && !isInRanges(upTo, ranges)) ranges.push({ from: upTo, upTo })
 
