@@ -78,7 +78,7 @@ export async function buildSync(
 
   const [join, others, presence, deviceLists] = await Promise.all([
     joinedSections(ctx, view, request, window, joined, ofRooms),
-    otherSections(ctx, view, request, window, changes),
+    otherSections(ctx, view, request, window, changes, accountData.rooms),
     presenceSection(ctx, userId, request.filter, window, joined),
     deviceListsSection(ctx, userId, window, changes),
   ])
@@ -179,6 +179,7 @@ async function otherSections(
   request: SyncRequest,
   window: Window,
   changes: readonly (RoomChange | StayedRoom)[],
+  accountData: ReadonlyMap<string, JsonObject[]>,
 ): Promise<Record<'invite' | 'knock' | 'leave', Rooms>> {
   const { userId } = view.requester
   const rooms: Record<'invite' | 'knock' | 'leave', Rooms> = { invite: [], knock: [], leave: [] }
@@ -206,7 +207,9 @@ async function otherSections(
       now.membership !== 'join' &&
       isLeaveShown(change, request, window, forgotten.get(roomId))
     ) {
-      rooms.leave.push([roomId, await leftRoom(ctx, view, request, window, change)])
+      const section = await leftRoom(ctx, view, request, window, change)
+      const kept = { account_data: { events: accountData.get(roomId) ?? [] } }
+      rooms.leave.push([roomId, { ...section, ...kept }])
     }
   }
   return rooms

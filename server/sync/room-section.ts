@@ -137,7 +137,7 @@ export async function leftRoom(
     sight.ranges.push({ from: now.position, upTo: now.position })
   }
   const sections = await roomSections(ctx, view, request, [stretch], [sight])
-  return { ...sections.get(roomId)?.section, account_data: { events: [] } }
+  return sections.get(roomId)?.section ?? {}
 }
 
 /** @param known sights of some of the rooms; in the others the user has been since `since` */

@@ -175,6 +175,28 @@ describe('TestLeaveEventInviteRejection: one sees that one has rejected an invit
   })
 })
 
+test('GET /_matrix/client/v3/sync, rooms.leave: what one keeps for the room is told with it', async () => {
+  const room = await alice.createRoom({ preset: 'public_chat' })
+  await bob.join(room)
+  const tag = (name: string) =>
+    `/_matrix/client/v3/user/${encodeURIComponent(bob.userId)}/rooms/${encodeURIComponent(room)}/tags/${name}`
+  await bob.ok('PUT', tag('u.old'), { body: {} })
+  const keptIn = async (query: Record<string, string>) =>
+    (await bob.sync(query)).rooms.leave?.[room]?.account_data.events
+  const { next_batch: since } = await bob.sync()
+  await bob.leave(room)
+  expect(await keptIn({ since })).toEqual([])
+  const tagged = (...names: string[]) => [
+    { type: 'm.tag', content: { tags: Object.fromEntries(names.map(name => [name, {}])) } },
+  ]
+  expect(await keptIn({ filter: includeLeave })).toEqual(tagged('u.old'))
+  await bob.ok('PUT', tag('u.archived'), { body: {} })
+  expect(await keptIn({ since })).toEqual(tagged('u.old', 'u.archived'))
+  expect(await keptIn({ filter: includeLeave })).toEqual(tagged('u.old', 'u.archived'))
+  const withoutTags = { include_leave: true, account_data: { not_types: ['m.tag'] } }
+  expect(await keptIn({ filter: JSON.stringify({ room: withoutTags }) })).toEqual([])
+})
+
 describe('GET /_matrix/client/v3/sync: other ways to be out of a room', () => {
   test('a kick and a ban are told once, with who did it', async () => {
     const room = await alice.createRoom({ preset: 'public_chat' })
