@@ -59,7 +59,8 @@ export async function ephemeralSection(
   const events = new Map<string, JsonObject[]>()
   for (const { roomId, after } of rooms) {
     if (!matchesRoom(roomId, wanted)) continue
-    const typing = await typingIn(ctx, roomId, after === 0 ? undefined : after, upTo)
+    // Who has been there before may still believe that somebody types.
+    const typing = await typingIn(ctx, roomId, since === undefined ? undefined : after, upTo)
     const ofRoom = byRoom.get(roomId)
     const all = [
       ...(ofRoom ? [{ type: 'm.receipt', content: receiptContent(ofRoom) }] : []),

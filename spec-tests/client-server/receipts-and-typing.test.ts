@@ -258,6 +258,25 @@ describe('TestTyping: PUT /rooms/{roomId}/typing/{userId}', () => {
     },
   )
 
+  test('who comes back is told who types, and that nobody does any more', async () => {
+    const room = await sharedRoom()
+    await type(alice, room, { typing: true, timeout: 5_000 })
+    await type(bob, room, { typing: true, timeout: 5_000 })
+    const both = [alice.userId, bob.userId]
+    expect(said(await bob.sync(), room, 'm.typing')).toEqual({ user_ids: both })
+    await bob.leave(room)
+    const { next_batch: since } = await bob.sync()
+    await bob.join(room)
+    expect(said(await bob.sync({ since }), room, 'm.typing')).toEqual({ user_ids: [alice.userId] })
+    await bob.leave(room)
+    await type(alice, room, { typing: false })
+    const { next_batch: later } = await bob.sync()
+    await bob.join(room)
+    expect(said(await bob.sync({ since: later }), room, 'm.typing')).toEqual({ user_ids: [] })
+    // Who begins anew has nothing to be corrected.
+    expect(said(await bob.sync(), room, 'm.typing')).toBeUndefined()
+  })
+
   test('TestLeakyTyping: whoever is not in the room hears nothing, and says nothing', async () => {
     const room = await alice.createRoom()
     const { next_batch: since } = await bob.sync()
