@@ -400,6 +400,24 @@ describe('TestThreadSubscriptions: …/rooms/{roomId}/thread/{eventId}/subscript
     expect(await subscription(room, root)).toEqual({ automatic: false })
   })
 
+  test('nor is it when both come at once', async () => {
+    const threads: { start: string; cause: string }[] = []
+    for (let n = 0; n < 10; n++) {
+      const start = await alice.say(room, 'root')
+      threads.push({ start, cause: await reply(bob, room, start) })
+    }
+    await Promise.all(
+      threads.flatMap(({ start, cause }) => [
+        subscribe(room, start, cause),
+        subscribe(room, start),
+        subscribe(room, start, cause),
+      ]),
+    )
+    for (const { start } of threads) {
+      expect(await subscription(room, start)).toEqual({ automatic: false })
+    }
+  })
+
   test('unsubscribing succeeds even with no subscription', async () => {
     expect(await unsubscribe(room, root)).toEqual({})
   })
