@@ -72,7 +72,7 @@ export async function searchEvents(
   const rooms = filter.rooms ?? (await selectJoinedRooms(ctx.db, requester.userId))
   const wanted = [...new Set(rooms)].filter(roomId => matchesRoom(roomId, filter))
   const sights = (await selectSights(ctx.db, wanted, requester.userId, now)).filter(
-    sight => !sight.isForgotten && sight.ranges.length > 0,
+    sight => sight.ranges.length > 0,
   )
   const viewer = viewerOf(ctx, requester)
   const ignored = await viewer.ignored()

@@ -166,7 +166,7 @@ export async function findReadable(
   const row = await selectEvent(ctx.db, eventId)
   const sight = await selectSight(ctx.db, roomId, requester.userId, now)
   const isReadable = row?.room_id === roomId && isInRanges(row.position, sight.ranges)
-  if (!row || !isReadable || sight.isForgotten) {
+  if (!row || !isReadable) {
     throw notFound('There is no such event, or it is not for you to see')
   }
   return { row, sight }

@@ -21,12 +21,13 @@ export interface Sight {
   roomId: string
   /** How far was looked; inclusive. */
   upTo: number
-  /** The parts of the timeline that they may read. */
+  /**
+   * The parts of the timeline that they may read. Of a room that they have left, have asked to hear no more
+   * of, and have not been asked back to, those that a stranger may read.
+   */
   ranges: Range[]
   /** Every membership that they have had in it, oldest first. */
   memberships: readonly Change[]
-  /** They have left it, have asked to hear no more of it, and have not been asked back. */
-  isForgotten: boolean
   /**
    * Up to where (inclusive) they may read the room's state: `upTo` for those who are in it and for
    * everybody where it is world readable, their departure for those who left. Undefined for who was
@@ -46,7 +47,8 @@ export async function selectSights(
   userId: string,
   upTo: number,
 ): Promise<Sight[]> {
-  return look(db, roomIds, userId, end => Math.min(upTo, end ?? upTo))
+  const upToOf = (end: number | undefined) => Math.min(upTo, end ?? upTo)
+  return look(db, roomIds, userId, { upToOf, mindsForgetting: true })
 }
 
 /** {@link selectSights} of one room. */
@@ -59,14 +61,17 @@ export async function selectSight(
   return onlyOf(await selectSights(db, [roomId], userId, upTo))
 }
 
-/** {@link selectSight} up to a position that has settled: nothing comes at or before it any more. */
+/**
+ * {@link selectSight} up to a position that has settled: nothing comes at or before it any more. Forgotten
+ * or not: how one came to leave a room is told all the same.
+ */
 export async function selectSettledSight(
   db: Db,
   roomId: string,
   userId: string,
   upTo: number,
 ): Promise<Sight> {
-  return onlyOf(await look(db, [roomId], userId, () => upTo))
+  return onlyOf(await look(db, [roomId], userId, { upToOf: () => upTo, mindsForgetting: false }))
 }
 
 function onlyOf([sight]: readonly Sight[]): Sight {
@@ -74,18 +79,24 @@ function onlyOf([sight]: readonly Sight[]): Sight {
   return sight
 }
 
-/** @param upToOf how far to look, by the room's latest event */
+interface Looking {
+  /** How far, by the room's latest event. */
+  upToOf: (end: number | undefined) => number
+  mindsForgetting: boolean
+}
+
 async function look(
   db: Db,
   roomIds: readonly string[],
   userId: string,
-  upToOf: (end: number | undefined) => number,
+  { upToOf, mindsForgetting }: Looking,
 ): Promise<Sight[]> {
   const seen = await selectSeen(db, roomIds, userId)
   const memberships = groupByRoom(seen.memberships)
   const visibilities = groupByRoom(seen.visibilities)
   const ends = new Map(seen.ends.map(end => [end.room_id, end.position]))
   const left = roomIds.filter(roomId => {
+    if (!mindsForgetting) return false
     const last = memberships.get(roomId)?.at(-1)?.membership
     return last === 'leave' || last === 'ban'
   })
@@ -128,7 +139,6 @@ export function sightOfStay(roomId: string, since: number, upTo: number): Sight 
     upTo,
     ranges: [{ from: since + 1, upTo }],
     memberships: [{ position: since, value: 'join' }],
-    isForgotten: false,
     stateUpTo: upTo,
   }
 }
@@ -160,9 +170,8 @@ export function sightOf(seen: {
   return {
     roomId,
     upTo,
-    ranges: readableRanges(visibilities, memberships, upTo),
+    ranges: readableRanges(visibilities, isForgotten ? [] : memberships, upTo),
     memberships,
-    isForgotten,
     stateUpTo: isInside ? upTo : lastJoin === -1 ? undefined : departure,
   }
 }

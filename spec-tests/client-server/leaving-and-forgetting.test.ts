@@ -59,6 +59,41 @@ describe('TestRoomForget: POST /rooms/{roomId}/forget', () => {
     expect(await refusal(context)).toMatchObject({ status: 404, errcode: 'M_NOT_FOUND' })
   })
 
+  test('of what all the world may read one sees as much as a stranger, and no more', async () => {
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    const visibility = (history_visibility: string) =>
+      alice.setState(room, 'm.room.history_visibility', '', { history_visibility })
+    await visibility('joined')
+    await bob.join(room)
+    const among = await alice.say(room, 'among us')
+    await bob.leave(room)
+    await bob.forget(room)
+    await visibility('world_readable')
+    const open = await alice.say(room, 'to everybody')
+    const stranger = await server.user('stranger')
+    const seenBy = async (who: Client) => {
+      const { chunk } = await who.messages(room, { dir: 'b', limit: 100 })
+      const statuses: number[] = []
+      for (const eventId of [among, open]) {
+        for (const kind of ['event', 'context']) {
+          const { status } = await who.request('GET', who.roomPath(room, kind, eventId))
+          statuses.push(status)
+        }
+      }
+      const search_categories = {
+        room_events: { search_term: 'everybody', filter: { rooms: [room] } },
+      }
+      const body = { search_categories }
+      const found = await who.ok('POST', '/_matrix/client/v3/search', { body })
+      const { count } = found.search_categories.room_events
+      return { read: chunk.map(event => event.event_id), statuses, count }
+    }
+    const seen = await seenBy(stranger)
+    expect(seen).toMatchObject({ statuses: [404, 404, 200, 200], count: 1 })
+    expect(seen.read).not.toContain(among)
+    expect(await seenBy(bob)).toEqual(seen)
+  })
+
   test('a forgotten room does not show up in an initial sync', async () => {
     const room = await twoInARoom()
     await alice.leave(room)
