@@ -25,6 +25,7 @@ export const roomCreateEndpoints = [
       topic: text.nullish(),
       room_alias_name: text.nullish(),
       invite: z.array(text).nullish(),
+      invite_3pid: z.array(jsonObject).nullish(),
       is_direct: z.boolean().nullish(),
     }),
     async handle({ ctx, requester, body }) {
@@ -40,6 +41,7 @@ export const roomCreateEndpoints = [
         topic: body.topic ?? undefined,
         roomAliasName: body.room_alias_name ?? undefined,
         invite: body.invite ?? [],
+        invite3pid: body.invite_3pid ?? [],
         isDirect: body.is_direct ?? false,
       })
       return { room_id: roomId }

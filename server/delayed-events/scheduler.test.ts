@@ -107,6 +107,7 @@ function newRoom(): Promise<string> {
     topic: undefined,
     roomAliasName: undefined,
     invite: [],
+    invite3pid: [],
     isDirect: false,
   })
 }

@@ -80,6 +80,10 @@ export const exclusive = (message: string) => new MatrixError(400, 'M_EXCLUSIVE'
 export const invalidUsername = (message: string) =>
   new MatrixError(400, 'M_INVALID_USERNAME', message)
 
+/** 403 M_THREEPID_DENIED: nobody is found here by an address. */
+export const threepidDenied = (message: string) =>
+  new MatrixError(403, 'M_THREEPID_DENIED', message)
+
 /** 400 M_ROOM_IN_USE: the alias is taken. */
 export const roomInUse = (message: string) => new MatrixError(400, 'M_ROOM_IN_USE', message)
 

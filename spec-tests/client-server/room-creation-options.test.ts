@@ -106,6 +106,15 @@ describe('POST /createRoom: room_alias_name', () => {
   })
 })
 
+test('POST /createRoom: third parties cannot be invited, and are not passed over', async () => {
+  const { next_batch: since } = await alice.sync()
+  const invited = { id_server: 'id.example.org', medium: 'email', address: 'bob@example.org' }
+  const refused = await refusal(alice.createRoom({ invite_3pid: [invited] }))
+  expect(refused).toMatchObject({ status: 403, errcode: 'M_THREEPID_DENIED' })
+  expect((await alice.sync({ since })).rooms).toEqual({})
+  for (const nobody of [[], null]) await alice.createRoom({ invite_3pid: nobody })
+})
+
 describe('POST /createRoom: what cannot be', () => {
   const stateEvent = (type: string, content: JsonObject) => ({
     initial_state: [{ type, state_key: '', content }],
@@ -118,6 +127,7 @@ describe('POST /createRoom: what cannot be', () => {
     ['an unknown visibility', { visibility: 'translucent' }, 'M_INVALID_PARAM'],
     ['a name that is no text', { name: 5 }, 'M_BAD_JSON'],
     ['creation_content that is no object', { creation_content: [] }, 'M_BAD_JSON'],
+    ['third parties that are no list', { invite_3pid: 'bob@example.org' }, 'M_BAD_JSON'],
     ['initial_state that is no list', { initial_state: {} }, 'M_BAD_JSON'],
     ['initial_state without a type', { initial_state: [{ content: {} }] }, 'M_BAD_JSON'],
     ['initial_state without content', { initial_state: [{ type: 'a.b' }] }, 'M_BAD_JSON'],
