@@ -13,12 +13,6 @@ import type { Db, Tx } from './transaction.ts'
 export type SessionRow = Selectable<SessionTable>
 
 /** Make the device, or keep it as it is; a name is given only to a new one. */
-export async function upsertDevice(tx: Tx, device: DeviceRow): Promise<void> {
-  await lockUser(tx, device.user_id)
-  await insertDevice(tx, device)
-}
-
-/** As {@link upsertDevice}, for who holds the user's row already. */
 export async function insertDevice(tx: Tx, device: DeviceRow): Promise<void> {
   await tx.q
     .insertInto('devices')

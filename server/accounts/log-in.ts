@@ -1,7 +1,9 @@
 /** Coming and going: from a password to a session, from one session to the next, and out. */
+import { selectUser } from '../../db/accounts.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import { forbidden } from '../matrix/errors.ts'
 import { endDevices } from './devices.ts'
 import type { Requester } from './requester.ts'
 import { type Device, openSession, refreshSession } from './sessions.ts'
@@ -18,8 +20,14 @@ export async function logIn(
   login: Device & { userId: string | undefined; password: string },
 ): Promise<JsonObject> {
   if (login.userId !== undefined) ctx.rateLimits.take('logins_by_account', login.userId)
-  const userId = await provePassword(ctx, login.userId, login.password)
-  return transaction(ctx.db, tx => openSession(ctx, tx, { ...login, userId }))
+  const proven = await provePassword(ctx, login.userId, login.password)
+  return transaction(ctx.db, async tx => {
+    const session = await openSession(ctx, tx, { ...login, userId: proven.user_id })
+    // To prove it takes a while, and who changes a password has ended all other sessions by then.
+    const user = await selectUser(tx, proven.user_id)
+    if (user?.password_hash !== proven.password_hash) throw forbidden('The password has changed')
+    return session
+  })
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Sessions: a device, its access token and, if it asked for one, its refresh token. */
+import { lockUser } from '../../db/accounts.ts'
 import { selectCrossSigningKeys } from '../../db/cross-signing.ts'
 import type { DeviceRow } from '../../db/schema.ts'
 import {
@@ -8,13 +9,12 @@ import {
   insertDevice,
   insertSession,
   lockSessionByRefreshToken,
-  upsertDevice,
 } from '../../db/sessions.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomLetters, randomToken } from '../lib/random.ts'
-import { forbidden, unknownToken } from '../matrix/errors.ts'
+import { forbidden, unknownToken, userDeactivated } from '../matrix/errors.ts'
 
 /** `{ access_token, refresh_token?, expires_in_ms? }` together with what is stored of them. */
 function makeTokens(ctx: Context, wantsRefreshToken: boolean) {
@@ -46,17 +46,18 @@ export interface Device {
 }
 
 /**
- * Make a device, or keep it as it is; a name is given only to a new one.
+ * Make a device, or keep it as it is; a name is given only to a new one. The user's row is held.
  *
  * @throws 403 M_FORBIDDEN it would have the id of one of the user's cross-signing keys: devices and
- *   keys are named in one namespace
+ *   keys are named in one namespace · 403 M_USER_DEACTIVATED, perhaps only just now
  */
 export async function makeDevice(ctx: Context, tx: Tx, device: NewDevice): Promise<void> {
+  if (!(await lockUser(tx, device.userId))) throw userDeactivated()
   const keys = await selectCrossSigningKeys(tx, [device.userId])
   if (keys.some(key => key.public_key === device.deviceId)) {
     throw forbidden('That device ID is in use')
   }
-  await upsertDevice(tx, deviceRow(ctx, device))
+  await insertDevice(tx, deviceRow(ctx, device))
 }
 
 interface NewDevice {

@@ -1,5 +1,6 @@
 /** Users: their names, their making, their passwords. */
 import { insertUser, selectUser } from '../../db/accounts.ts'
+import type { UserRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
@@ -81,6 +82,7 @@ export async function createUser(
 }
 
 /**
+ * @returns the user, with the password that was proven
  * @throws 403 M_FORBIDDEN, the same for an unknown user and a wrong password ·
  *   403 M_USER_DEACTIVATED
  */
@@ -88,13 +90,13 @@ export async function provePassword(
   ctx: Context,
   userId: string | undefined,
   password: string,
-): Promise<string> {
+): Promise<UserRow> {
   const user = userId === undefined ? undefined : await selectUser(ctx.db, userId)
   if (user && user.deactivated_ts !== null) throw userDeactivated()
   if (!user?.password_hash || !(await isPassword(password, user.password_hash))) {
     throw forbidden('Wrong user name or password')
   }
-  return user.user_id
+  return user
 }
 
 /** The hash of a new password at the configured cost. */

@@ -7,7 +7,7 @@
 import { lockUser } from '../../db/accounts.ts'
 import { deleteSignaturesOfKey, selectCrossSigningKeys } from '../../db/cross-signing.ts'
 import { insertDehydratedDevice, selectDehydratedDevice } from '../../db/dehydrated-devices.ts'
-import { deleteDevices, selectDevice, upsertDevice } from '../../db/sessions.ts'
+import { deleteDevices, insertDevice, selectDevice } from '../../db/sessions.ts'
 import { selectToDevice } from '../../db/to-device.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
@@ -48,7 +48,7 @@ export function putDehydratedDevice(
       (await selectDevice(tx, userId, deviceId)) !== undefined ||
       crossSigning.some(key => key.public_key === deviceId)
     if (isTaken) throw forbidden('That device ID is in use')
-    await upsertDevice(tx, {
+    await insertDevice(tx, {
       user_id: userId,
       device_id: deviceId,
       display_name: device.displayName ?? null,

@@ -24,6 +24,23 @@ async function anotherSession(client: Client): Promise<Client> {
   return other
 }
 
+/** Others log in with the old password all the while. @returns the tokens that they are given */
+async function whileOthersLogIn(client: Client, run: () => Promise<unknown>): Promise<string[]> {
+  const tokens: string[] = []
+  let isRunning = true
+  const logIn = async () => {
+    while (isRunning) {
+      const other = client.sibling()
+      if (await other.login().catch(() => undefined)) tokens.push(String(other.token))
+    }
+  }
+  const others = [1, 2, 3, 4].map(logIn)
+  await run()
+  isRunning = false
+  await Promise.all(others)
+  return tokens
+}
+
 describe('TestChangePassword: POST /_matrix/client/v3/account/password', () => {
   let alice: Client
   let other: Client
@@ -58,6 +75,18 @@ describe('TestChangePassword: POST /_matrix/client/v3/account/password', () => {
       status: 401,
       body: { errcode: 'M_UNKNOWN_TOKEN' },
     })
+  })
+
+  test('who is just logging in with the old password does not stay', async () => {
+    const bob = await server.user('bob')
+    const tokens = await whileOthersLogIn(bob, async () => {
+      const change = { auth: proof(bob), new_password: 'another' }
+      expect((await changePassword(bob, change)).status).toBe(200)
+    })
+    const answers = await Promise.all(
+      tokens.map(token => bob.request('GET', '/_matrix/client/v3/account/whoami', { token })),
+    )
+    expect(answers.filter(({ status }) => status !== 401)).toEqual([])
   })
 
   test('other sessions can be kept', async () => {
@@ -150,6 +179,16 @@ describe('TestDeactivateAccount: POST /_matrix/client/v3/account/deactivate', ()
       errcode: 'M_USER_IN_USE',
     })
   })
+})
+
+test('POST /_matrix/client/v3/account/deactivate: who is just logging in leaves no device behind', async () => {
+  const [bob, admin] = [await server.user('bob'), await server.admin()]
+  await whileOthersLogIn(bob, async () => {
+    const body = { auth: proof(bob) }
+    await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body })
+  })
+  const path = `/_matrix/client/v3/admin/whois/${encodeURIComponent(bob.userId)}`
+  expect(await admin.ok('GET', path)).toEqual({ user_id: bob.userId, devices: {} })
 })
 
 test('POST /_matrix/client/v3/account/deactivate: who is deactivated is in no room any more', async () => {
