@@ -10,7 +10,7 @@ import { readJwt } from './jwt.ts'
 import type { Requester } from './requester.ts'
 import { type Device, openSession } from './sessions.ts'
 import { type AuthData, demand } from './uia.ts'
-import { createUser, userIdOfUsername } from './users.ts'
+import { ensureUser, userIdOfUsername } from './users.ts'
 
 /**
  * A token with which another device logs in, once.
@@ -68,11 +68,10 @@ export async function logInByJwt(ctx: Context, token: string, device: Device): P
   const { username, displayName } = await readJwt(ctx, token)
   const userId = userIdOfSubject(ctx, username)
   return transaction(ctx.db, async tx => {
-    const user = await selectUser(tx, userId)
-    if (user && user.deactivated_ts !== null) throw userDeactivated()
-    if (!user) {
+    if (!(await selectUser(tx, userId))) {
       ctx.appServices.assertMayMakeUser(userId, undefined)
-      await createUser(ctx, tx, { userId, passwordHash: null, displayname: displayName })
+      // Another device of theirs may make them at the same moment.
+      await ensureUser(ctx, tx, { userId, passwordHash: null, displayname: displayName })
     }
     return openSession(ctx, tx, { ...device, userId })
   })

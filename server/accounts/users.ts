@@ -50,25 +50,37 @@ export function userIdOfLogin(
   return isUserId(userId) ? userId : undefined
 }
 
+interface NewUser {
+  userId: string
+  passwordHash: string | null
+  isGuest?: boolean
+  isAdmin?: boolean
+  displayname?: string | undefined
+  avatarUrl?: string | undefined
+}
+
 /**
  * @throws 400 M_USER_IN_USE
  * Spec: POST /register
  */
-export async function createUser(
+export async function createUser(ctx: Context, tx: Tx, user: NewUser): Promise<void> {
+  if ((await ensureUser(ctx, tx, user)) === 'taken') throw userInUse()
+}
+
+/**
+ * Make a user, unless there is one of that name: who was first, perhaps in this very moment, stays as
+ * they are.
+ *
+ * @throws 400 M_USER_IN_USE for the server's own name
+ */
+export async function ensureUser(
   ctx: Context,
   tx: Tx,
-  user: {
-    userId: string
-    passwordHash: string | null
-    isGuest?: boolean
-    isAdmin?: boolean
-    displayname?: string | undefined
-    avatarUrl?: string | undefined
-  },
-): Promise<void> {
+  user: NewUser,
+): Promise<'created' | 'taken'> {
   // As them only the server itself speaks.
   if (user.userId === noticesUserId(ctx.config)) throw userInUse()
-  const outcome = await insertUser(tx, {
+  return insertUser(tx, {
     user_id: user.userId,
     password_hash: user.passwordHash,
     is_guest: user.isGuest ?? false,
@@ -78,7 +90,6 @@ export async function createUser(
     displayname: user.displayname ?? null,
     avatar_url: user.avatarUrl ?? null,
   })
-  if (outcome === 'taken') throw userInUse()
 }
 
 /**

@@ -126,6 +126,14 @@ describe('POST /_matrix/client/v3/login with org.matrix.login.jwt', () => {
     expect((await use(jwt({ ...good, sub: username }))).body.user_id).toBe(alice.userId)
   })
 
+  test('who is new and comes with several devices at once gets in with all of them', async () => {
+    const answers = await Promise.all(
+      [1, 2, 3, 4].map(() => use(jwt({ ...good, sub: 'newcomer' }))),
+    )
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
+    expect(new Set(answers.map(({ body }) => body.user_id))).toEqual(new Set(['@newcomer:hs1']))
+  })
+
   test('exp and nbf are looked at, by the time of the server', async () => {
     const exp = inSeconds(60)
     expect((await use(jwt({ ...good, exp }))).status).toBe(200)
