@@ -7,6 +7,7 @@ import type { JWTPayload, JWTVerifyOptions } from 'jose'
 import { type Config, ConfigError } from '../config.ts'
 import type { Context } from '../context.ts'
 import { forbidden } from '../matrix/errors.ts'
+import { isDisplayName } from './users.ts'
 
 /** A secret, or a public key. */
 export type JwtKey = Uint8Array | KeyObject
@@ -28,7 +29,7 @@ export function readJwtKey({ jwt }: Config): JwtKey | undefined {
 /**
  * Check a token: signature, algorithm, and what it says of time, issuer and audience.
  *
- * @returns the name of the user and, if the options say where it is, the display name
+ * @returns the name of the user and, if the options say where it is, the display name, if it can be one
  * @throws 403 M_FORBIDDEN whatever is wrong with it
  */
 export async function readJwt(
@@ -47,7 +48,11 @@ export async function readJwt(
   const username = claims[subject_claim]
   if (typeof username !== 'string') throw forbidden('The token does not say whose it is')
   const displayName = display_name_claim === undefined ? undefined : claims[display_name_claim]
-  return { username, displayName: typeof displayName === 'string' ? displayName : undefined }
+  // What cannot be one is no reason to keep anybody out.
+  return {
+    username,
+    displayName: isDisplayName(displayName) && displayName ? displayName : undefined,
+  }
 }
 
 async function verified(

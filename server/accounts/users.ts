@@ -27,6 +27,19 @@ export function noticesUserId(config: Config): string {
   return makeUserId(config.server_notices.localpart, config.server_name)
 }
 
+/**
+ * A name that a user can be made with: PostgreSQL has no place for NUL or half a surrogate, and it stands
+ * in every membership event, which has 65536 bytes in all.
+ */
+export function isDisplayName(name: unknown): name is string {
+  return (
+    typeof name === 'string' &&
+    !name.includes('\0') &&
+    name.isWellFormed() &&
+    Buffer.byteLength(name) <= 255
+  )
+}
+
 /** A name for somebody who did not choose one. */
 export function randomUsername(): string {
   return randomLetters(12).toLowerCase()

@@ -208,6 +208,24 @@ describe('org.matrix.login.jwt with a public key, and claims of other names', ()
     expect(member).toEqual({ membership: 'join', displayname: 'A Visitor' })
   })
 
+  test('a display name that cannot be kept is left out', async () => {
+    for (const [login, name] of Object.entries({
+      nul: 'a\0b',
+      half: 'a\ud800b',
+      long: 'x'.repeat(70_000),
+      none: '',
+      number: 1,
+    })) {
+      const { status, body } = await use(jwt({ login, name }, { alg: 'ES256' }, es256))
+      expect(status).toBe(200)
+      const client = other.anonymous()
+      client.token = body.access_token
+      const room = await client.createRoom()
+      const member = await client.state(room, 'm.room.member', body.user_id)
+      expect(member).toEqual({ membership: 'join' })
+    }
+  })
+
   test('the public key is not a secret to sign with', async () => {
     const token = jwt({ login: 'visitor' }, { alg: 'HS256' }, hmac('sha256', pem))
     expect(await use(token)).toMatchObject(forbidden)
