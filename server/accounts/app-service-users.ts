@@ -12,7 +12,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { forbidden, missingToken, unknownToken, userDeactivated } from '../matrix/errors.ts'
 import { freeUserId } from './registration.ts'
 import { type Device, openSession } from './sessions.ts'
-import { createUser } from './users.ts'
+import { assertNotServer, createUser } from './users.ts'
 
 /** @throws 401 M_MISSING_TOKEN · 401 M_UNKNOWN_TOKEN, also for the token of somebody else */
 function serviceOf(ctx: Context, token: string | undefined): AppService {
@@ -57,6 +57,7 @@ export async function logInForAppService(
   const service = serviceOf(ctx, token)
   const userId = login.userId ?? ''
   ctx.appServices.assertMayMakeUser(userId, service)
+  assertNotServer(ctx.config, userId)
   const user = await selectUser(ctx.db, userId)
   if (!user) throw forbidden('There is no such user')
   if (user.deactivated_ts !== null) throw userDeactivated()

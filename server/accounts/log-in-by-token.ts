@@ -10,7 +10,7 @@ import { readJwt } from './jwt.ts'
 import type { Requester } from './requester.ts'
 import { type Device, openSession } from './sessions.ts'
 import { type AuthData, demand } from './uia.ts'
-import { ensureUser, userIdOfUsername } from './users.ts'
+import { assertNotServer, ensureUser, userIdOfUsername } from './users.ts'
 
 /**
  * A token with which another device logs in, once.
@@ -67,6 +67,7 @@ export function logInByLoginToken(
 export async function logInByJwt(ctx: Context, token: string, device: Device): Promise<JsonObject> {
   const { username, displayName } = await readJwt(ctx, token)
   const userId = userIdOfSubject(ctx, username)
+  assertNotServer(ctx.config, userId)
   return transaction(ctx.db, async tx => {
     if (!(await selectUser(tx, userId))) {
       ctx.appServices.assertMayMakeUser(userId, undefined)

@@ -6,6 +6,7 @@ import type { AppService } from '../app-services/app-services.ts'
 import type { Context } from '../context.ts'
 import { hashSecret } from '../lib/random.ts'
 import { forbidden, MatrixError, unknownToken } from '../matrix/errors.ts'
+import { assertNotServer } from './users.ts'
 
 export interface Requester {
   userId: string
@@ -64,6 +65,7 @@ async function asUserOf(
   if (!ctx.appServices.isUserOf(service, userId)) {
     throw forbidden(`${userId} is not a user of this application service`)
   }
+  assertNotServer(ctx.config, userId)
   const user = await selectUser(ctx.db, userId)
   if (!user || user.deactivated_ts !== null) throw forbidden(`There is no user ${userId}`)
   if (deviceId !== undefined && !(await selectDevice(ctx.db, userId, deviceId))) {

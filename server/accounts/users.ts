@@ -27,6 +27,11 @@ export function noticesUserId(config: Config): string {
   return makeUserId(config.server_notices.localpart, config.server_name)
 }
 
+/** @throws 403 M_FORBIDDEN as the server itself nobody comes in, however they prove who they are */
+export function assertNotServer(config: Config, userId: string): void {
+  if (userId === noticesUserId(config)) throw forbidden('That is the server itself')
+}
+
 /**
  * A name that a user can be made with: PostgreSQL has no place for NUL or half a surrogate, and it stands
  * in every membership event, which has 65536 bytes in all.

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { TestAppService } from '../support/app-service.ts'
 import type { Client } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
@@ -271,6 +272,36 @@ describe('TestServerNotices: /_synapse/admin/v1/send_server_notice', () => {
     const close = `${admin}/v1/deactivate/${enc('@_server:hs1')}`
     expect(await operator.request('POST', close, { body: {} })).toMatchObject({ status: 400 })
     expect(await notify()).toMatchObject({ status: 200 })
+  })
+
+  test('as the server itself nobody comes in, before the first notice and after', async () => {
+    const service = await TestAppService.start('all', {
+      namespaces: { users: [{ exclusive: false, regex: '@.*' }], aliases: [], rooms: [] },
+    })
+    const secret = 'a secret that is long enough for everybody'
+    const one = await startServer({
+      config: { jwt: { key: secret }, app_service_config_files: [service.file] },
+    })
+    const [client, boss] = [one.anonymous(), await one.admin()]
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const claims = `${part({ alg: 'HS256' })}.${part({ sub: '_server' })}`
+    const mac = createHmac('sha256', secret).update(claims).digest('base64url')
+    const logIn = (body: JsonObject) =>
+      client.request('POST', '/_matrix/client/v3/login', { token: service.asToken, body })
+    for (const at of ['before', 'after']) {
+      const jwt = { type: 'org.matrix.login.jwt', token: `${claims}.${mac}` }
+      expect({ at, ...(await logIn(jwt)) }).toMatchObject(forbidden)
+      const user = { type: 'm.login.application_service', user: '_server' }
+      expect({ at, ...(await logIn(user)) }).toMatchObject(forbidden)
+      const query = { user_id: '@_server:hs1' }
+      const whoami = { token: service.asToken, query }
+      expect(
+        await client.request('GET', '/_matrix/client/v3/account/whoami', whoami),
+      ).toMatchObject(forbidden)
+      await boss.ok('POST', path, { body: { user_id: boss.userId, content: hello } })
+    }
+    await one.stop()
+    await service.stop()
   })
 
   test('who is invited can close their account', async () => {
