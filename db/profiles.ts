@@ -61,11 +61,14 @@ export async function selectUsersByWords(
   words: readonly string[],
   limit: number,
 ): Promise<FoundUser[]> {
-  const patterns = words.map(word => `%${word.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`)
+  const patterns = words.map(word => `%${word.replace(/[\\%_]/g, '\\$&')}%`)
   const { rows } = await sql<FoundUser>`
     SELECT user_id, displayname, avatar_url FROM users
     WHERE user_id <> ${searcherId} AND deactivated_ts IS NULL
-      AND lower(coalesce(displayname, '') || ' ' || user_id) LIKE ALL(${patterns}::text[])
+      -- Small letters of both are PostgreSQL's: JavaScript has others for Σ and İ.
+      AND lower(coalesce(displayname, '') || ' ' || user_id) LIKE ALL(
+        SELECT lower(pattern) FROM unnest(${patterns}::text[]) AS word (pattern)
+      )
       -- OFFSET 0: for each who is found by name; the planner might find out of everybody. "- 0" is in no
       -- index, but who is in which room is.
       AND EXISTS (

@@ -185,6 +185,13 @@ describe('POST /user_directory/search', () => {
     expect(await names('wood ann')).toEqual(['Ann Wood'])
     expect(await names('%')).toEqual(['100% Ann'])
     expect(await names('')).toEqual([])
+    // Capitals of which JavaScript and PostgreSQL do not make the same small letters.
+    for (const name of ['ΜΕΝΕΛΑΟΣ', 'İstanbul']) {
+      const user = await server.user('far')
+      await set(user, 'displayname', name)
+      await user.join(room)
+      expect(await names(name)).toEqual([name])
+    }
     const limited = await search(bob, 'ann', 2)
     expect(limited).toMatchObject({ limited: true, results: [{}, {}] })
   })
