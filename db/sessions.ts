@@ -12,13 +12,18 @@ import type { Db, Tx } from './transaction.ts'
 
 export type SessionRow = Selectable<SessionTable>
 
-/** Make the device, or keep it as it is; a name is given only to a new one. */
-export async function insertDevice(tx: Tx, device: DeviceRow): Promise<void> {
-  await tx.q
+/**
+ * Make the device, or keep it as it is; a name is given only to a new one.
+ *
+ * @returns whether it is new
+ */
+export async function insertDevice(tx: Tx, device: DeviceRow): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await tx.q
     .insertInto('devices')
     .values(device)
     .onConflict(conflict => conflict.doNothing())
-    .execute()
+    .executeTakeFirstOrThrow()
+  return numInsertedOrUpdatedRows === 1n
 }
 
 export async function selectDevices(db: Db, userId: string): Promise<DeviceRow[]> {

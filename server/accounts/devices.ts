@@ -20,6 +20,7 @@ import { type AuthData, demand } from './uia.ts'
 
 /**
  * @param displayName undefined leaves the name as it is
+ * @returns whether the device has only now been made, for an application service
  * @throws 404 M_NOT_FOUND
  * Spec: PUT /devices/{deviceId}
  */
@@ -28,15 +29,16 @@ export function renameDevice(
   { userId, appService }: Requester,
   deviceId: string,
   displayName: string | undefined,
-): Promise<void> {
+): Promise<boolean> {
   return transaction(ctx.db, async tx => {
     // MSC4190: what a service names in the name of its user, it makes.
-    if (appService) await makeDevice(ctx, tx, { userId, deviceId, displayName })
+    if (appService && (await makeDevice(ctx, tx, { userId, deviceId, displayName }))) return true
     if (!(await selectDevice(tx, userId, deviceId))) throw notFound('There is no such device')
-    if (displayName === undefined) return
+    if (displayName === undefined) return false
     await updateDeviceName(tx, userId, deviceId, displayName)
     // The name is part of what /keys/query tells.
     await noteDevicesChanged(ctx, tx, userId)
+    return false
   })
 }
 

@@ -48,16 +48,17 @@ export interface Device {
 /**
  * Make a device, or keep it as it is; a name is given only to a new one. The user's row is held.
  *
+ * @returns whether it is new
  * @throws 403 M_FORBIDDEN it would have the id of one of the user's cross-signing keys: devices and
  *   keys are named in one namespace · 403 M_USER_DEACTIVATED, perhaps only just now
  */
-export async function makeDevice(ctx: Context, tx: Tx, device: NewDevice): Promise<void> {
+export async function makeDevice(ctx: Context, tx: Tx, device: NewDevice): Promise<boolean> {
   if (!(await lockUser(tx, device.userId))) throw userDeactivated()
   const keys = await selectCrossSigningKeys(tx, [device.userId])
   if (keys.some(key => key.public_key === device.deviceId)) {
     throw forbidden('That device ID is in use')
   }
-  await insertDevice(tx, deviceRow(ctx, device))
+  return insertDevice(tx, deviceRow(ctx, device))
 }
 
 interface NewDevice {

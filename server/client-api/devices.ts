@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { DeviceRow } from '../../db/schema.ts'
 import { listDevices, removeDevices, renameDevice } from '../accounts/devices.ts'
 import { authData } from '../accounts/uia.ts'
+import { JsonAnswer } from '../http/answer.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { deviceId, displayName, optional, shortText } from '../http/schemas.ts'
 import { notFound } from '../matrix/errors.ts'
@@ -48,8 +49,8 @@ const putDevice = endpoint({
   params,
   body: z.looseObject({ display_name: optional(displayName) }),
   async handle({ ctx, requester, params, body }) {
-    await renameDevice(ctx, requester, params.deviceId, body.display_name)
-    return {}
+    const isNew = await renameDevice(ctx, requester, params.deviceId, body.display_name)
+    return isNew ? new JsonAnswer(201, {}) : {}
   },
 })
 

@@ -153,7 +153,10 @@ describe('Identity assertion', () => {
     const user_id = '@_irc_virtual:hs1'
     const path = `${v3}/devices/BRIDGED`
     const query = { user_id }
-    await bot.ok('PUT', path, { query, body: { display_name: 'IRC' } })
+    const put = (body: JsonObject) => bot.request('PUT', path, { query, body })
+    expect(await put({ display_name: 'IRC' })).toMatchObject({ status: 201, body: {} })
+    expect(await put({ display_name: 'IRC' })).toMatchObject({ status: 200, body: {} })
+    expect(await put({})).toMatchObject({ status: 200, body: {} })
     expect((await whoami({ user_id, device_id: 'BRIDGED' })).body.device_id).toBe('BRIDGED')
     expect(await bot.ok('GET', path, { query })).toMatchObject({ display_name: 'IRC' })
     await bot.ok('DELETE', path, { query })
