@@ -41,9 +41,7 @@ const postClaim = endpoint({
   spec: 'client-server-api/#post_matrixclientv3keysclaim',
   auth: 'user',
   body: z.looseObject({ one_time_keys: jsonObject }),
-  async handle({ ctx, body }) {
-    return { one_time_keys: await claimKeys(ctx, body.one_time_keys), failures: {} }
-  },
+  handle: ({ ctx, body }) => claimKeys(ctx, body.one_time_keys),
 })
 
 const getChanges = endpoint({

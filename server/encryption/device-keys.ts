@@ -28,6 +28,7 @@ import { canonicalJsonLenient } from '../matrix/canonical-json.ts'
 import { badJson, missingParam, unknown, unknownToken } from '../matrix/errors.ts'
 import { isUserId } from '../matrix/ids.ts'
 import { noteDevicesChanged } from '../rooms/device-lists.ts'
+import { failuresOf } from './elsewhere.ts'
 import { assertDeviceKeys, assertNamedKeys, isName, type NamedKey } from './key-format.ts'
 
 /** What one upload holds; each part may be missing. */
@@ -167,7 +168,7 @@ const isSame = (one: JsonValue, other: JsonValue) =>
  * key. A one-time key is given out once. Devices that have neither are left out.
  *
  * @param wanted `{ user: { device: algorithm } }`
- * @returns `{ user: { device: { "algorithm:keyId": key } } }`
+ * @returns `{ one_time_keys: { user: { device: { "algorithm:keyId": key } } }, failures }`
  * @throws 400 M_BAD_JSON
  * Spec: POST /keys/claim
  */
@@ -187,9 +188,12 @@ export function claimKeys(ctx: Context, wanted: JsonObject): Promise<JsonObject>
         [`${row.algorithm}:${row.key_id}`]: JSON.parse(row.key) as JsonValue,
       })
     }
-    return Object.fromEntries(
-      [...byUser].map(([userId, devices]) => [userId, Object.fromEntries(devices)]),
-    )
+    return {
+      one_time_keys: Object.fromEntries(
+        [...byUser].map(([userId, devices]) => [userId, Object.fromEntries(devices)]),
+      ),
+      failures: failuresOf(ctx.config.server_name, Object.keys(wanted).filter(isUserId)),
+    }
   })
 }
 

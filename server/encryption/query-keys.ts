@@ -8,6 +8,7 @@ import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { badJson } from '../matrix/errors.ts'
 import { domainOf, isUserId } from '../matrix/ids.ts'
+import { failuresOf } from './elsewhere.ts'
 
 /**
  * The keys of devices, and of their users.
@@ -27,7 +28,6 @@ export async function queryKeys(
 ): Promise<JsonObject> {
   const asked = assertWanted(wanted)
   const ours = [...asked.keys()].filter(user => domainOf(user) === ctx.config.server_name)
-  const elsewhere = [...asked.keys()].filter(user => domainOf(user) !== ctx.config.server_name)
   const users = (await selectUsers(ctx.db, ours)).map(user => user.user_id)
   const signatures = await selectSignaturesSeenBy(ctx.db, viewer, users)
   const devices = (await selectDeviceKeysOf(ctx.db, users)).filter(({ user_id, device_id }) => {
@@ -64,12 +64,7 @@ export async function queryKeys(
     master_keys: keysFor('master'),
     self_signing_keys: keysFor('self_signing'),
     user_signing_keys: keysFor('user_signing'),
-    failures: Object.fromEntries(
-      elsewhere.map(user => [
-        domainOf(user),
-        { errcode: 'M_UNKNOWN', error: 'This server does not federate' },
-      ]),
-    ),
+    failures: failuresOf(ctx.config.server_name, [...asked.keys()]),
   }
 }
 

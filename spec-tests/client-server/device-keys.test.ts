@@ -84,6 +84,12 @@ describe('TestUploadKey: POST /keys/upload, /keys/query, /keys/claim', () => {
     })
     const elsewhere = await query(alice, { '@alice:elsewhere.example': [] })
     expect(Object.keys(elsewhere.failures)).toEqual(['elsewhere.example'])
+    const one_time_keys = { '@alice:elsewhere.example': { PHONE: 'signed_curve25519' } }
+    const body = { one_time_keys: { ...one_time_keys, '@nobody:hs1': {}, 'no user': {} } }
+    expect(await alice.ok('POST', '/_matrix/client/v3/keys/claim', { body })).toEqual({
+      one_time_keys: {},
+      failures: elsewhere.failures,
+    })
   })
 
   test('Can claim one time key using POST: once, and then the user is missing', async () => {
