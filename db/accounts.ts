@@ -108,6 +108,25 @@ export async function lockUser(tx: Tx, userId: string): Promise<boolean> {
   return row?.deactivated_ts === null
 }
 
+/** What users show of themselves in a room. */
+export type ShownProfile = Pick<UserRow, 'displayname' | 'avatar_url'>
+
+/**
+ * What a user shows of themselves, and whether the account is in use. Until the transaction ends it stays
+ * so; others may hold it as well. Whoever locks a room, too, does so after this.
+ */
+export async function holdProfile(
+  tx: Tx,
+  userId: string,
+): Promise<(ShownProfile & Pick<UserRow, 'deactivated_ts'>) | undefined> {
+  return tx.q
+    .selectFrom('users')
+    .select(['displayname', 'avatar_url', 'deactivated_ts'])
+    .where('user_id', '=', userId)
+    .forShare()
+    .executeTakeFirst()
+}
+
 /**
  * As {@link lockUser}, several, in the order of their ids, so that two who do never wait for each
  * other.

@@ -4,7 +4,7 @@
  *
  * Spec: Client-Server API "Room membership"
  */
-import { selectUsers } from '../../db/accounts.ts'
+import { type ShownProfile, selectUsers } from '../../db/accounts.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom, upsertForgotten } from '../../db/rooms.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
@@ -18,6 +18,7 @@ import type { EventDraft } from './build-event.ts'
 import { resolveRoom } from './directory.ts'
 import { followFrom, predecessorIn } from './follow-upgrade.ts'
 import { assertMayInvite } from './invite-filter.ts'
+import { holdOwnProfile } from './own-profile.ts'
 import { findVoucher } from './restricted-join.ts'
 import { lockKnownRoom } from './send-event.ts'
 import { assertMayRejectInvite } from './state-content.ts'
@@ -34,6 +35,8 @@ export interface MembershipChange {
   /** Further content, such as `reason`. */
   extra?: JsonObject
   joinAuthorisedVia?: string | undefined
+  /** The target's, where it is known; else it is read. */
+  profile?: ShownProfile
 }
 
 /** Append a membership. */
@@ -53,21 +56,24 @@ export async function membershipDrafts(
 ): Promise<EventDraft[]> {
   const showsWho = ({ membership }: MembershipChange) =>
     membership !== 'leave' && membership !== 'ban'
-  const shown = changes.filter(showsWho).map(({ target }) => target)
-  const users = await selectUsers(tx, shown)
-  const profiles = new Map(
-    users.map(({ user_id, displayname, avatar_url }) => [
-      user_id,
-      { ...(displayname ? { displayname } : {}), ...(avatar_url ? { avatar_url } : {}) },
-    ]),
+  const toRead = changes.filter(change => showsWho(change) && !change.profile)
+  const users = await selectUsers(
+    tx,
+    toRead.map(({ target }) => target),
   )
+  const profiles = new Map(users.map(user => [user.user_id, user]))
   return changes.map(change => {
     const { sender, target, membership, extra, joinAuthorisedVia } = change
-    const profile = showsWho(change) ? profiles.get(target) : {}
-    const content = { ...profile, ...extra, membership }
+    const profile = showsWho(change) ? (change.profile ?? profiles.get(target)) : undefined
+    const content = { ...shownOf(profile), ...extra, membership }
     return { type: 'm.room.member', stateKey: target, sender, content, joinAuthorisedVia }
   })
 }
+
+const shownOf = ({ displayname, avatar_url }: Partial<ShownProfile> = {}): JsonObject => ({
+  ...(displayname ? { displayname } : {}),
+  ...(avatar_url ? { avatar_url } : {}),
+})
 
 const membershipIn = (state: StateLookup, userId: string) =>
   state('m.room.member', userId)?.content.membership
@@ -87,6 +93,7 @@ export async function joinRoom(
   extra: JsonObject,
 ): Promise<string> {
   const joined = await transaction(ctx.db, async tx => {
+    const profile = await holdOwnProfile(tx, requester.userId)
     const roomId = await resolveRoom(tx, roomIdOrAlias)
     const room = await lockRoom(tx, roomId)
     if (!room) throw notFound('There is no such room')
@@ -107,6 +114,7 @@ export async function joinRoom(
       membership: 'join',
       extra: content,
       joinAuthorisedVia: voucher,
+      profile,
     })
     return joins
   })
@@ -127,6 +135,7 @@ export function knockOnRoom(
   reason: string | undefined,
 ): Promise<string> {
   return transaction(ctx.db, async tx => {
+    const profile = await holdOwnProfile(tx, requester.userId)
     const roomId = await resolveRoom(tx, roomIdOrAlias)
     const room = await lockRoom(tx, roomId)
     if (!room) throw notFound('There is no such room')
@@ -135,6 +144,7 @@ export function knockOnRoom(
       target: requester.userId,
       membership: 'knock',
       extra: reasonContent(reason),
+      profile,
     })
     return roomId
   })

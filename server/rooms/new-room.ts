@@ -9,6 +9,7 @@ import { isUserId } from '../matrix/ids.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
 import { buildEvent, type EventDraft } from './build-event.ts'
 import { membershipDrafts } from './membership.ts'
+import { holdOwnProfile } from './own-profile.ts'
 
 /**
  * What a create event says of those who created the room beside its sender; nothing if nobody did.
@@ -40,7 +41,8 @@ export async function insertNewRoom(
   given: { version: RoomVersion; isPublic: boolean },
 ): Promise<{ room: LockedRoom; first: EventDraft[] }> {
   const { version, isPublic } = given
-  const join = { sender: creator, target: creator, membership: 'join' } as const
+  const profile = await holdOwnProfile(tx, creator)
+  const join = { sender: creator, target: creator, membership: 'join', profile } as const
   for (let originServerTs = ctx.clock.now(); ; originServerTs++) {
     const draft = { type: 'm.room.create', stateKey: '', sender: creator, content, originServerTs }
     const roomId = version.roomIdIsCreateHash

@@ -14,6 +14,7 @@ import { powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { appendEvent, appendEvents } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
 import { followEvent } from './follow-upgrade.ts'
+import { holdOwnProfile } from './own-profile.ts'
 import { vouchedFor } from './restricted-join.ts'
 import { assertState } from './state-content.ts'
 import { contentOf, versionOf } from './stored-event.ts'
@@ -158,7 +159,9 @@ export async function sendState(
   requester: Requester,
   draft: StateDraft,
 ): Promise<EventRow> {
+  const isOwnMembership = draft.type === 'm.room.member' && draft.stateKey === requester.userId
   const sent = await presumingTransaction(ctx.db, async tx => {
+    if (isOwnMembership) await holdOwnProfile(tx, requester.userId)
     const room = (await ctx.roomHeads.hold(tx, [draft.roomId])).get(draft.roomId)
     if (!room) throw notInRoom(draft.roomId)
     await assertMaySetState(ctx, tx, room, { sender: requester.userId, type: draft.type })

@@ -24,6 +24,7 @@ import type { EventDraft } from './build-event.ts'
 import { defaultPowerLevels } from './create-room.ts'
 import { followUpgrade } from './follow-upgrade.ts'
 import { additionalCreators, insertNewRoom } from './new-room.ts'
+import { holdOwnProfile } from './own-profile.ts'
 import { lockKnownRoom } from './send-event.ts'
 import { contentOf, parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined } from './visibility.ts'
@@ -75,6 +76,8 @@ export async function upgradeRoom(
   const version = roomVersions.get(upgrade.newVersion)
   if (!version) throw unsupportedRoomVersion(upgrade.newVersion)
   const newRoomId = await transaction(ctx.db, async tx => {
+    // Before the room, as everybody does.
+    await holdOwnProfile(tx, userId)
     const room = await lockKnownRoom(tx, upgrade.roomId)
     await assertJoined(tx, upgrade.roomId, userId)
     const old = await readOldRoom(tx, room)

@@ -209,6 +209,36 @@ test('POST /_matrix/client/v3/account/deactivate: who is deactivated is in no ro
   }
 })
 
+test.each([1, 2, 3])(
+  'POST /_matrix/client/v3/account/deactivate: who comes into rooms at the same moment is in none either (%i)',
+  async () => {
+    const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+    const rooms = await Promise.all(
+      [1, 2, 3, 4].map(() => alice.createRoom({ preset: 'public_chat' })),
+    )
+    let isOpen = true
+    const comeAndGo = async (room: string, i: number) => {
+      const join = () =>
+        i % 2 === 0
+          ? bob.join(room)
+          : bob.setState(room, 'm.room.member', bob.userId, { membership: 'join' })
+      while (isOpen) {
+        await join().catch(() => undefined)
+        await bob.leave(room).catch(() => undefined)
+      }
+    }
+    const coming = rooms.map(comeAndGo)
+    const body = { auth: proof(bob) }
+    await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body })
+    isOpen = false
+    await Promise.all(coming)
+    for (const room of rooms) {
+      const { joined } = await alice.ok('GET', alice.roomPath(room, 'joined_members'))
+      expect(Object.keys(joined)).toEqual([alice.userId])
+    }
+  },
+)
+
 test('POST /_matrix/client/v3/account/deactivate: a delayed join does not bring its user back', async () => {
   const alice = await server.user('alice')
   const bob = await server.user('bob')

@@ -94,6 +94,23 @@ describe('TestDisplayNameUpdate, TestAvatarUrlUpdate: a change is shown in all j
   })
 })
 
+test('A change at the same moment as a join, or as a room is made, is shown there, too', async () => {
+  for (let round = 0; round < 10; round++) {
+    const user = await server.user('user')
+    const rooms = await Promise.all([1, 2].map(() => alice.createRoom({ preset: 'public_chat' })))
+    const entered = await Promise.all([
+      user.createRoom(),
+      ...rooms.map(room => user.join(room)),
+      set(user, 'displayname', 'New').then(() => undefined),
+    ])
+    for (const room of entered) {
+      if (room === undefined) continue
+      const { displayname } = await user.state(room, 'm.room.member', user.userId)
+      expect(displayname).toBe('New')
+    }
+  }
+})
+
 describe('MSC4133: PUT and DELETE /profile/{userId}/{keyName}', () => {
   const unstable = (who: Client, key: string) =>
     `/_matrix/client/unstable/uk.tcpip.msc4133/profile/${enc(who.userId)}/${key}`
