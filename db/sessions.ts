@@ -97,6 +97,20 @@ export async function lockDevice(
 /** All that belongs to a device and to nobody else; its sessions and its keys go with the last. */
 const tablesOfDevices = ['to_device_messages', 'transaction_ids', 'devices'] as const
 
+/**
+ * Remove what came to a device of that ID while it ceased to be. Requests that were under way then may
+ * have been answered in its name, or have found it in time to write to it.
+ */
+export async function deleteRemains(tx: Tx, userId: string, deviceId: string): Promise<void> {
+  for (const table of ['to_device_messages', 'transaction_ids'] as const) {
+    await tx.q
+      .deleteFrom(table)
+      .where('user_id', '=', userId)
+      .where('device_id', '=', deviceId)
+      .execute()
+  }
+}
+
 /** MSC3890: what a device keeps with its user about its own notifications. */
 const settingsOfDevice = 'org.matrix.msc3890.local_notification_settings.'
 

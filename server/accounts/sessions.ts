@@ -3,6 +3,7 @@ import { lockUser } from '../../db/accounts.ts'
 import { selectCrossSigningKeys } from '../../db/cross-signing.ts'
 import type { DeviceRow } from '../../db/schema.ts'
 import {
+  deleteRemains,
   deleteReplacementsOf,
   deleteSessionsOfDevice,
   endReplacedSession,
@@ -58,7 +59,9 @@ export async function makeDevice(ctx: Context, tx: Tx, device: NewDevice): Promi
   if (keys.some(key => key.public_key === device.deviceId)) {
     throw forbidden('That device ID is in use')
   }
-  return insertDevice(tx, deviceRow(ctx, device))
+  const isNew = await insertDevice(tx, deviceRow(ctx, device))
+  if (isNew) await deleteRemains(tx, device.userId, device.deviceId)
+  return isNew
 }
 
 interface NewDevice {

@@ -211,3 +211,45 @@ describe('When and from where a device was last seen', () => {
     expect(await whois(await server.user('bob'))).toMatchObject(forbidden)
   })
 })
+
+describe('A device with the ID of one that was logged out', () => {
+  const login = async (client: Client) => {
+    const device = client.sibling()
+    await device.login({ device_id: 'PHONE' })
+    return device
+  }
+
+  test('gets no messages that were under way to the earlier one', async () => {
+    const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+    const messages = { [bob.userId]: { PHONE: { body: 'for the earlier one' } } }
+    for (let round = 0; round < 5; round++) {
+      const earlier = await login(bob)
+      const sending = [1, 2, 3, 4].map(i =>
+        alice.ok('PUT', `/_matrix/client/v3/sendToDevice/m.test/${round}-${i}`, {
+          body: { messages },
+        }),
+      )
+      await Promise.all([earlier.ok('POST', '/_matrix/client/v3/logout'), ...sending])
+      const { to_device } = await (await login(bob)).sync()
+      expect(to_device?.events ?? []).toEqual([])
+    }
+  })
+
+  test('is not given the answers of the earlier one', async () => {
+    const bob = await server.user('bob')
+    const room = await bob.createRoom()
+    const message = (body: string) => ({ msgtype: 'm.text', body })
+    for (let round = 0; round < 5; round++) {
+      const earlier = await login(bob)
+      const send = (i: number) =>
+        earlier.send(room, 'm.room.message', message('earlier'), `${round}-${i}`)
+      const sending = [1, 2, 3, 4].map(i => send(i).catch(() => undefined))
+      await Promise.all([earlier.ok('POST', '/_matrix/client/v3/logout'), ...sending])
+      const later = await login(bob)
+      for (const i of [1, 2, 3, 4]) {
+        const id = await later.send(room, 'm.room.message', message('later'), `${round}-${i}`)
+        expect((await later.event(room, id)).content).toEqual(message('later'))
+      }
+    }
+  })
+})
