@@ -3,7 +3,6 @@
  *
  * Spec: Client-Server API "Cross-signing"; MSC3967
  */
-import { lockUser } from '../../db/accounts.ts'
 import {
   deleteCrossSigningKey,
   selectCrossSigningKeys,
@@ -18,6 +17,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { canonicalJsonLenient } from '../matrix/canonical-json.ts'
 import { forbidden, invalidSignature, missingParam } from '../matrix/errors.ts'
 import { verifyJson } from '../matrix/signing.ts'
+import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { noteDevicesChanged } from '../rooms/device-lists.ts'
 import { assertCrossSigningKey } from './key-format.ts'
 
@@ -63,7 +63,7 @@ async function storeKeys(
   keys: readonly UploadedKey[],
   isProven: boolean,
 ): Promise<'stored' | 'needs proof'> {
-  await lockUser(tx, userId)
+  await lockOwnAccount(tx, userId)
   const stored = new Map(
     (await selectCrossSigningKeys(tx, [userId])).map(row => [row.usage, row] as const),
   )

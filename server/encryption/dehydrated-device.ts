@@ -4,7 +4,6 @@
  *
  * Spec: MSC3814, as matrix-js-sdk 43 uses it
  */
-import { lockUser } from '../../db/accounts.ts'
 import { deleteSignaturesOfKey, selectCrossSigningKeys } from '../../db/cross-signing.ts'
 import { insertDehydratedDevice, selectDehydratedDevice } from '../../db/dehydrated-devices.ts'
 import { deleteDevices, insertDevice, selectDevice } from '../../db/sessions.ts'
@@ -14,6 +13,7 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { forbidden, invalidParam, notFound } from '../matrix/errors.ts'
+import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { noteDevicesChanged } from '../rooms/device-lists.ts'
 import { parseToken } from '../stream/token.ts'
 import { checkedUpload } from './device-keys.ts'
@@ -41,7 +41,7 @@ export function putDehydratedDevice(
   const { deviceId } = device
   const publish = checkedUpload({ userId, deviceId }, device)
   return transaction(ctx.db, async tx => {
-    await lockUser(tx, userId)
+    await lockOwnAccount(tx, userId)
     await removeStored(ctx, tx, userId)
     const crossSigning = await selectCrossSigningKeys(tx, [userId])
     const isTaken =
@@ -79,7 +79,7 @@ export async function findDehydratedDevice(
 /** @returns its id @throws 404 M_NOT_FOUND */
 export function removeDehydratedDevice(ctx: Context, { userId }: Requester): Promise<string> {
   return transaction(ctx.db, async tx => {
-    await lockUser(tx, userId)
+    await lockOwnAccount(tx, userId)
     const deviceId = await removeStored(ctx, tx, userId)
     if (deviceId === undefined) throw notFound('There is no dehydrated device')
     return deviceId

@@ -4,7 +4,6 @@
  *
  * Spec: Client-Server API "Server-side key backups"
  */
-import { lockUser } from '../../db/accounts.ts'
 import {
   type BackupPart,
   bumpBackupEtag,
@@ -24,6 +23,7 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam, notFound, wrongRoomKeysVersion } from '../matrix/errors.ts'
+import { lockOwnAccount } from '../rooms/account-in-use.ts'
 
 /** All sessions, those of one room, or one. */
 export interface Part {
@@ -48,7 +48,7 @@ export function createBackup(
   backup: { algorithm: string; authData: JsonObject },
 ): Promise<string> {
   return transaction(ctx.db, async tx => {
-    await lockUser(tx, userId)
+    await lockOwnAccount(tx, userId)
     const authData = JSON.stringify(backup.authData)
     return String(await insertBackup(tx, { userId, algorithm: backup.algorithm, authData }))
   })
@@ -104,7 +104,7 @@ export function updateBackup(
  */
 export function removeBackup(ctx: Context, { userId }: Requester, version: string): Promise<void> {
   return transaction(ctx.db, async tx => {
-    await lockUser(tx, userId)
+    await lockOwnAccount(tx, userId)
     const backup = await selectBackup(tx, userId, numberOf(version))
     if (!backup) throw unknownVersion()
     await deleteBackup(tx, backup)
@@ -189,7 +189,7 @@ async function summary(tx: Tx, backup: KeyBackupRow, isChanged: boolean): Promis
 
 /** With the user's row, so that changes of backups follow each other. */
 async function lockBackup(tx: Tx, userId: string, version: string): Promise<KeyBackupRow> {
-  await lockUser(tx, userId)
+  await lockOwnAccount(tx, userId)
   return findBackup(tx, userId, version)
 }
 

@@ -7,9 +7,9 @@ import { randomLetters } from '../lib/random.ts'
 import { badJson, invalidParam } from '../matrix/errors.ts'
 import { isUserId } from '../matrix/ids.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
+import { holdOwnProfile } from './account-in-use.ts'
 import { buildEvent, type EventDraft } from './build-event.ts'
 import { membershipDrafts } from './membership.ts'
-import { holdOwnProfile } from './own-profile.ts'
 
 /**
  * What a create event says of those who created the room beside its sender; nothing if nobody did.

@@ -1,11 +1,11 @@
 /** Account data: what users keep for themselves, and all their devices hear of. */
 import { selectAccountData, upsertAccountData } from '../../db/account-data.ts'
-import { lockUser } from '../../db/accounts.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { MatrixError, notFound } from '../matrix/errors.ts'
 import { pushRulesWith } from '../matrix/push-rules.ts'
+import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { selectPushRuleChanges } from '../rooms/recipient.ts'
 import { userTopic } from '../stream/notifier.ts'
 
@@ -36,7 +36,7 @@ export async function setAccountData(
   }
   await transaction(ctx.db, async tx => {
     // A tag that is set at the same moment is read and written back under this lock.
-    await lockUser(tx, userId)
+    await lockOwnAccount(tx, userId)
     if (type === 'm.ignored_user_list') tx.afterCommit(() => ctx.unread.forgetUser(userId))
     await upsertAccountData(tx, {
       user_id: userId,

@@ -3,7 +3,6 @@
  *
  * Spec: Client-Server API "Push Rules: API"
  */
-import { lockUser } from '../../db/accounts.ts'
 import { upsertPushRules } from '../../db/push.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
@@ -17,6 +16,7 @@ import {
   type RuleKind,
   ruleKinds,
 } from '../matrix/push-rules.ts'
+import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { selectPushRuleChanges } from '../rooms/recipient.ts'
 import { userTopic } from '../stream/notifier.ts'
 import { type NewPushRule, newPushRule } from './push-rule-form.ts'
@@ -148,7 +148,7 @@ async function change(
   apply: (changes: PushRuleChanges) => void,
 ): Promise<void> {
   await transaction(ctx.db, async tx => {
-    await lockUser(tx, userId)
+    await lockOwnAccount(tx, userId)
     const changes = await selectPushRuleChanges(tx, userId)
     apply(changes)
     tx.afterCommit(() => ctx.unread.forgetUser(userId))

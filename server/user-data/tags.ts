@@ -4,10 +4,10 @@
  * Spec: Client-Server API "Room Tagging"
  */
 import { selectAccountData, upsertAccountData } from '../../db/account-data.ts'
-import { lockUser } from '../../db/accounts.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { userTopic } from '../stream/notifier.ts'
 
 const type = 'm.tag'
@@ -41,7 +41,7 @@ export async function setTagWithin(
   tag: JsonObject | undefined,
 ): Promise<void> {
   // Two tags at the same moment must not overwrite each other.
-  await lockUser(tx, userId)
+  await lockOwnAccount(tx, userId)
   const { [name]: _, ...others } = await tagsOf(tx, userId, roomId)
   const tags = tag === undefined ? others : { ...others, [name]: tag }
   await upsertAccountData(tx, {

@@ -1,4 +1,5 @@
 import { type Client, delayedEvents, refusal } from '../support/client.ts'
+import { crossSigningSet, deviceKeysOf, makeKey } from '../support/keys.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
 
@@ -238,6 +239,54 @@ test.each([1, 2, 3])(
     }
   },
 )
+
+test('POST /_matrix/client/v3/account/deactivate: what is written at the same moment does not stay', async () => {
+  const kept = [
+    'account_data',
+    'push_rules',
+    'key_backups',
+    'cross_signing_keys',
+    'dehydrated_devices',
+  ]
+  for (let round = 0; round < 3; round++) {
+    const bob = await server.user('bob')
+    const before = await server.rowCounts()
+    const own = `/_matrix/client/v3/user/${encodeURIComponent(bob.userId)}`
+    const algorithm = 'm.megolm_backup.v1.curve25519-aes-sha2'
+    const device = makeKey('DEHYDRATED')
+    const dehydrated = {
+      device_id: 'DEHYDRATED',
+      device_data: { algorithm: 'none' },
+      device_keys: deviceKeysOf(Object.assign(bob.sibling(), { deviceId: 'DEHYDRATED' }), device),
+    }
+    const writes: (() => [method: string, path: string, body: JsonObject])[] = [
+      () => ['PUT', `${own}/account_data/m.test`, { at: round }],
+      () => ['PUT', `${own}/rooms/!room:hs1/tags/u.test`, {}],
+      () => ['PUT', '/_matrix/client/v3/pushrules/global/override/test', { actions: ['notify'] }],
+      () => ['POST', '/_matrix/client/v3/room_keys/version', { algorithm, auth_data: {} }],
+      () => [
+        'POST',
+        '/_matrix/client/v3/keys/device_signing/upload',
+        crossSigningSet(bob.userId).body,
+      ],
+      () => ['PUT', '/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device', dehydrated],
+    ]
+    let isOpen = true
+    const writing = writes.map(async write => {
+      while (isOpen) {
+        const [method, path, body] = write()
+        await bob.request(method, path, { body })
+      }
+    })
+    const body = { auth: proof(bob) }
+    await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body })
+    isOpen = false
+    await Promise.all(writing)
+    const after = await server.rowCounts()
+    const grown = kept.filter(table => after[table] !== before[table])
+    expect(grown).toEqual([])
+  }
+})
 
 test('POST /_matrix/client/v3/account/deactivate: a delayed join does not bring its user back', async () => {
   const alice = await server.user('alice')

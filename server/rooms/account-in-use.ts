@@ -1,5 +1,5 @@
-/** What those who come into a room show of themselves. */
-import { holdProfile, type ShownProfile } from '../../db/accounts.ts'
+/** Who asks has an account that is in use, and it stays so until what they asked for is done. */
+import { holdProfile, lockUser, type ShownProfile } from '../../db/accounts.ts'
 import type { Tx } from '../../db/transaction.ts'
 import { unknownToken } from '../matrix/errors.ts'
 
@@ -15,4 +15,14 @@ export async function holdOwnProfile(tx: Tx, userId: string): Promise<ShownProfi
   const profile = await holdProfile(tx, userId)
   if (profile && profile.deactivated_ts !== null) throw unknownToken()
   return profile ?? { displayname: null, avatar_url: null }
+}
+
+/**
+ * What is written for a user goes when the account is closed. So whoever writes follows those who have
+ * written before, and is not there any more when that has been.
+ *
+ * @throws 401 M_UNKNOWN_TOKEN the account has been closed since the request came
+ */
+export async function lockOwnAccount(tx: Tx, userId: string): Promise<void> {
+  if (!(await lockUser(tx, userId))) throw unknownToken()
 }
