@@ -1,4 +1,5 @@
 /** What users are to be notified of, and where. */
+import { sql } from 'kysely'
 import type { PusherRow, PushRulesRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -43,6 +44,20 @@ export async function selectPusher(db: Db, key: PusherKey): Promise<PusherRow | 
 /** Of everybody. */
 export async function selectPusherKeys(db: Db): Promise<PusherKey[]> {
   return db.q.selectFrom('pushers').select(['user_id', 'app_id', 'pushkey']).execute()
+}
+
+/**
+ * Hold a pushkey until the transaction ends. Of two users who set it at the same moment, neither has a row
+ * yet that the other could see.
+ */
+export async function lockPushkey(
+  tx: Tx,
+  { app_id, pushkey }: Omit<PusherKey, 'user_id'>,
+): Promise<void> {
+  await sql`
+    SELECT pg_advisory_xact_lock(
+      hashtext('hourglass pushkey'), hashtext(${`${app_id} ${pushkey}`})
+    )`.execute(tx.q)
 }
 
 /** One that is there already keeps its place: what it has pushed, it does not push again. */

@@ -4,7 +4,7 @@
  * Spec: Client-Server API "Push Notifications", "Client behaviour"
  */
 import { lockUser } from '../../db/accounts.ts'
-import { deletePushers, selectPushers, upsertPusher } from '../../db/push.ts'
+import { deletePushers, lockPushkey, selectPushers, upsertPusher } from '../../db/push.ts'
 import type { PusherRow } from '../../db/schema.ts'
 import { selectDevice } from '../../db/sessions.ts'
 import { transaction } from '../../db/transaction.ts'
@@ -61,10 +61,11 @@ export async function setPusher(
   const data = JSON.stringify(form.data)
   if (Buffer.byteLength(data) > 16_384) throw invalidParam('data is too long')
   await transaction(ctx.db, async tx => {
+    const key = { app_id: form.appId, pushkey: form.pushkey }
+    await lockPushkey(tx, key)
     await lockUser(tx, userId)
     // Logged out a moment ago.
     if (!(await selectDevice(tx, userId, deviceId))) throw unknownToken()
-    const key = { app_id: form.appId, pushkey: form.pushkey }
     if (!form.append) await deletePushers(tx, key, { except: userId })
     tx.afterCommit(() => ctx.pushDelivery.add({ user_id: userId, ...key }))
     await upsertPusher(tx, {

@@ -105,6 +105,17 @@ describe('POST /pushers/set', () => {
     expect([await pushers(bob), await pushers(charlie)]).toMatchObject([[], [{}]])
   })
 
+  test('of users who set one pushkey at once, one has it, whether they had it before or not', async () => {
+    const users = await Promise.all([1, 2, 3, 4].map(() => server.user('dora')))
+    for (const [round, append] of [false, true, false, true, false, true].entries()) {
+      const pushkey = `key of round ${round}`
+      if (append) await Promise.all(users.map(user => setPusher(user, { pushkey, append })))
+      await Promise.all(users.map(user => setPusher(user, { pushkey })))
+      const all = (await Promise.all(users.map(pushers))).flat()
+      expect(all.filter(one => one.pushkey === pushkey)).toHaveLength(1)
+    }
+  })
+
   test('TestChangePasswordPushers: those of other sessions go, one’s own stays', async () => {
     const bob = await server.user('bob')
     const phone = bob.sibling()
