@@ -26,6 +26,35 @@ export async function selectUserOfTicket(
   return row?.user_id
 }
 
+export async function selectTicket(
+  db: Db,
+  kind: TicketRow['kind'],
+  ticketHash: string,
+): Promise<TicketRow | undefined> {
+  return db.q
+    .selectFrom('tickets')
+    .selectAll()
+    .where('kind', '=', kind)
+    .where('ticket_hash', '=', ticketHash)
+    .executeTakeFirst()
+}
+
+/** Take those of a user that end in (after, upTo]. */
+export async function deleteTicketsOf(
+  tx: Tx,
+  kind: TicketRow['kind'],
+  userId: string,
+  { after, upTo }: { after: number; upTo: number },
+): Promise<void> {
+  await tx.q
+    .deleteFrom('tickets')
+    .where('expires_ts', '>', after)
+    .where('expires_ts', '<=', upTo)
+    .where('kind', '=', kind)
+    .where('user_id', '=', userId)
+    .execute()
+}
+
 /** Take a ticket, so that nobody can use it again. @returns whose it was, as it was */
 export async function deleteTicket(
   tx: Tx,

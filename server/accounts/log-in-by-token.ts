@@ -1,11 +1,11 @@
 /** Logging in without a password: by a token of another device, or by one that others have signed. */
 import { selectUser } from '../../db/accounts.ts'
-import { deleteTicket, insertTicket } from '../../db/tickets.ts'
-import { transaction } from '../../db/transaction.ts'
+import { deleteTicket, deleteTicketsOf, insertTicket, selectTicket } from '../../db/tickets.ts'
+import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomToken } from '../lib/random.ts'
-import { forbidden, MatrixError, userDeactivated } from '../matrix/errors.ts'
+import { forbidden, MatrixError } from '../matrix/errors.ts'
 import { readJwt } from './jwt.ts'
 import type { Requester } from './requester.ts'
 import { type Device, openSession } from './sessions.ts'
@@ -49,13 +49,21 @@ export function logInByLoginToken(
   device: Device,
 ): Promise<JsonObject> {
   return transaction(ctx.db, async tx => {
-    const ticket = await deleteTicket(tx, 'login', hashSecret(token))
-    const isGood = ticket !== undefined && ticket.expires_ts > ctx.clock.now()
-    if (!isGood) throw forbidden('That login token is unknown, used, or has expired')
-    const user = await selectUser(tx, ticket.user_id)
-    if (user?.deactivated_ts !== null) throw userDeactivated()
-    return openSession(ctx, tx, { ...device, userId: ticket.user_id })
+    const noGood = forbidden('That login token is unknown, used, or has expired')
+    const ticket = await selectTicket(tx, 'login', hashSecret(token))
+    if (!ticket || ticket.expires_ts <= ctx.clock.now()) throw noGood
+    const session = await openSession(ctx, tx, { ...device, userId: ticket.user_id })
+    // Only now, under the user's row: it may just have been used, or have ended with a password.
+    if (!(await deleteTicket(tx, 'login', ticket.ticket_hash))) throw noGood
+    return session
   })
+}
+
+/** The user's sessions are being ended: what another could be opened with goes, too. */
+export async function endLoginTokens(ctx: Context, tx: Tx, userId: string): Promise<void> {
+  const now = ctx.clock.now()
+  const upTo = now + ctx.config.login_token_lifetime_ms
+  await deleteTicketsOf(tx, 'login', userId, { after: now, upTo })
 }
 
 /**

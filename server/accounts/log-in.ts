@@ -5,6 +5,7 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { forbidden } from '../matrix/errors.ts'
 import { endDevices } from './devices.ts'
+import { endLoginTokens } from './log-in-by-token.ts'
 import type { Requester } from './requester.ts'
 import { type Device, openSession, refreshSession } from './sessions.ts'
 import { provePassword } from './users.ts'
@@ -46,5 +47,8 @@ export function logOut(ctx: Context, { userId, deviceId }: Requester): Promise<v
 
 /** All devices of the user cease to be. Spec: POST /logout/all */
 export function logOutEverywhere(ctx: Context, { userId }: Requester): Promise<void> {
-  return transaction(ctx.db, tx => endDevices(ctx, tx, userId, 'all'))
+  return transaction(ctx.db, async tx => {
+    await endDevices(ctx, tx, userId, 'all')
+    await endLoginTokens(ctx, tx, userId)
+  })
 }

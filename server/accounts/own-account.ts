@@ -13,6 +13,7 @@ import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { leaveForGood } from '../rooms/membership.ts'
 import { endDevices } from './devices.ts'
+import { endLoginTokens } from './log-in-by-token.ts'
 import type { Requester } from './requester.ts'
 import { type AuthData, demand } from './uia.ts'
 import { hashNewPassword } from './users.ts'
@@ -32,7 +33,9 @@ export async function changePassword(
   const passwordHash = await hashNewPassword(ctx, change.password)
   await transaction(ctx.db, async tx => {
     await updatePassword(tx, userId, passwordHash)
-    if (change.logoutDevices) await endDevices(ctx, tx, userId, { allBut: deviceId })
+    if (!change.logoutDevices) return
+    await endDevices(ctx, tx, userId, { allBut: deviceId })
+    await endLoginTokens(ctx, tx, userId)
   })
 }
 

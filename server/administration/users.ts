@@ -13,6 +13,7 @@ import {
 import type { UserRow } from '../../db/schema.ts'
 import { transaction } from '../../db/transaction.ts'
 import { endDevices } from '../accounts/devices.ts'
+import { endLoginTokens } from '../accounts/log-in-by-token.ts'
 import { closeAccount } from '../accounts/own-account.ts'
 import type { Requester } from '../accounts/requester.ts'
 import { createUser, hashNewPassword, noticesUserId, userIdOfUsername } from '../accounts/users.ts'
@@ -152,7 +153,9 @@ export async function resetPassword(
   const passwordHash = await hashNewPassword(ctx, change.password)
   await transaction(ctx.db, async tx => {
     await updatePassword(tx, userId, passwordHash)
-    if (change.logoutDevices) await endDevices(ctx, tx, userId, 'all')
+    if (!change.logoutDevices) return
+    await endDevices(ctx, tx, userId, 'all')
+    await endLoginTokens(ctx, tx, userId)
   })
 }
 

@@ -66,6 +66,45 @@ describe('POST /_matrix/client/v1/login/get_token, and POST /login with m.login.
     expect(await use(late)).toMatchObject(forbidden)
   })
 
+  test('a token ends with the sessions that a new password ends, or a logout of all devices', async () => {
+    const boss = await server.admin()
+    const ends: [string, boolean, (bob: Client) => Promise<unknown>][] = [
+      [
+        'a new password',
+        true,
+        bob =>
+          bob.ok('POST', '/_matrix/client/v3/account/password', {
+            body: { new_password: 'another', auth: proof(bob) },
+          }),
+      ],
+      [
+        'a new password that leaves the devices',
+        false,
+        bob =>
+          bob.ok('POST', '/_matrix/client/v3/account/password', {
+            body: { new_password: 'another', auth: proof(bob), logout_devices: false },
+          }),
+      ],
+      [
+        'a password that an administrator sets',
+        true,
+        bob =>
+          boss.ok('POST', `/_synapse/admin/v1/reset_password/${encodeURIComponent(bob.userId)}`, {
+            body: { new_password: 'another' },
+          }),
+      ],
+      ['a logout of all devices', true, bob => bob.ok('POST', '/_matrix/client/v3/logout/all')],
+      ['a logout of one', false, bob => bob.ok('POST', '/_matrix/client/v3/logout')],
+    ]
+    for (const [what, isOver, end] of ends) {
+      const [bob, charlie] = [await server.user('bob'), await server.user('charlie')]
+      const [token, another] = [await tokenFor(bob), await tokenFor(charlie)]
+      await end(bob)
+      expect([what, (await use(token)).status]).toEqual([what, isOver ? 403 : 200])
+      expect((await use(another)).status).toBe(200)
+    }
+  })
+
   test('a token that is none, or is for something else, is refused', async () => {
     const openId = await alice.ok(
       'POST',
