@@ -91,6 +91,18 @@ export async function listDevices(ctx: Context, userId: string): Promise<DeviceR
   return selectDevices(ctx.db, userId)
 }
 
+/** As {@link listDevices}, one of them. @throws 404 M_NOT_FOUND */
+export async function findDevice(
+  ctx: Context,
+  userId: string,
+  deviceId: string,
+): Promise<DeviceRow> {
+  await ctx.lastSeen.write()
+  const device = await selectDevice(ctx.db, userId, deviceId)
+  if (!device) throw notFound('There is no such device')
+  return device
+}
+
 /**
  * Where a user's devices were last seen.
  *

@@ -1,12 +1,11 @@
 /** Spec: Client-Server API "Device Management" */
 import { z } from 'zod'
 import type { DeviceRow } from '../../db/schema.ts'
-import { listDevices, removeDevices, renameDevice } from '../accounts/devices.ts'
+import { findDevice, listDevices, removeDevices, renameDevice } from '../accounts/devices.ts'
 import { authData } from '../accounts/uia.ts'
 import { JsonAnswer } from '../http/answer.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { deviceId, displayName, optional, shortText } from '../http/schemas.ts'
-import { notFound } from '../matrix/errors.ts'
 
 const onWire = ({ device_id, display_name, last_seen_ts, last_seen_ip }: DeviceRow) => ({
   device_id,
@@ -34,10 +33,7 @@ const getDevice = endpoint({
   auth: 'user',
   params,
   async handle({ ctx, requester, params }) {
-    const devices = await listDevices(ctx, requester.userId)
-    const device = devices.find(({ device_id }) => device_id === params.deviceId)
-    if (!device) throw notFound('There is no such device')
-    return onWire(device)
+    return onWire(await findDevice(ctx, requester.userId, params.deviceId))
   },
 })
 

@@ -89,6 +89,19 @@ describe('TestDeviceManagement', () => {
   })
 })
 
+test('GET /devices/{deviceId} reads no other devices', async () => {
+  const bob = await server.user('bob')
+  const rows = async () => {
+    const read = await server.rowsRead(() => bob.ok('GET', `${devices}/${bob.deviceId}`))
+    return read.rows
+  }
+  await rows()
+  const alone = await rows()
+  for (let i = 0; i < 10; i++) await bob.sibling().login()
+  await rows()
+  expect(await rows()).toBe(alone)
+})
+
 describe('Devices of another user', () => {
   test('cannot be seen, renamed or removed', async () => {
     const bob = await server.user('bob')
