@@ -11,7 +11,7 @@ import { transaction } from '../../db/transaction.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { invalidParam, unknownToken } from '../matrix/errors.ts'
+import { invalidParam, missingParam, unknownToken } from '../matrix/errors.ts'
 
 export interface PusherForm {
   appId: string
@@ -48,7 +48,8 @@ function wireForm(row: PusherRow): JsonObject {
 /**
  * Make a pusher, or write it over. It belongs to the device that sets it, and goes with it.
  *
- * @throws 400 M_INVALID_PARAM another kind than http, or a URL that is no push gateway's
+ * @throws 400 M_INVALID_PARAM another kind than http, or a URL that is no push gateway's · 400
+ *   M_MISSING_PARAM an application service that names no device
  * Spec: POST /pushers/set
  */
 export async function setPusher(
@@ -57,6 +58,7 @@ export async function setPusher(
   form: PusherForm,
 ): Promise<void> {
   if (form.kind !== 'http') throw invalidParam('This server has pushers of kind http only')
+  if (deviceId === '') throw missingParam('An application service has to name a device')
   assertGateway(form.data)
   const data = JSON.stringify(form.data)
   if (Buffer.byteLength(data) > 16_384) throw invalidParam('data is too long')

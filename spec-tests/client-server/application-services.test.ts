@@ -186,6 +186,21 @@ describe('Identity assertion', () => {
     expect(await bot.request('PUT', named, { query, body: {} })).toMatchObject(forbidden)
   })
 
+  test('a pusher belongs to a device, which the service has to name', async () => {
+    await registerUser('_irc_pushed')
+    const query = { user_id: '@_irc_pushed:hs1' }
+    await bot.ok('PUT', `${v3}/devices/BRIDGED`, { query, body: {} })
+    const body = {
+      ...{ app_id: 'irc', pushkey: 'key', kind: 'http', lang: 'en' },
+      ...{ app_display_name: 'IRC', device_display_name: 'IRC' },
+      data: { url: 'https://push.example/_matrix/push/v1/notify' },
+    }
+    const set = (more: JsonObject) =>
+      bot.request('POST', `${v3}/pushers/set`, { query: { ...query, ...more }, body })
+    expect(await set({})).toMatchObject({ status: 400, body: { errcode: 'M_MISSING_PARAM' } })
+    expect(await set({ device_id: 'BRIDGED' })).toMatchObject({ status: 200 })
+  })
+
   test('the service closes the account of its user without a password, and no other', async () => {
     await registerUser('_irc_leaving')
     const roomId = await alice.createRoom({ preset: 'public_chat' })
