@@ -29,11 +29,13 @@ export async function queryKeys(
   const asked = assertWanted(wanted)
   const ours = [...asked.keys()].filter(user => domainOf(user) === ctx.config.server_name)
   const users = (await selectUsers(ctx.db, ours)).map(user => user.user_id)
-  const signatures = await selectSignaturesSeenBy(ctx.db, viewer, users)
-  const devices = (await selectDeviceKeysOf(ctx.db, users)).filter(({ user_id, device_id }) => {
-    const ids = asked.get(user_id) ?? []
-    return ids.length === 0 || ids.includes(device_id)
-  })
+  const signatures = byKey(await selectSignaturesSeenBy(ctx.db, viewer, users))
+  const devices = byUser(
+    (await selectDeviceKeysOf(ctx.db, users)).filter(({ user_id, device_id }) => {
+      const ids = asked.get(user_id)
+      return !ids || ids.size === 0 || ids.has(device_id)
+    }),
+  )
   const crossSigning = await selectCrossSigningKeys(ctx.db, users)
 
   const keysFor = (usage: KeyUsage) =>
@@ -49,15 +51,13 @@ export async function queryKeys(
       users.map(userId => [
         userId,
         Object.fromEntries(
-          devices
-            .filter(device => device.user_id === userId)
-            .map(({ device_id, keys, display_name }) => [
-              device_id,
-              {
-                ...signed(keys, userId, device_id, signatures),
-                unsigned: nameOf(display_name),
-              },
-            ]),
+          (devices.get(userId) ?? []).map(({ device_id, keys, display_name }) => [
+            device_id,
+            {
+              ...signed(keys, userId, device_id, signatures),
+              unsigned: nameOf(display_name),
+            },
+          ]),
         ),
       ]),
     ),
@@ -71,17 +71,36 @@ export async function queryKeys(
 const nameOf = (name: string | null): JsonObject =>
   name === null ? {} : { device_display_name: name }
 
+/** By whose key it is, and by its id. Who asks for all of a large room gets many, and none is looked for. */
+type SignaturesByKey = ReadonlyMap<string, ReadonlyMap<string, readonly KeySignatureRow[]>>
+
+function byKey(rows: readonly KeySignatureRow[]): SignaturesByKey {
+  const byOwner = new Map<string, Map<string, KeySignatureRow[]>>()
+  for (const row of rows) {
+    const ofOwner = byOwner.get(row.signed_user_id) ?? new Map<string, KeySignatureRow[]>()
+    byOwner.set(row.signed_user_id, ofOwner)
+    const ofKey = ofOwner.get(row.signed_key_id)
+    if (ofKey) ofKey.push(row)
+    else ofOwner.set(row.signed_key_id, [row])
+  }
+  return byOwner
+}
+
+function byUser<T extends { user_id: string }>(rows: readonly T[]): ReadonlyMap<string, T[]> {
+  const users = new Map<string, T[]>()
+  for (const row of rows) {
+    const ofUser = users.get(row.user_id)
+    if (ofUser) ofUser.push(row)
+    else users.set(row.user_id, [row])
+  }
+  return users
+}
+
 /** The key with the signatures that came with it and those that were uploaded later. */
-function signed(
-  json: string,
-  userId: string,
-  keyId: string,
-  all: readonly KeySignatureRow[],
-): JsonObject {
+function signed(json: string, userId: string, keyId: string, all: SignaturesByKey): JsonObject {
   const key = JSON.parse(json) as JsonObject
   const signatures = isJsonObject(key.signatures) ? { ...key.signatures } : {}
-  for (const row of all) {
-    if (row.signed_user_id !== userId || row.signed_key_id !== keyId) continue
+  for (const row of all.get(userId)?.get(keyId) ?? []) {
     const bySigner = signatures[row.signer_user_id]
     signatures[row.signer_user_id] = {
       ...(isJsonObject(bySigner) ? bySigner : {}),
@@ -92,15 +111,15 @@ function signed(
   return isUnsigned ? key : { ...key, signatures }
 }
 
-function assertWanted(wanted: JsonObject): Map<string, string[]> {
-  const asked = new Map<string, string[]>()
+function assertWanted(wanted: JsonObject): Map<string, ReadonlySet<string>> {
+  const asked = new Map<string, ReadonlySet<string>>()
   for (const [userId, devices] of Object.entries(wanted)) {
     if (!Array.isArray(devices)) throw badJson('device_keys: a user has no list of devices')
     const ids = devices.map(device => {
       if (typeof device !== 'string') throw badJson('device_keys: a device ID is not a string')
       return device
     })
-    if (isUserId(userId)) asked.set(userId, ids)
+    if (isUserId(userId)) asked.set(userId, new Set(ids))
   }
   return asked
 }
