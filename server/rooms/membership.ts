@@ -170,10 +170,17 @@ export function leaveRoom(
   })
 }
 
-/** As {@link leaveRoom}, for a user who ceases to be: there is no invite that they cannot reject. */
+/**
+ * As {@link leaveRoom}, for a user who ceases to be: there is no invite that they cannot reject, and who has
+ * just been banned, or whose room has just been deleted, is out of it already.
+ */
 export function leaveForGood(ctx: Context, userId: string, roomId: string): Promise<void> {
   return transaction(ctx.db, async tx => {
-    await depart(ctx, tx, await lockKnownRoom(tx, roomId), userId)
+    const room = await lockRoom(tx, roomId)
+    if (!room) return
+    const state = await ctx.roomStates.lookUp(tx, room, [['m.room.member', userId]])
+    const isOut = ['leave', 'ban', undefined].some(out => out === membershipIn(state, userId))
+    if (!isOut) await depart(ctx, tx, room, userId)
   })
 }
 

@@ -288,6 +288,28 @@ test('POST /_matrix/client/v3/account/deactivate: what is written at the same mo
   }
 })
 
+test('POST /_matrix/client/v3/account/deactivate: who is banned, or whose room is deleted, at the same moment', async () => {
+  const [alice, admin] = [await server.user('alice'), await server.admin()]
+  for (let round = 0; round < 5; round++) {
+    const bob = await server.user('bob')
+    const rooms = await Promise.all(
+      Array.from({ length: 6 }, () => alice.createRoom({ preset: 'public_chat' })),
+    )
+    for (const room of rooms) await bob.join(room)
+    // The rooms are left in some order; somewhere on the way the two meet.
+    const ends = rooms.map((room, i) =>
+      i % 2 === 0
+        ? alice.ban(room, bob.userId)
+        : admin.ok('DELETE', `/_synapse/admin/v1/rooms/${encodeURIComponent(room)}`, { body: {} }),
+    )
+    const path = '/_matrix/client/v3/account/deactivate'
+    const closed = bob.request('POST', path, { body: { auth: proof(bob) } })
+    await Promise.all(ends)
+    expect(await closed).toMatchObject({ status: 200 })
+    expect((await whoami(bob)).status).toBe(401)
+  }
+})
+
 test('POST /_matrix/client/v3/account/deactivate: a delayed join does not bring its user back', async () => {
   const alice = await server.user('alice')
   const bob = await server.user('bob')
