@@ -16,7 +16,7 @@ import { endDevices } from '../accounts/devices.ts'
 import { endLoginTokens } from '../accounts/log-in-by-token.ts'
 import { closeAccount } from '../accounts/own-account.ts'
 import type { Requester } from '../accounts/requester.ts'
-import { createUser, hashNewPassword, noticesUserId, userIdOfUsername } from '../accounts/users.ts'
+import { ensureUser, hashNewPassword, noticesUserId, userIdOfUsername } from '../accounts/users.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam, notFound, unknown } from '../matrix/errors.ts'
@@ -93,14 +93,15 @@ export async function createOrChangeUser(
     throw invalidParam(`${userId} is not a user of this server`)
   }
   if (userId === noticesUserId(ctx.config)) throw invalidParam('That is the server itself')
-  const user = await selectUser(ctx.db, userId)
-  if (user) await changeUser(ctx, requester, user, change)
-  else await makeUser(ctx, userId, change)
+  const known = await selectUser(ctx.db, userId)
+  const isNew = !known && (await makeUser(ctx, userId, change))
+  if (!isNew) await changeUser(ctx, requester, known ?? (await findUser(ctx, userId)), change)
   if (change.isDeactivated) await closeAccount(ctx, userId)
-  return !user
+  return isNew
 }
 
-async function makeUser(ctx: Context, userId: string, change: UserChange): Promise<void> {
+/** @returns false if somebody else has just made them */
+async function makeUser(ctx: Context, userId: string, change: UserChange): Promise<boolean> {
   const { password, displayname, avatarUrl, isAdmin } = change
   if (userIdOfUsername(localpartOf(userId), ctx.config.server_name) !== userId) {
     throw invalidParam('User IDs are in small letters')
@@ -112,7 +113,7 @@ async function makeUser(ctx: Context, userId: string, change: UserChange): Promi
     displayname: displayname || undefined,
     avatarUrl: avatarUrl || undefined,
   }
-  await transaction(ctx.db, tx => createUser(ctx, tx, user))
+  return (await transaction(ctx.db, tx => ensureUser(ctx, tx, user))) === 'created'
 }
 
 async function changeUser(

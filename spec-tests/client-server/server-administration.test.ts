@@ -375,6 +375,13 @@ describe('Users, in the hands of an administrator', () => {
     expect(page).toMatchObject({ users: [expect.any(Object)], next_token: '2' })
   })
 
+  test('one who is made by two at once is made once, and changed by the other', async () => {
+    const put = (displayname: string) =>
+      operator.request('PUT', user('@made-at-once:hs1'), { body: { displayname } })
+    const answers = await Promise.all(['A', 'B', 'C'].map(put))
+    expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 201])
+  })
+
   test('what is no user of this server is not made', async () => {
     const before = await server.rowCounts()
     for (const id of ['@x:elsewhere', '@Upper:hs1', '@a b:hs1', '@_server:hs1']) {
