@@ -48,7 +48,7 @@ export async function followFrom(
 /** What is to be done after this event is stored, however it came: for whose settings it moves. */
 export async function followEvent(ctx: Context, event: EventRow): Promise<void> {
   const { type, room_id: roomId, sender, state_key } = event
-  if (type === 'm.room.tombstone') await followTombstone(ctx, roomId)
+  if (type === 'm.room.tombstone' && state_key === '') await followTombstone(ctx, roomId)
   const isOwnMembership = type === 'm.room.member' && state_key === sender
   if (!isOwnMembership || contentOf(event).membership !== 'join') return
   await followUpgrade(ctx, sender, roomId)

@@ -437,6 +437,13 @@ describe('TestPushRuleRoomUpgrade', () => {
     expect(await rooms(onlyTagged)).toEqual([old, successor])
     // Who never was in the old room has come from elsewhere.
     expect(await rooms(stranger)).toEqual([old])
+
+    // A tombstone under another key is none: nobody is looked for who might move.
+    const asked = async (type: string) => {
+      const set = () => alice.setState(old, type, 'x', tombstoneFor(successor))
+      return (await server.statements(set)).length
+    }
+    expect(await asked('m.room.tombstone')).toBe(await asked('m.test'))
   })
 
   test('a room that only says that it is the successor gets nothing', async () => {
