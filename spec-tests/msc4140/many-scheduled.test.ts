@@ -141,6 +141,7 @@ describe('what others, and what is over, stands under the same name', () => {
     }
     let n = 0
     const change = () => alice.setState(room, 'm.test', 'mine', { n: n++ })
-    expect(await growthOf(change, more)).toBeLessThan(20)
+    // Fewer than there are more of. By the plans of other sizes some rows more or less are read.
+    expect(await growthOf(change, more)).toBeLessThan(80)
   })
 })
