@@ -221,8 +221,8 @@ export async function selectGuestsIn(db: Db, roomId: string): Promise<string[]> 
 }
 
 /**
- * Of `candidates`, those who at `at` (inclusive) had joined a room that `userId` had joined. What is read
- * does not grow with the candidates who are in none of them, nor with the members of the rooms.
+ * Of `candidates`, those who at `at` (inclusive) had joined a room that `userId` had joined. Of each room the
+ * members are read, or the candidates looked up, whichever are fewer.
  */
 export async function selectSharingRoomAt(
   db: Db,
@@ -290,7 +290,7 @@ async function selectInAnyOf(
   return rows.map(row => row.state_key)
 }
 
-/** Which of these users are in which of these rooms now, or invited to them. What is read grows as above. */
+/** Which of these users are in which of these rooms now, or invited to them. Read as above. */
 export async function selectPresentIn(
   db: Db,
   roomIds: readonly string[],
