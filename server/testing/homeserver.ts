@@ -218,8 +218,8 @@ export class Homeserver implements contract.Homeserver {
   }
 
   /** How much of the tables a request reads. */
-  rowsRead(request: () => Promise<unknown>): Promise<RowsRead> {
-    return rowsRead(this.#serving.context.db, request)
+  rowsRead(request: () => Promise<unknown>, densities?: readonly number[]): Promise<RowsRead> {
+    return rowsRead(this.#serving.context.db, request, densities)
   }
 
   /** What a request looks through, where it should look something up. */

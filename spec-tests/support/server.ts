@@ -93,8 +93,8 @@ export class TestServer {
   }
 
   /** How much of the tables a request reads. */
-  rowsRead(request: () => Promise<unknown>) {
-    return this.#homeserver.rowsRead(request)
+  rowsRead(request: () => Promise<unknown>, densities?: readonly number[]) {
+    return this.#homeserver.rowsRead(request, densities)
   }
 
   /** What a request looks through, where it should look something up. */
