@@ -4,12 +4,10 @@
  *
  * Spec: Client-Server API "Tracking the device list for a user"
  */
+
 import { selectDeviceListChanges } from '../../db/device-lists.ts'
-import {
-  selectJoinedMembersAt,
-  selectMembershipChanges,
-  selectSharingRoomAt,
-} from '../../db/memberships.ts'
+import { selectJoinedMembersAt, selectMembershipChanges } from '../../db/memberships.ts'
+import { selectSharingRoomAt } from '../../db/room-mates.ts'
 import type { Context } from '../context.ts'
 import { devicesTopic, stateTopic } from '../stream/notifier.ts'
 import type { RoomChange, StayedRoom, Window } from './build-sync.ts'

@@ -4,8 +4,8 @@
  * Spec: GET /sync "Ephemeral"; "Receipts", MSC4102; "Typing Notifications"
  */
 
-import { selectPresentIn } from '../../db/memberships.ts'
 import { selectReceiptsBetween } from '../../db/receipts.ts'
+import { selectPresentIn } from '../../db/room-mates.ts'
 import type { ReceiptRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
@@ -87,6 +87,6 @@ async function typingIn(
 ): Promise<string[] | undefined> {
   const typing = ctx.typing.changed(roomId, after, upTo)
   if (!typing || typing.length === 0) return typing
-  const present = await selectPresentIn(ctx.db, [roomId], typing)
+  const present = await selectPresentIn(ctx.db, [roomId], new Set(typing))
   return typing.filter(userId => present.some(row => row.user_id === userId))
 }

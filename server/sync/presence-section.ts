@@ -1,9 +1,7 @@
 /** Who among the user's room-mates came, went, or changed their mind. */
-import {
-  selectJoinedMembersAt,
-  selectMembershipChanges,
-  selectSharingRoomAt,
-} from '../../db/memberships.ts'
+
+import { selectJoinedMembersAt, selectMembershipChanges } from '../../db/memberships.ts'
+import { selectSharingRoomAt } from '../../db/room-mates.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter } from '../matrix/filter.ts'

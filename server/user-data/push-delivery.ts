@@ -11,7 +11,7 @@
  *    pushing ──unreachable or refused──► resting (back-off) ──► pushing
  *    pushing ──`rejected` names the pushkey──► gone
  */
-import { selectPresentIn } from '../../db/memberships.ts'
+
 import {
   deletePushers,
   type PusherKey,
@@ -19,6 +19,7 @@ import {
   selectPusherKeys,
   updatePushedUpTo,
 } from '../../db/push.ts'
+import { selectPresentIn } from '../../db/room-mates.ts'
 import type { PusherRow } from '../../db/schema.ts'
 import { outsideTransactions, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
@@ -128,8 +129,8 @@ export class PushDelivery {
       // Whatever is settled has been noticed.
       const upTo = this.#ctx.positions.settled()
       try {
-        const users = [...this.#queuesOf.keys()]
-        for (const { room_id, user_id } of await selectPresentIn(this.#ctx.db, rooms, users)) {
+        const present = await selectPresentIn(this.#ctx.db, rooms, this.#queuesOf)
+        for (const { room_id, user_id } of present) {
           for (const queue of this.#queuesOf.get(user_id) ?? []) {
             queue.rooms?.add(room_id)
             queue.upTo = upTo
