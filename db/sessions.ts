@@ -94,15 +94,17 @@ export async function lockDevice(
     .executeTakeFirst()
 }
 
+/** Written also by who found the device a moment before it ceased to be. */
+const remains = ['to_device_messages', 'transaction_ids'] as const
 /** All that belongs to a device and to nobody else; its sessions and its keys go with the last. */
-const tablesOfDevices = ['to_device_messages', 'transaction_ids', 'devices'] as const
+const tablesOfDevices = [...remains, 'devices'] as const
 
 /**
  * Remove what came to a device of that ID while it ceased to be. Requests that were under way then may
  * have been answered in its name, or have found it in time to write to it.
  */
 export async function deleteRemains(tx: Tx, userId: string, deviceId: string): Promise<void> {
-  for (const table of ['to_device_messages', 'transaction_ids'] as const) {
+  for (const table of remains) {
     await tx.q
       .deleteFrom(table)
       .where('user_id', '=', userId)

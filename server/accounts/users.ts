@@ -5,6 +5,7 @@ import type { Tx } from '../../db/transaction.ts'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { randomLetters } from '../lib/random.ts'
+import { isStorable } from '../lib/storable.ts'
 import { forbidden, invalidUsername, userDeactivated, userInUse } from '../matrix/errors.ts'
 import { isUserId, isValidLocalpart, makeUserId } from '../matrix/ids.ts'
 import { hashPassword, isPassword } from './password.ts'
@@ -33,16 +34,10 @@ export function assertNotServer(config: Config, userId: string): void {
 }
 
 /**
- * A name that a user can be made with: PostgreSQL has no place for NUL or half a surrogate, and it stands
- * in every membership event, which has 65536 bytes in all.
+ * A name that a user can be made with. It stands in every membership event, which has 65536 bytes in all.
  */
 export function isDisplayName(name: unknown): name is string {
-  return (
-    typeof name === 'string' &&
-    !name.includes('\0') &&
-    name.isWellFormed() &&
-    Buffer.byteLength(name) <= 255
-  )
+  return typeof name === 'string' && isStorable(name) && Buffer.byteLength(name) <= 255
 }
 
 /** A name for somebody who did not choose one. */

@@ -5,6 +5,7 @@ import { selectDeviceKeysOf } from '../../db/device-keys.ts'
 import type { KeySignatureRow, KeyUsage } from '../../db/schema.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
+import { groupBy } from '../lib/group-by.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { badJson } from '../matrix/errors.ts'
 import { domainOf, isUserId } from '../matrix/ids.ts'
@@ -30,12 +31,13 @@ export async function queryKeys(
   const ours = [...asked.keys()].filter(user => domainOf(user) === ctx.config.server_name)
   const users = (await selectUsers(ctx.db, ours)).map(user => user.user_id)
   const signatures = byKey(await selectSignaturesSeenBy(ctx.db, viewer, users))
-  const devices = byUser(
-    (await selectDeviceKeysOf(ctx.db, users)).filter(({ user_id, device_id }) => {
+  const wantedDevices = (await selectDeviceKeysOf(ctx.db, users)).filter(
+    ({ user_id, device_id }) => {
       const ids = asked.get(user_id)
       return !ids || ids.size === 0 || ids.has(device_id)
-    }),
+    },
   )
+  const devices = groupBy(wantedDevices, device => device.user_id)
   const crossSigning = await selectCrossSigningKeys(ctx.db, users)
 
   const keysFor = (usage: KeyUsage) =>
@@ -74,27 +76,13 @@ const nameOf = (name: string | null): JsonObject =>
 /** By whose key it is, and by its id. Who asks for all of a large room gets many, and none is looked for. */
 type SignaturesByKey = ReadonlyMap<string, ReadonlyMap<string, readonly KeySignatureRow[]>>
 
-function byKey(rows: readonly KeySignatureRow[]): SignaturesByKey {
-  const byOwner = new Map<string, Map<string, KeySignatureRow[]>>()
-  for (const row of rows) {
-    const ofOwner = byOwner.get(row.signed_user_id) ?? new Map<string, KeySignatureRow[]>()
-    byOwner.set(row.signed_user_id, ofOwner)
-    const ofKey = ofOwner.get(row.signed_key_id)
-    if (ofKey) ofKey.push(row)
-    else ofOwner.set(row.signed_key_id, [row])
-  }
-  return byOwner
-}
-
-function byUser<T extends { user_id: string }>(rows: readonly T[]): ReadonlyMap<string, T[]> {
-  const users = new Map<string, T[]>()
-  for (const row of rows) {
-    const ofUser = users.get(row.user_id)
-    if (ofUser) ofUser.push(row)
-    else users.set(row.user_id, [row])
-  }
-  return users
-}
+const byKey = (rows: readonly KeySignatureRow[]): SignaturesByKey =>
+  new Map(
+    [...groupBy(rows, row => row.signed_user_id)].map(([owner, theirs]) => [
+      owner,
+      groupBy(theirs, row => row.signed_key_id),
+    ]),
+  )
 
 /** The key with the signatures that came with it and those that were uploaded later. */
 function signed(json: string, userId: string, keyId: string, all: SignaturesByKey): JsonObject {

@@ -1,16 +1,12 @@
 /** Pieces that endpoints describe their input with, and how a mismatch is told to the client. */
 import { z } from 'zod'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import { isStorable } from '../lib/storable.ts'
 import { badJson, invalidParam, type MatrixError, missingParam } from '../matrix/errors.ts'
 import { isEventId, isRoomAlias, isRoomId, isUserId } from '../matrix/ids.ts'
 
-/** A string that may become a text column: PostgreSQL has no place for NUL or half a surrogate. */
-export const text = z
-  .string()
-  .refine(
-    value => !value.includes('\0') && value.isWellFormed(),
-    'has characters that cannot be kept',
-  )
+/** A string that may become a text column. */
+export const text = z.string().refine(isStorable, 'has characters that cannot be kept')
 
 /** At most 255 bytes, as every id and type in Matrix. */
 export const shortText = text.refine(

@@ -13,6 +13,7 @@ import type { EventRow } from '../../db/schema.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import { isStorable } from '../lib/storable.ts'
 import type { PushRule, PushRuleChanges } from '../matrix/push-rules.ts'
 import { userTopic } from '../stream/notifier.ts'
 import { selectPushRuleChanges } from './recipient.ts'
@@ -100,9 +101,8 @@ async function replacementOf(db: Db, roomId: string): Promise<string | undefined
   return typeof replacement === 'string' ? asKey(replacement) : undefined
 }
 
-/** Somebody else's content: under what PostgreSQL cannot hold there is no room. */
-const asKey = (roomId: string) =>
-  roomId.includes('\0') || !roomId.isWellFormed() ? undefined : roomId
+/** Somebody else's content: under what cannot be kept there is no room. */
+const asKey = (roomId: string) => (isStorable(roomId) ? roomId : undefined)
 
 function carryOver(ctx: Context, move: Move): Promise<void> {
   return transaction(ctx.db, async tx => {

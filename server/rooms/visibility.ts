@@ -1,8 +1,10 @@
 /** Who may look into a room, and how far. */
+
 import { type MembershipRow, selectMembership } from '../../db/memberships.ts'
 import { selectForgotten } from '../../db/rooms.ts'
 import { selectSeen } from '../../db/seen.ts'
 import type { Db } from '../../db/transaction.ts'
+import { groupBy } from '../lib/group-by.ts'
 import { forbidden, type MatrixError } from '../matrix/errors.ts'
 import { type Change, type Range, readableRanges } from '../matrix/readable-ranges.ts'
 import { contentOf } from './stored-event.ts'
@@ -92,8 +94,8 @@ async function look(
   { upToOf, mindsForgetting }: Looking,
 ): Promise<Sight[]> {
   const seen = await selectSeen(db, roomIds, userId)
-  const memberships = groupByRoom(seen.memberships)
-  const visibilities = groupByRoom(seen.visibilities)
+  const memberships = groupBy(seen.memberships, row => row.room_id)
+  const visibilities = groupBy(seen.visibilities, row => row.room_id)
   const ends = new Map(seen.ends.map(end => [end.room_id, end.position]))
   const left = roomIds.filter(roomId => {
     if (!mindsForgetting) return false
@@ -174,14 +176,4 @@ export function sightOf(seen: {
     memberships,
     stateUpTo: isInside ? upTo : lastJoin === -1 ? undefined : departure,
   }
-}
-
-function groupByRoom<T extends { room_id: string }>(rows: readonly T[]): Map<string, T[]> {
-  const byRoom = new Map<string, T[]>()
-  for (const row of rows) {
-    const ofRoom = byRoom.get(row.room_id)
-    if (ofRoom) ofRoom.push(row)
-    else byRoom.set(row.room_id, [row])
-  }
-  return byRoom
 }

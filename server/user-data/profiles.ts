@@ -17,6 +17,7 @@ import type { UserRow } from '../../db/schema.ts'
 import { type Db, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { isDeeperThan, type JsonObject, type JsonValue } from '../lib/json.ts'
+import { isStorable } from '../lib/storable.ts'
 import { badJson, invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
 import { appendEvents } from '../rooms/append-event.ts'
 import { contentOf } from '../rooms/stored-event.ts'
@@ -117,7 +118,7 @@ function assertKey(keyName: string): void {
 function memberText(keyName: MemberKey, value: JsonValue | undefined): string | null {
   if (value === undefined || value === null || value === '') return null
   if (typeof value !== 'string') throw badJson(`${keyName} must be a string`)
-  if (value.includes('\0') || !value.isWellFormed()) {
+  if (!isStorable(value)) {
     throw invalidParam(`${keyName} has characters that cannot be kept`)
   }
   if (Buffer.byteLength(value) > maxMemberBytes) throw invalidParam(`${keyName} is too long`)
