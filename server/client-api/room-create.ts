@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { askForUser } from '../app-services/ask.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { jsonObject, text } from '../http/schemas.ts'
+import { threepidDenied } from '../matrix/errors.ts'
 import { createRoom, readInitialState } from '../rooms/create-room.ts'
 
 const optionalObject = jsonObject.nullish().transform(value => value ?? {})
@@ -29,6 +30,9 @@ export const roomCreateEndpoints = [
       is_direct: z.boolean().nullish(),
     }),
     async handle({ ctx, requester, body }) {
+      if (body.invite_3pid?.length) {
+        throw threepidDenied('No identity server is asked here: only user IDs can be invited')
+      }
       for (const invitee of new Set(body.invite ?? [])) await askForUser(ctx, invitee)
       const roomId = await createRoom(ctx, requester, {
         visibility: body.visibility,
@@ -41,7 +45,6 @@ export const roomCreateEndpoints = [
         topic: body.topic ?? undefined,
         roomAliasName: body.room_alias_name ?? undefined,
         invite: body.invite ?? [],
-        invite3pid: body.invite_3pid ?? [],
         isDirect: body.is_direct ?? false,
       })
       return { room_id: roomId }

@@ -107,7 +107,6 @@ function newRoom(): Promise<string> {
     topic: undefined,
     roomAliasName: undefined,
     invite: [],
-    invite3pid: [],
     isDirect: false,
   })
 }

@@ -49,7 +49,6 @@ const request: CreateRoomRequest = {
   topic: undefined,
   roomAliasName: undefined,
   invite: [],
-  invite3pid: [],
   isDirect: false,
 }
 const newRoom = (roomVersion: string, extra: Partial<CreateRoomRequest> = {}): Promise<string> =>

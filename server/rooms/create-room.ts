@@ -15,7 +15,6 @@ import {
   invalidRoomState,
   MatrixError,
   roomInUse,
-  threepidDenied,
   unsupportedRoomVersion,
 } from '../matrix/errors.ts'
 import { isRoomAlias, isUserId } from '../matrix/ids.ts'
@@ -47,8 +46,6 @@ export interface CreateRoomRequest {
   topic: string | undefined
   roomAliasName: string | undefined
   invite: string[]
-  /** Who is known by an address alone. */
-  invite3pid: JsonObject[]
   isDirect: boolean
 }
 
@@ -64,7 +61,6 @@ export const newRoomRequest: CreateRoomRequest = {
   topic: undefined,
   roomAliasName: undefined,
   invite: [],
-  invite3pid: [],
   isDirect: false,
 }
 
@@ -88,17 +84,13 @@ const presets: Record<Preset, PresetState> = {
  *
  * @returns the room's id
  * @throws 400 M_UNSUPPORTED_ROOM_VERSION · M_ROOM_IN_USE, M_EXCLUSIVE of the alias · M_INVALID_PARAM ·
- *   M_BAD_JSON · M_INVALID_ROOM_STATE if the events asked for do not make a valid room · 403
- *   M_THREEPID_DENIED
+ *   M_BAD_JSON · M_INVALID_ROOM_STATE if the events asked for do not make a valid room
  */
 export async function createRoom(
   ctx: Context,
   requester: Requester,
   request: CreateRoomRequest,
 ): Promise<string> {
-  if (request.invite3pid.length > 0) {
-    throw threepidDenied('No identity server is asked here: only user IDs can be invited')
-  }
   if (request.roomAliasName !== undefined) {
     const alias = `#${request.roomAliasName}:${ctx.config.server_name}`
     ctx.appServices.assertMayManageAlias(alias, requester.appService)

@@ -10,16 +10,35 @@ import { closeConnections, sendRaw } from '../support/raw-http.ts'
 import { allEndpoints, startServer, type TestServer } from '../support/server.ts'
 import type { JsonObject } from '../support/wire.ts'
 
+const enc = encodeURIComponent
+
 let server: TestServer
 let good: GoodRequests
+let alice: Client
+let bob: Client
+/** Theirs, and what she said there first. */
+let room: string
+let eventId: string
 beforeAll(async () => {
   server = await startServer()
   good = await GoodRequests.make(server)
+  alice = await server.user('alice')
+  bob = await server.user('bob')
+  room = await alice.createRoom({ preset: 'public_chat' })
+  await bob.join(room)
+  eventId = await alice.say(room, 'hello')
 })
 afterAll(async () => {
   closeConnections()
   await server.stop()
 })
+
+/** The keys of his device, and others. */
+function uploadByBob(keys: JsonObject) {
+  const ids = { user_id: bob.userId, device_id: bob.deviceId }
+  const device_keys = { ...ids, algorithms: [], keys: {}, signatures: {} }
+  return bob.ok('POST', '/_matrix/client/v3/keys/upload', { body: { device_keys, ...keys } })
+}
 
 /** Those that are about all that there is: how many rooms are listed, and what administrators see. */
 const wholes: Record<string, string[]> = {
@@ -86,20 +105,8 @@ describe('what a request asks for when something has happened', () => {
     },
   }
 
-  let alice: Client
-  let bob: Client
-  let room: string
-  let eventId: string
   let reactions = 0
-  beforeAll(async () => {
-    alice = await server.user('alice')
-    bob = await server.user('bob')
-    room = await alice.createRoom({ preset: 'public_chat' })
-    await bob.join(room)
-    eventId = await alice.say(room, 'hello')
-  })
 
-  const enc = encodeURIComponent
   const about = (rel_type: string) => ({
     msgtype: 'm.text',
     body: 'I do',
@@ -138,11 +145,7 @@ describe('what a request asks for when something has happened', () => {
       const path = `/_matrix/client/v3/user/${enc(alice.userId)}/account_data/m.test`
       return alice.ok('PUT', path, { body: { n: server.now() } })
     },
-    'keys of a device': () => {
-      const ids = { user_id: bob.userId, device_id: bob.deviceId }
-      const device_keys = { ...ids, algorithms: [], keys: {}, signatures: {} }
-      return bob.ok('POST', '/_matrix/client/v3/keys/upload', { body: { device_keys } })
-    },
+    'keys of a device': () => uploadByBob({}),
     'a message to a device': () => {
       const messages = { [alice.userId]: { '*': { n: 1 } } }
       const path = `/_matrix/client/v3/sendToDevice/m.test/${server.now()}`
@@ -180,17 +183,7 @@ describe('what a request asks for when something has happened', () => {
 describe('a request that goes further', () => {
   const v1 = '/_matrix/client/v1'
   const v3 = '/_matrix/client/v3'
-  const enc = encodeURIComponent
-  let alice: Client
-  let bob: Client
-  let room: string
-  let eventId: string
   beforeAll(async () => {
-    alice = await server.user('alice')
-    bob = await server.user('bob')
-    room = await alice.createRoom({ preset: 'public_chat' })
-    await bob.join(room)
-    eventId = await alice.say(room, 'hello')
     for (const rel_type of ['m.thread', 'm.reference']) {
       const relation = { rel_type, event_id: eventId }
       await bob.send(room, 'm.room.message', {
@@ -201,12 +194,8 @@ describe('a request that goes further', () => {
     }
   })
 
-  const keysOfBob = (kind: string, key: string) => {
-    const ids = { user_id: bob.userId, device_id: bob.deviceId }
-    const device_keys = { ...ids, algorithms: [], keys: {}, signatures: {} }
-    const body = { device_keys, [kind]: { [`signed_curve25519:${key}`]: { key, signatures: {} } } }
-    return bob.ok('POST', `${v3}/keys/upload`, { body })
-  }
+  const keysOfBob = (kind: string, key: string) =>
+    uploadByBob({ [kind]: { [`signed_curve25519:${key}`]: { key, signatures: {} } } })
   const claim = () => {
     const one_time_keys = { [bob.userId]: { [bob.deviceId]: 'signed_curve25519' } }
     return alice.ok('POST', `${v3}/keys/claim`, { body: { one_time_keys } })
@@ -272,11 +261,7 @@ describe('a request that goes further', () => {
 
 describe('what the server does by itself', () => {
   const hour = 3_600_000
-  let alice: Client
-  let room: string
   beforeAll(async () => {
-    alice = await server.user('alice')
-    room = await alice.createRoom()
     const url = 'http://127.0.0.1:9/_matrix/push/v1/notify'
     const names = { app_display_name: 'x', device_display_name: 'x', lang: 'en' }
     const body = { app_id: 'x', pushkey: 'x', kind: 'http', data: { url }, ...names }
@@ -328,9 +313,6 @@ describe('what the server does by itself', () => {
   })
 
   test('somebody is notified', async () => {
-    const bob = await server.user('bob')
-    await alice.invite(room, bob.userId)
-    await bob.join(room)
     const said = async () => {
       await bob.say(room, 'hello')
       await server.idle()

@@ -1,6 +1,6 @@
 /**
- * What others do on the server costs nobody anything, as long as they share no room: rows are counted,
- * and looks that find nothing, not milliseconds.
+ * What others do on the server costs nobody anything, as long as they share no room: rows are counted, not
+ * milliseconds.
  */
 import type { Client } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
@@ -57,7 +57,7 @@ async function moreStrangers(count: number): Promise<void> {
     await say(stranger, 'online')
     const url = 'http://127.0.0.1:9/_matrix/push/v1/notify'
     const names = { app_display_name: 'x', device_display_name: 'x', lang: 'en' }
-    const body = { app_id: 'x', pushkey: `${i}`, kind: 'http', data: { url }, ...names }
+    const body = { app_id: 'x', pushkey: stranger.userId, kind: 'http', data: { url }, ...names }
     await stranger.ok('POST', `${v3}/pushers/set`, { body })
   }
 }
