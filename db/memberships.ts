@@ -145,7 +145,7 @@ export async function selectMembershipChanges(
     -- The room by its index; of memberships there is one by user.
     CROSS JOIN LATERAL (
       SELECT room_id, state_key, position, until_position, event_id, sender, membership FROM room_state
-      WHERE room_state.room_id = wanted.room_id AND position > ${after} AND position <= ${upTo}
+      WHERE room_state.room_id || '' = wanted.room_id AND position > ${after} AND position <= ${upTo}
         AND membership || '' IS NOT NULL
       ORDER BY position
     ) AS change

@@ -116,7 +116,7 @@ export async function purgeEvents(
     SELECT event_id, position FROM events
     WHERE room_id = ${roomId} AND NOT EXISTS (
       SELECT FROM room_state AS departure
-      WHERE departure.room_id = events.room_id AND departure.position = events.position
+      WHERE departure.room_id || '' = events.room_id AND departure.position = events.position
         AND departure.position > ${fromPosition} AND departure.membership = 'leave'
         AND departure.until_position IS NULL
       -- Each is looked up: compared with all, there might be very many.
@@ -127,7 +127,7 @@ export async function purgeEvents(
   const positions = rows.map(row => row.position)
   await sql`
     DELETE FROM room_state
-    WHERE room_id = ${roomId} AND position = ANY(${positions}::bigint[])`.execute(tx.q)
+    WHERE room_id || '' = ${roomId} AND position = ANY(${positions}::bigint[])`.execute(tx.q)
   for (const table of ['threads', 'searchable_texts', 'events'] as const) {
     const key = sql.ref(table === 'threads' ? 'root_event_id' : 'event_id')
     await sql`

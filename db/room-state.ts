@@ -212,7 +212,7 @@ function allMembersAt(roomId: string, at: number, after: number) {
   if (after > 0) {
     return sql`
       SELECT event_id, position FROM room_state
-      WHERE room_id = ${roomId} AND membership IS NOT NULL
+      WHERE room_id || '' = ${roomId} AND membership IS NOT NULL
         AND position > ${after} AND position <= ${at} AND ${stillHeldAfter(at)}`
   }
   return sql`
@@ -255,7 +255,7 @@ export async function hasStateChanged(
   const row = await db.q
     .selectFrom('room_state')
     .select('position')
-    .where('room_id', '=', roomId)
+    .where(sql<boolean>`room_id || '' = ${roomId}`)
     .where('position', '>', after)
     .where('position', '<=', upTo)
     .where('type', '=', sql<string>`ANY(${[...types]}::text[])`)

@@ -84,8 +84,8 @@ export async function selectStates(
     LEFT JOIN rooms ON rooms.room_id = wanted.room_id
     -- What still stands, and what has ended since if anything has changed since; members and all else.
     -- Each by an index of its own, for there may be very many members, and a long history ("- 0" and
-    -- "|| ''" are in no index: by them nothing is to be found). After a position only new members are
-    -- looked at.
+    -- "membership || ''" are in no index: by them nothing is to be found; "room_id || ''" is in that of
+    -- changes alone). After a position only new members are looked at.
     CROSS JOIN LATERAL (
       SELECT event_id, position FROM room_state
       WHERE wanted.with_members AND wanted.after = 0
@@ -99,7 +99,7 @@ export async function selectStates(
       UNION ALL
       SELECT event_id, position FROM room_state
       WHERE wanted.with_members AND wanted.after > 0
-        AND room_state.room_id = wanted.room_id AND membership || '' IS NOT NULL
+        AND room_state.room_id || '' = wanted.room_id AND membership || '' IS NOT NULL
         AND position > wanted.after AND position <= wanted.at
         AND (until_position IS NULL OR until_position > wanted.at)
       UNION ALL
@@ -160,7 +160,7 @@ export async function selectRoomsWithChangedState(
     -- Room by room: EXISTS is a join to the planner, which may read all that has changed anywhere.
     CROSS JOIN LATERAL (
       SELECT FROM room_state
-      WHERE room_state.room_id = wanted.room_id AND position > ${after} AND position <= ${upTo}
+      WHERE room_state.room_id || '' = wanted.room_id AND position > ${after} AND position <= ${upTo}
         AND type = ANY(${[...types]}::text[])
       UNION ALL
       SELECT FROM room_state

@@ -28,6 +28,7 @@ import { countsForPlans } from './0033_counts_for_plans.ts'
 import { noStatistics } from './0034_no_statistics.ts'
 import { bumpPosition } from './0035_bump_position.ts'
 import { namesInUse } from './0036_names_in_use.ts'
+import { changesByRequest } from './0037_changes_by_request.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -54,4 +55,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0034_no_statistics': noStatistics,
   '0035_bump_position': bumpPosition,
   '0036_names_in_use': namesInUse,
+  '0037_changes_by_request': changesByRequest,
 }
