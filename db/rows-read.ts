@@ -23,14 +23,16 @@ export interface RowsRead {
  * that it has where pages cost differently, the one that reads more counts. What finds done already what it
  * would do counts as far as it had to look for that, and not at all if it fails for that.
  *
- * @param densities also as it is planned where a page of each table is taken for so many times as full
+ * @param densities also as it is planned where a page of each large table is taken for so many times as full
  */
 export async function rowsRead(
   db: Pool,
   request: () => Promise<unknown>,
   densities: readonly number[] = [],
 ): Promise<RowsRead> {
-  const beliefs = [[], ...densities.map(density => [believeIn(density)])]
+  const beliefs = [1, ...densities].flatMap(density =>
+    costsOfPages.map(cost => [believeIn(density), cost]),
+  )
   const statements = await statementsOf(request)
   const result: RowsRead = {
     rows: 0,
@@ -44,7 +46,7 @@ export async function rowsRead(
     if (statement.text.includes('set_config(')) settings.push(statement.text)
     if (!isLooking.test(statement.text)) continue
     let [rows, places] = [0, 0]
-    for (const belief of beliefs.flatMap(one => costsOfPages.map(cost => [...one, cost]))) {
+    for (const belief of beliefs) {
       const plan = await planOf(db, statement, [...settings, ...belief], 'ANALYZE, TIMING OFF, ')
       rows = Math.max(rows, plan ? scanned(plan) : 0)
       places = Math.max(places, plan ? scanned(plan, 'Bitmap Index Scan') : 0)
@@ -66,10 +68,17 @@ const costsOfPages = ['4', '1.1'].map(
   cost => `SELECT set_config('random_page_cost', '${cost}', true)`,
 )
 
-/** What a sample of a table, taken when it was another size, may say. */
+/**
+ * What a sample of a table, taken when it was another size, may say. Small ones are taken for larger: all of
+ * one may well be read, and whether PostgreSQL has looked at it already is a matter of the minute.
+ */
 const believeIn = (density: number) => `
-  UPDATE pg_class SET reltuples = reltuples * ${density}
+  UPDATE pg_class SET
+    reltuples = CASE WHEN reltuples < ${isSmall} THEN ${isSmall} ELSE reltuples * ${density} END,
+    relpages = greatest(relpages, 1)
   WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'`
+
+const isSmall = 2_000
 
 function scanned(node: PlanNode, by = ' Scan'): number {
   const below = (node.Plans ?? []).reduce((sum, plan) => sum + scanned(plan, by), 0)
