@@ -11,8 +11,16 @@ export interface Walk {
   text: string
 }
 
-/** Of how large tables are: that nobody has looked at them yet, and that a page has a million rows. */
-const beliefs = ['reltuples = -1, relpages = 0', 'reltuples = 1e6, relpages = 1'].map(
+/**
+ * Of how large tables are: that nobody has looked at them yet, and that a page has a million rows; and, after
+ * a VACUUM, that a row need not be visited to know whether it is there.
+ */
+const beliefs = [
+  'reltuples = -1, relpages = 0, relallvisible = 0',
+  'reltuples = -1, relpages = 0, relallvisible = 1e9',
+  'reltuples = 1e6, relpages = 1, relallvisible = 0',
+  'reltuples = 1e6, relpages = 1, relallvisible = 1e9',
+].map(
   belief => `
     UPDATE pg_class SET ${belief}
     WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'i')`,
