@@ -57,29 +57,68 @@ export async function updateIsAdmin(tx: Tx, userId: string, isAdmin: boolean): P
   await tx.q.updateTable('users').set({ is_admin: isAdmin }).where('user_id', '=', userId).execute()
 }
 
-/** Whose ids have `name` in them, in any case. */
-const called = (name: string) => sql<boolean>`position(lower(${name}) IN lower(user_id)) > 0`
+/** Which users are listed: those for whom all of it is true. */
+export interface UserFilter {
+  /** Is part of the id, in any case. */
+  idPart: string
+  /** Is part of the localpart or of the display name, in any case. */
+  namePart: string
+  withGuests: boolean
+  withDeactivated: boolean
+  /** Undefined: whether or not. */
+  isAdmin: boolean | undefined
+}
 
-/** By their ids; the first `from` of them are left out. */
+const orders = {
+  name: sql`user_id`,
+  is_guest: sql`is_guest`,
+  admin: sql`is_admin`,
+  deactivated: sql`deactivated_ts IS NOT NULL`,
+  displayname: sql`displayname`,
+  avatar_url: sql`avatar_url`,
+  creation_ts: sql`created_ts`,
+}
+/** By what users are sorted; those who are equal by their ids. */
+export type UserOrder = keyof typeof orders
+export const userOrders = Object.keys(orders) as [UserOrder, ...UserOrder[]]
+
+const isListed = (filter: UserFilter) => sql<boolean>`
+  strpos(lower(user_id), lower(${filter.idPart})) > 0
+  AND (strpos(lower(split_part(user_id, ':', 1)), lower(${filter.namePart})) > 0
+    OR strpos(lower(displayname), lower(${filter.namePart})) > 0)
+  AND (NOT is_guest OR ${filter.withGuests}::boolean)
+  AND (deactivated_ts IS NULL OR ${filter.withDeactivated}::boolean)
+  AND is_admin = coalesce(${filter.isAdmin ?? null}::boolean, is_admin)`
+
+export interface UserPage {
+  order: UserOrder
+  direction: 'asc' | 'desc'
+  /** So many of the first are left out. */
+  from: number
+  limit: number
+}
+
 export async function selectUserPage(
   db: Db,
-  { from, limit, name }: { from: number; limit: number; name: string | undefined },
+  filter: UserFilter,
+  { order, direction, from, limit }: UserPage,
 ): Promise<UserRow[]> {
   return db.q
     .selectFrom('users')
     .selectAll()
-    .$if(name !== undefined, query => query.where(called(name ?? '')))
+    .where(isListed(filter))
+    .orderBy(orders[order], direction)
     .orderBy('user_id')
     .limit(limit)
     .offset(from)
     .execute()
 }
 
-export async function countUsers(db: Db, name: string | undefined): Promise<number> {
+export async function countUsers(db: Db, filter: UserFilter): Promise<number> {
   const row = await db.q
     .selectFrom('users')
     .select(({ fn }) => fn.countAll<number>().as('count'))
-    .$if(name !== undefined, query => query.where(called(name ?? '')))
+    .where(isListed(filter))
     .executeTakeFirstOrThrow()
   return row.count
 }

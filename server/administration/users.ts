@@ -7,6 +7,8 @@ import {
   countUsers,
   selectUser,
   selectUserPage,
+  type UserFilter,
+  type UserPage,
   updateIsAdmin,
   updatePassword,
 } from '../../db/accounts.ts'
@@ -46,14 +48,15 @@ export function describeUser(user: UserRow): JsonObject {
   }
 }
 
-/** A page of all users, by their ids. @param query.name part of the id, in any case */
+/** A page of the users that pass a filter, and how many they are. */
 export async function listUsers(
   ctx: Context,
-  query: { from: number; limit: number; name: string | undefined },
+  filter: UserFilter,
+  page: UserPage,
 ): Promise<JsonObject> {
-  const users = await selectUserPage(ctx.db, query)
-  const total = await countUsers(ctx.db, query.name)
-  const next = query.from + users.length
+  const users = await selectUserPage(ctx.db, filter, page)
+  const total = await countUsers(ctx.db, filter)
+  const next = page.from + users.length
   return {
     users: users.map(describeUser),
     total,

@@ -1,5 +1,6 @@
 /** Synapse's administration of users. */
 import { z } from 'zod'
+import { userOrders } from '../../db/accounts.ts'
 import { whois } from '../accounts/devices.ts'
 import {
   createOrChangeUser,
@@ -17,6 +18,7 @@ import {
   displayName,
   optional,
   pageSize,
+  queryBoolean,
   queryInteger,
   text,
   userId,
@@ -47,8 +49,34 @@ const getUsers = endpoint({
   path: `${v2}/users`,
   spec,
   auth: 'admin',
-  query: z.object({ ...countedPage, name: text.optional() }),
-  handle: ({ ctx, query: { from, limit, name } }) => listUsers(ctx, { from, limit, name }),
+  query: z.object({
+    ...countedPage,
+    user_id: text.default(''),
+    name: text.default(''),
+    guests: queryBoolean.default(true),
+    deactivated: queryBoolean.default(false),
+    admins: queryBoolean.optional(),
+    order_by: z.enum(userOrders).default('name'),
+    dir: z.enum(['f', 'b']).default('f'),
+  }),
+  handle: ({ ctx, query }) =>
+    listUsers(
+      ctx,
+      {
+        // Of the two, Synapse looks at the name alone.
+        idPart: query.name === '' ? query.user_id : '',
+        namePart: query.name,
+        withGuests: query.guests,
+        withDeactivated: query.deactivated,
+        isAdmin: query.admins,
+      },
+      {
+        order: query.order_by,
+        direction: query.dir === 'f' ? 'asc' : 'desc',
+        from: query.from,
+        limit: query.limit,
+      },
+    ),
 })
 
 /** What Synapse's users have and ours have not: as a request may put it that wants none of it. */

@@ -44,7 +44,7 @@ function uploadByBob(keys: JsonObject) {
 const wholes: Record<string, string[]> = {
   'GET /_matrix/client/v3/publicRooms': ['rooms_directory'],
   'POST /_matrix/client/v3/publicRooms': ['rooms_directory'],
-  'GET /_synapse/admin/v2/users': ['users_pkey'],
+  'GET /_synapse/admin/v2/users': ['users_pkey', 'users'],
   'GET /_synapse/admin/v1/rooms': ['rooms'],
   'GET /_hourglass/admin/v1/delayed_events': ['delayed_events_of_user'],
 }

@@ -375,6 +375,82 @@ describe('Users, in the hands of an administrator', () => {
     expect(page).toMatchObject({ users: [expect.any(Object)], next_token: '2' })
   })
 
+  describe('the list', () => {
+    const part = 'listed-'
+    const ids = (answer: JsonObject) => answer.users.map((one: JsonObject) => one.name)
+    const list = (query: Record<string, string | number>) =>
+      operator.ok('GET', `${admin}/v2/users`, { query })
+    const [zoe, adam, gone] = ['a-zoe', 'b-adam', 'c-gone'].map(one => `@${part}${one}:hs1`)
+    beforeAll(async () => {
+      const make = (id = '', body: JsonObject) => operator.ok('PUT', user(id), { body })
+      await make(zoe, { displayname: 'Zoe' })
+      await server.advance(1_000)
+      await make(adam, { displayname: 'Adam Listed-too', admin: true })
+      await make(gone, {})
+      await make(gone, { deactivated: true })
+    })
+
+    test.each([
+      ['in the order of their ids', { name: part }, [zoe, adam]],
+      ['name is looked for in display names, too', { name: 'ADAM lis' }, [adam]],
+      ['but not in the name of the server', { name: 'hs1' }, []],
+      ['user_id is looked for in all of the id', { user_id: 'zoe:HS1' }, [zoe]],
+      ['of name and user_id, name', { name: 'b-adam', user_id: 'zoe' }, [adam]],
+      ['deactivated=true', { name: part, deactivated: 'true' }, [zoe, adam, gone]],
+      ['admins=true', { name: part, admins: 'true' }, [adam]],
+      ['admins=false', { name: part, admins: 'false' }, [zoe]],
+      ['dir=b', { name: part, dir: 'b' }, [adam, zoe]],
+      ['order_by=displayname', { name: part, order_by: 'displayname' }, [adam, zoe]],
+      ['order_by=admin&dir=b', { name: part, order_by: 'admin', dir: 'b' }, [adam, zoe]],
+      ['order_by=creation_ts', { name: part, order_by: 'creation_ts' }, [zoe, adam]],
+      [
+        'order_by=avatar_url, which nobody has',
+        { name: part, order_by: 'avatar_url' },
+        [zoe, adam],
+      ],
+      [
+        'order_by=deactivated',
+        { name: part, deactivated: 'true', order_by: 'deactivated', dir: 'b' },
+        [gone, zoe, adam],
+      ],
+    ])('%s', async (_, query, expected) => {
+      const answer = await list(query)
+      expect([ids(answer), answer.total]).toEqual([expected, expected.length])
+    })
+
+    test('pages of it go on where the last ended', async () => {
+      const first = await list({ name: part, order_by: 'displayname', limit: 1 })
+      expect([ids(first), first.total, first.next_token]).toEqual([[adam], 2, '1'])
+      const second = await list({ name: part, order_by: 'displayname', limit: 1, from: 1 })
+      expect([ids(second), second.total, second.next_token]).toEqual([[zoe], 2, undefined])
+    })
+
+    test('guests are in it unless they are not wanted', async () => {
+      const guest = await nobody.ok('POST', '/_matrix/client/v3/register', {
+        query: { kind: 'guest' },
+        body: {},
+      })
+      const query = { user_id: String(guest.user_id) }
+      expect(ids(await list(query))).toEqual([guest.user_id])
+      expect(ids(await list({ ...query, guests: 'false' }))).toEqual([])
+    })
+
+    test('what cannot be asked is refused', async () => {
+      for (const query of [
+        { order_by: 'shoe_size' },
+        { dir: 'up' },
+        { guests: 'maybe' },
+        { admins: '1' },
+        { deactivated: '' },
+      ]) {
+        expect(await operator.request('GET', `${admin}/v2/users`, { query })).toMatchObject({
+          status: 400,
+          body: { errcode: 'M_INVALID_PARAM' },
+        })
+      }
+    })
+  })
+
   test('one who is made by two at once is made once, and changed by the other', async () => {
     const put = (displayname: string) =>
       operator.request('PUT', user('@made-at-once:hs1'), { body: { displayname } })
