@@ -45,13 +45,13 @@ export class SpareSchemas {
   async take(schema: string): Promise<void> {
     const left = this.#spare.pop()
     if (left !== undefined) return this.#rename(left, schema)
-    const made = await this.#ahead.shift()
+    const ahead = this.#ahead.shift()
+    this.#makeAhead()
+    const made = await ahead
     if (made === undefined) await makeSchema(this.#db.q, schema)
     else await this.#rename(made, schema)
     this.#made += 1
-    // Who has one server may well have a second at the same time, and who has many will have more.
-    const wanted = Math.min(this.#made, this.#mostAhead)
-    while (this.#ahead.length < wanted) this.#ahead.push(this.#make())
+    this.#makeAhead()
   }
 
   /** Nobody uses it any more. */
@@ -69,6 +69,12 @@ export class SpareSchemas {
     const ahead = await Promise.all(this.#ahead.splice(0))
     this.#spare.push(...ahead.filter(schema => schema !== undefined))
     for (const schema of this.#spare.splice(0)) await this.#drop(schema)
+  }
+
+  /** Who has one server may well have a second at the same time, and who has many will have more. */
+  #makeAhead(): void {
+    const wanted = Math.min(this.#made + 1, this.#mostAhead)
+    while (this.#ahead.length < wanted) this.#ahead.push(this.#make())
   }
 
   /** @returns undefined if it cannot be made: who needs one will be told why */
