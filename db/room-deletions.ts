@@ -116,7 +116,7 @@ export async function purgeEvents(
     SELECT event_id, position FROM events
     WHERE room_id = ${roomId} AND NOT EXISTS (
       SELECT FROM room_state AS departure
-      WHERE departure.room_id || '' = events.room_id AND departure.position = events.position
+      WHERE departure.room_id = events.room_id AND departure.position = events.position
         AND departure.position > ${fromPosition} AND departure.membership = 'leave'
         AND departure.until_position IS NULL
       -- Each is looked up: compared with all, there might be very many.

@@ -25,19 +25,23 @@ export async function selectMovers(
           AND was.type = 'm.room.member' AND was.membership = 'join'
         OFFSET 0
       )
+      -- Each is looked up: what all users have set might be read before.
       AND (
         EXISTS (
           SELECT FROM account_data AS tags
           WHERE tags.user_id = users.user_id AND tags.room_id = ${from} AND tags.type = 'm.tag'
+          OFFSET 0
         )
         OR EXISTS (
           SELECT FROM account_data AS direct
           WHERE direct.user_id = users.user_id AND direct.room_id = '' AND direct.type = 'm.direct'
             AND strpos(direct.content, ${named}) > 0
+          OFFSET 0
         )
         OR EXISTS (
           SELECT FROM push_rules
           WHERE push_rules.user_id = users.user_id AND strpos(push_rules.changes, ${named}) > 0
+          OFFSET 0
         )
       )
     ORDER BY users.user_id`.execute(db.q)

@@ -312,6 +312,42 @@ describe('what the server does by itself', () => {
     expect(walks.map(walk => walk.name)).toEqual(expect.arrayContaining(['room_deletions']))
   })
 
+  test('members are carried over into the room that follows theirs when it is closed', async () => {
+    const from = await alice.createRoom()
+    const tag = `/_matrix/client/v3/user/${alice.userId}/rooms/${from}/tags/u.test`
+    await alice.ok('PUT', tag, { body: {} })
+    const predecessor = { room_id: from, event_id: '$last' }
+    const replacement_room = await alice.createRoom({ creation_content: { predecessor } })
+    const closed = async () => {
+      await alice.setState(from, 'm.room.tombstone', '', { body: 'This way', replacement_room })
+      await server.idle()
+    }
+    expect(await server.walks(closed)).toEqual([])
+  })
+
+  /** By its members, what they have set or said of it, and what they have scheduled for it. */
+  const ofNoRoom = [
+    'account_data_pkey',
+    'delayed_events_of_user',
+    'forgotten_rooms_pkey',
+    'reports',
+    'thread_subscriptions',
+  ]
+  test('a room is deleted', async () => {
+    const operator = await server.admin()
+    const gone = await alice.createRoom({ preset: 'public_chat' })
+    await bob.join(gone)
+    await bob.say(gone, 'hello')
+    const walks = await server.walks(async () => {
+      await operator.ok('DELETE', `/_synapse/admin/v2/rooms/${encodeURIComponent(gone)}`, {
+        body: {},
+      })
+      await server.idle()
+    })
+    expect(walks.filter(walk => !ofNoRoom.includes(walk.name))).toEqual([])
+    expect(walks.map(walk => walk.name)).toEqual(expect.arrayContaining(ofNoRoom))
+  })
+
   test('somebody is notified', async () => {
     const said = async () => {
       await bob.say(room, 'hello')
