@@ -139,6 +139,9 @@ export interface PublicRoomPlace {
   roomId: string
 }
 
+/** In the directory; nobody is to be met in a room that all have left. In the words of the index. */
+const isListed = sql<boolean>`is_public AND -joined_members < 0`
+
 /** From a place (exclusive) down the directory, largest rooms first; or up, smallest first. */
 export async function selectPublicRooms(
   db: Db,
@@ -151,7 +154,7 @@ export async function selectPublicRooms(
   return db.q
     .selectFrom('rooms')
     .selectAll()
-    .where(sql<boolean>`is_public`)
+    .where(isListed)
     .$if(place !== undefined, query =>
       query.where(
         sql<boolean>`(-joined_members, room_id) ${beyond}
@@ -168,7 +171,7 @@ export async function countPublicRooms(db: Db): Promise<number> {
   const row = await db.q
     .selectFrom('rooms')
     .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where(sql<boolean>`is_public`)
+    .where(isListed)
     .executeTakeFirstOrThrow()
   return row.count
 }

@@ -95,6 +95,17 @@ describe('TestPublicRooms', () => {
     expect((await refusal(list({ since: 'nonsense' }))).errcode).toBe('M_INVALID_PARAM')
   })
 
+  test('a room that all have left is not in it, until somebody is there again', async () => {
+    const room = await open({ preset: 'public_chat' })
+    const { total_room_count_estimate: before } = await list()
+    await alice.leave(room)
+    const without = await list()
+    expect(idsOf(without)).not.toContain(room)
+    expect(without.total_room_count_estimate).toBe(before - 1)
+    await bob.join(room)
+    expect(idsOf(await list())).toContain(room)
+  })
+
   test('the list of another server cannot be had', async () => {
     expect(idsOf(await list({ server: 'hs1' })).length).toBeGreaterThan(0)
     expect((await refusal(list({ server: 'elsewhere.example' }))).errcode).toBe('M_NOT_FOUND')
