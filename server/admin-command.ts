@@ -83,7 +83,7 @@ const commands: Record<string, Command> = {
   'list-users': {
     flags: [],
     async run(client, _, given) {
-      const users = await client.all('/_synapse/admin/v2/users', 'users')
+      const users = await client.all('/_synapse/admin/v2/users?deactivated=true', 'users')
       return shown(given, users, ['name', 'displayname', 'admin', 'is_guest', 'deactivated'])
     },
   },

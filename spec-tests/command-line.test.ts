@@ -285,6 +285,12 @@ describe('hourglass admin', () => {
     expect(await whoAmI(url, first.body.access_token ?? '')).toBe(200)
     expectRefusal(await admin('reset-password', 'bob'), 1, 'refuses: There is no user @bob:by.hand')
     expect((await admin('list-users')).stdout).toMatch(/^@alice:by\.hand +- +true +false +false$/m)
+
+    token = first.body.access_token ?? ''
+    const identifier = { type: 'm.id.user', user: 'alice' }
+    const auth = { type: 'm.login.password', identifier, password: reset.password }
+    await post('/account/deactivate', { auth })
+    expect((await admin('list-users')).stdout).toMatch(/^@alice:by\.hand +- +true +false +true$/m)
   })
 
   test('lists rooms and delayed events, and no secret of theirs', async () => {
