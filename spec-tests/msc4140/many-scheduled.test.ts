@@ -142,6 +142,6 @@ describe('what others, and what is over, stands under the same name', () => {
     let n = 0
     const change = () => alice.setState(room, 'm.test', 'mine', { n: n++ })
     // Fewer than there are more of. By the plans of other sizes some rows more or less are read.
-    expect(await growthOf(change, more)).toBeLessThan(80)
+    expect(await growthOf(change, more)).toBeLessThan(20)
   })
 })
