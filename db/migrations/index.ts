@@ -29,6 +29,7 @@ import { noStatistics } from './0034_no_statistics.ts'
 import { bumpPosition } from './0035_bump_position.ts'
 import { namesInUse } from './0036_names_in_use.ts'
 import { changesByRequest } from './0037_changes_by_request.ts'
+import { stickyEvents } from './0038_sticky_events.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -56,4 +57,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0035_bump_position': bumpPosition,
   '0036_names_in_use': namesInUse,
   '0037_changes_by_request': changesByRequest,
+  '0038_sticky_events': stickyEvents,
 }

@@ -69,6 +69,20 @@ export function readableRanges(
   return ranges
 }
 
+/** The ranges, and these positions besides. @param positions in order */
+export function withPositions(ranges: readonly Range[], positions: readonly number[]): Range[] {
+  const single = positions
+    .filter(position => !isInRanges(position, ranges))
+    .map(position => ({ from: position, upTo: position }))
+  const joined: Range[] = []
+  for (const { from, upTo } of [...ranges, ...single].sort((a, b) => a.from - b.from)) {
+    const last = joined.at(-1)
+    if (last && last.upTo === from - 1) last.upTo = upTo
+    else joined.push({ from, upTo })
+  }
+  return joined
+}
+
 /** Whether one of the ranges holds the position. */
 export function isInRanges(position: number, ranges: readonly Range[]): boolean {
   return ranges.some(range => range.from <= position && position <= range.upTo)

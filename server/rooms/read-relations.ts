@@ -9,8 +9,8 @@ import { redact } from '../matrix/redact.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
 import { presentEvents } from './present-event.ts'
 import { parsePdu, versionOf } from './stored-event.ts'
-import { findReadable, viewerOf } from './timeline.ts'
-import { lookInto, type Sight } from './visibility.ts'
+import { findReadable, lookAtEvents, viewerOf } from './timeline.ts'
+import { isWhole } from './visibility.ts'
 
 const defaultLimit = 10
 const maxLimit = 1_000
@@ -99,7 +99,7 @@ export async function readThreads(
   },
 ): Promise<{ chunk: ClientEvent[]; next_batch?: string }> {
   const now = ctx.positions.latest()
-  const sight = await lookInto(ctx.db, request.roomId, requester.userId, now)
+  const sight = await lookAtEvents(ctx, requester, request.roomId, now)
   const limit = Math.min(request.limit ?? defaultLimit, maxLimit)
   const viewer = viewerOf(ctx, requester)
   const ignored = await viewer.ignored()
@@ -138,10 +138,4 @@ async function concealed(
       ? { ...row, pdu: JSON.stringify(redact(parsePdu(row), versionOf(room))) }
       : row,
   )
-}
-
-/** From the room's first event to its last. */
-function isWhole({ ranges, upTo }: Sight): boolean {
-  const [first] = ranges
-  return ranges.length === 1 && first?.from === 0 && first.upTo === upTo
 }

@@ -29,7 +29,7 @@ import { formatTimelineToken } from '../stream/token.ts'
 import { presentEvents } from './present-event.ts'
 import { contentOf } from './stored-event.ts'
 import { viewerOf } from './timeline.ts'
-import { type Sight, selectSights } from './visibility.ts'
+import { type Sight, selectSights, withSticky } from './visibility.ts'
 
 const defaultLimit = 10
 const maxLimit = 100
@@ -71,9 +71,9 @@ export async function searchEvents(
   const now = ctx.positions.latest()
   const rooms = filter.rooms ?? (await selectJoinedRooms(ctx.db, requester.userId))
   const wanted = [...new Set(rooms)].filter(roomId => matchesRoom(roomId, filter))
-  const sights = (await selectSights(ctx.db, wanted, requester.userId, now)).filter(
-    sight => sight.ranges.length > 0,
-  )
+  const looked = await selectSights(ctx.db, wanted, requester.userId, now)
+  const seen = await withSticky(ctx.db, looked, ctx.clock.now())
+  const sights = seen.filter(sight => sight.ranges.length > 0)
   const viewer = viewerOf(ctx, requester)
   const ignored = await viewer.ignored()
   const query = { term: request.term, keys: request.keys, rooms: sights, filter, ignored }

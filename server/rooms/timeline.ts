@@ -13,7 +13,7 @@ import type { RoomEnd } from './latest-events.ts'
 import { presentEvents, type Viewer } from './present-event.ts'
 import { selectIgnored } from './recipient.ts'
 import { contentOf } from './stored-event.ts'
-import { lookInto, type Sight, selectSight } from './visibility.ts'
+import { lookInto, type Sight, selectSight, withSticky } from './visibility.ts'
 
 const defaultLimit = 10
 /** More than this is not read at once, whatever is asked for. */
@@ -72,7 +72,7 @@ export async function readMessages(
       : Promise.resolve([])
   // Most may read all that there is: so it is asked for together with what they may.
   const [sight, { ignored }, all] = await Promise.all([
-    lookInto(ctx.db, roomId, requester.userId, now),
+    lookAtEvents(ctx, requester, roomId, now),
     ctx.unread.recipient(ctx.db, requester.userId),
     isBackwards && isUnfiltered(filter) && matchesRoom(roomId, filter ?? {})
       ? readEnd(ctx, { roomId, from: after + 1, upTo }, limit)
@@ -101,6 +101,22 @@ export async function readMessages(
       ? { state: await present(await membersOfSenders(ctx, roomId, rows)) }
       : {}),
   }
+}
+
+/**
+ * What the user may read of a room's events, up to `upTo` (inclusive).
+ *
+ * @throws 403 M_FORBIDDEN, also for a room that does not exist
+ */
+export async function lookAtEvents(
+  ctx: Context,
+  requester: Requester,
+  roomId: string,
+  upTo: number,
+): Promise<Sight> {
+  const looked = await lookInto(ctx.db, roomId, requester.userId, upTo)
+  const [sight = looked] = await withSticky(ctx.db, [looked], ctx.clock.now())
+  return sight
 }
 
 /** The latest `limit` events of a stretch, latest first, from memory if they are all there. */
@@ -164,7 +180,8 @@ export async function findReadable(
 ): Promise<{ row: EventRow; sight: Sight }> {
   const now = ctx.positions.latest()
   const row = await selectEvent(ctx.db, eventId)
-  const sight = await selectSight(ctx.db, roomId, requester.userId, now)
+  const looked = await selectSight(ctx.db, roomId, requester.userId, now)
+  const [sight = looked] = await withSticky(ctx.db, [looked], ctx.clock.now())
   const isReadable = row?.room_id === roomId && isInRanges(row.position, sight.ranges)
   if (!row || !isReadable) {
     throw notFound('There is no such event, or it is not for you to see')
@@ -184,7 +201,7 @@ export async function findEventByTime(
   request: { roomId: string; ts: number; dir: 'f' | 'b' },
 ): Promise<{ event_id: string; origin_server_ts: number }> {
   const { roomId, ts, dir } = request
-  const { ranges } = await lookInto(ctx.db, roomId, requester.userId, ctx.positions.latest())
+  const { ranges } = await lookAtEvents(ctx, requester, roomId, ctx.positions.latest())
   const direction = dir === 'f' ? 'forwards' : 'backwards'
   const row = await selectEventByTime(ctx.db, { roomId, ranges, ts, direction })
   if (!row) throw notFound(`There is no event ${dir === 'f' ? 'after' : 'before'} that time`)

@@ -3,10 +3,16 @@
 import { type MembershipRow, selectMembership } from '../../db/memberships.ts'
 import { selectForgotten } from '../../db/rooms.ts'
 import { selectSeen } from '../../db/seen.ts'
+import { selectStickyPositions } from '../../db/sticky-events.ts'
 import type { Db } from '../../db/transaction.ts'
 import { groupBy } from '../lib/group-by.ts'
 import { forbidden, type MatrixError } from '../matrix/errors.ts'
-import { type Change, type Range, readableRanges } from '../matrix/readable-ranges.ts'
+import {
+  type Change,
+  type Range,
+  readableRanges,
+  withPositions,
+} from '../matrix/readable-ranges.ts'
 import { contentOf } from './stored-event.ts'
 
 /** The one refusal for a room that does not exist and for one that is not for the user to see. */
@@ -129,6 +135,32 @@ export async function lookInto(
   const { stateUpTo } = sight
   if (stateUpTo === undefined) throw notInRoom(roomId)
   return { ...sight, stateUpTo }
+}
+
+/** From the room's first event to its last. */
+export function isWhole({ ranges, upTo }: Pick<Sight, 'ranges' | 'upTo'>): boolean {
+  const [first] = ranges
+  return ranges.length === 1 && first?.from === 0 && first.upTo === upTo
+}
+
+/**
+ * The same sights for who reads events: whoever is in a room may read what is sticky in it at `now` (Unix
+ * ms), whatever else its history visibility keeps from them. MSC4354.
+ */
+export async function withSticky<One extends Sight>(
+  db: Db,
+  sights: readonly One[],
+  now: number,
+): Promise<One[]> {
+  const isNarrow = (sight: Sight) => sight.memberships.at(-1)?.value === 'join' && !isWhole(sight)
+  const narrow = sights.filter(isNarrow).map(sight => sight.roomId)
+  const found = await selectStickyPositions(db, narrow, now)
+  const byRoom = groupBy(found, row => row.room_id)
+  return sights.map(sight => {
+    const positions = (byRoom.get(sight.roomId) ?? []).map(row => row.position)
+    const seen = positions.filter(position => position <= sight.upTo)
+    return seen.length === 0 ? sight : { ...sight, ranges: withPositions(sight.ranges, seen) }
+  })
 }
 
 /**
