@@ -77,6 +77,8 @@ const getVersions = endpoint({
       'org.matrix.msc4155': true,
       'org.matrix.msc4222': true,
       'org.matrix.msc4306': true,
+      // Element Call keeps its memberships in sticky events where it finds this.
+      'org.matrix.msc4354': true,
       'org.matrix.simplified_msc3575': true,
       'org.matrix.msc4486': isDelaying(ctx.config),
       // Private receipts; threaded receipts and counts; mentions; profile fields.

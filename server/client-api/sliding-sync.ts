@@ -55,10 +55,12 @@ const ofRooms = optional(
   z.looseObject({ ...enabled, lists: optional(z.array(text)), rooms: optional(z.array(text)) }),
 )
 
+const paged = optional(
+  z.looseObject({ ...enabled, since: optional(text), limit: optional(count.min(1)) }),
+)
+
 const extensions = z.looseObject({
-  to_device: optional(
-    z.looseObject({ ...enabled, since: optional(text), limit: optional(count.min(1)) }),
-  ),
+  to_device: paged,
   e2ee: optional(z.looseObject(enabled)),
   account_data: ofRooms,
   receipts: ofRooms,
@@ -66,6 +68,9 @@ const extensions = z.looseObject({
   'io.element.msc4308.thread_subscriptions': optional(
     z.looseObject({ ...enabled, limit: optional(count.min(1)) }),
   ),
+  // MSC4480, also under the name that clients speak today.
+  sticky_events: paged,
+  'org.matrix.msc4354.sticky_events': paged,
 })
 
 const body = z.looseObject({
@@ -84,6 +89,8 @@ type Body = z.infer<typeof body>
 
 /** Messages to a device in one answer, unless it asks for fewer; more are not given at once. */
 const mostMessages = 100
+/** And sticky events; those of rooms that the client has just come to are not counted. */
+const mostSticky = 100
 
 export const slidingSyncEndpoints = [
   endpoint({
@@ -99,8 +106,9 @@ export const slidingSyncEndpoints = [
         timelineLimit: config.timeline_limit,
         state: requiredState(config.required_state, requester.userId),
       })
-      const since = body.extensions?.to_device?.since
-      const after = since ? parseToken(since, ctx.positions.latest()).position : 0
+      const positionOf = (since: string | undefined) =>
+        since ? parseToken(since, ctx.positions.latest()).position : undefined
+      const after = positionOf(body.extensions?.to_device?.since) ?? 0
       if (body.extensions?.to_device?.enabled && after > 0) {
         await acknowledge(ctx, requester, after)
       }
@@ -124,7 +132,7 @@ export const slidingSyncEndpoints = [
               configOf(asked),
             ]),
           ),
-          extensions: extensionsOf(body.extensions, after),
+          extensions: extensionsOf(body.extensions, after, positionOf),
         },
         signal,
       )
@@ -145,11 +153,23 @@ function filtersOf(asked: z.infer<typeof filters> | undefined): ListFilters {
   }
 }
 
-function extensionsOf(asked: Body['extensions'], after: number): Extensions {
+function extensionsOf(
+  asked: Body['extensions'],
+  after: number,
+  positionOf: (since: string | undefined) => number | undefined,
+): Extensions {
   const toDevice = asked?.to_device
   const limit = Math.min(toDevice?.limit ?? mostMessages, mostMessages)
   const ifEnabled = <T extends { enabled?: boolean | undefined }>(part: T | undefined) =>
     part?.enabled ? part : undefined
+  const stickyEvents = (['sticky_events', 'org.matrix.msc4354.sticky_events'] as const).flatMap(
+    name => {
+      const part = ifEnabled(asked?.[name])
+      if (!part) return []
+      const limit = Math.min(part.limit ?? mostSticky, mostSticky)
+      return { name, since: positionOf(part.since), limit }
+    },
+  )
   const threads = ifEnabled(asked?.['io.element.msc4308.thread_subscriptions'])
   return {
     toDevice: toDevice?.enabled ? { after, limit } : undefined,
@@ -158,5 +178,6 @@ function extensionsOf(asked: Body['extensions'], after: number): Extensions {
     receipts: ifEnabled(asked?.receipts),
     typing: ifEnabled(asked?.typing),
     threadSubscriptions: threads && { limit: threads.limit ?? mostSubscriptions },
+    stickyEvents,
   }
 }

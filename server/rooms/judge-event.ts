@@ -15,7 +15,14 @@ import { isEventId } from '../matrix/ids.ts'
 import { mayRedact } from '../matrix/power-levels.ts'
 import { redact } from '../matrix/redact.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
-import { allRoomsTopic, eventsTopic, roomTopic, stateTopic, userTopic } from '../stream/notifier.ts'
+import {
+  allRoomsTopic,
+  eventsTopic,
+  roomTopic,
+  stateTopic,
+  stickyTopic,
+  userTopic,
+} from '../stream/notifier.ts'
 import { buildEvent, type EventDraft, stickyUntil } from './build-event.ts'
 import { assertNoLifetime } from './lifetime.ts'
 import { assertRelation, type KnownRelations, relationOf } from './relate-event.ts'
@@ -193,6 +200,7 @@ function authEventOf(draft: EventDraft, room: HeldRoom, version: RoomVersion): A
 function topicsOf(draft: EventDraft, room: HeldRoom, changesState: boolean): string[] {
   const topics = [roomTopic(room.room_id), eventsTopic(room.room_id), allRoomsTopic]
   if (changesState) topics.push(stateTopic(room.room_id))
+  if (draft.stickyDurationMs !== undefined) topics.push(stickyTopic(room.room_id))
   if (draft.type === 'm.room.member' && draft.stateKey) topics.push(userTopic(draft.stateKey))
   return topics
 }

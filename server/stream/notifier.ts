@@ -15,10 +15,12 @@ export const allRoomsTopic = 'rooms'
 export const ephemeralTopic = 'ephemeral'
 export const roomTopic = (roomId: string) => `room:${roomId}`
 export const userTopic = (userId: string) => `user:${userId}`
-/** An event has come into the room. Nobody waits for these four; they tell what need not be read. */
+/** An event has come into the room. Nobody waits for these five; they tell what need not be read. */
 export const eventsTopic = (roomId: string) => `events:${roomId}`
 /** A state event has, or one was redacted. */
 export const stateTopic = (roomId: string) => `state:${roomId}`
+/** A sticky event has (MSC4354). */
+export const stickyTopic = (roomId: string) => `sticky:${roomId}`
 /** Somebody has read on in the room, and others may know. */
 export const receiptsTopic = (roomId: string) => `receipts:${roomId}`
 /** Somebody's devices or keys have changed. */

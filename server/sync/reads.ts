@@ -5,6 +5,7 @@
 import { type MemberWish, selectMembersAt } from '../../db/memberships.ts'
 import { selectStateHistory } from '../../db/room-state.ts'
 import type { EventRow } from '../../db/schema.ts'
+import { selectStickyEvents } from '../../db/sticky-events.ts'
 import {
   type Answering,
   type EndsQuery,
@@ -17,10 +18,21 @@ import {
   type TimelineEnd,
 } from '../../db/sync-reads.ts'
 import type { Db } from '../../db/transaction.ts'
+import type { Clock } from '../lib/clock.ts'
 import { Gather } from '../lib/gather.ts'
+import { groupBy } from '../lib/group-by.ts'
 import type { LatestEvents } from '../rooms/latest-events.ts'
 import { type Sight, sightOf } from '../rooms/visibility.ts'
 import type { StreamClock } from '../stream/stream-clock.ts'
+
+/** A stretch of one room's timeline. */
+export interface StickyWish {
+  roomId: string
+  /** Exclusive. */
+  after: number
+  /** Inclusive. */
+  upTo: number
+}
 
 type EndQuestion = TimelineEnd & { query: EndsQuery }
 
@@ -33,11 +45,12 @@ export class SyncReads {
   readonly #members: Gather<MemberWish, EventRow[]>
   readonly #histories: Gather<{ roomId: string; userId: string }, HistoryRow[]>
   readonly #visibilities: Gather<string, { position: number; pdu: string }[]>
+  readonly #sticky: Gather<StickyWish, EventRow[]>
   readonly #keyCounts: Gather<{ userId: string; deviceId: string }, KeyCountRow[]>
   readonly #positions: StreamClock
   readonly #latest: LatestEvents
 
-  constructor(db: Db, positions: StreamClock, latest: LatestEvents) {
+  constructor(db: Db, clock: Clock, positions: StreamClock, latest: LatestEvents) {
     this.#positions = positions
     this.#latest = latest
     this.#ends = new Gather(
@@ -65,6 +78,19 @@ export class SyncReads {
           roomIds,
           rows.map(row => ({ ...row, n: places.get(row.room_id) ?? 0 })),
         )
+      },
+    )
+    this.#sticky = new Gather(
+      wish => keyed(wish.roomId, wish.after, wish.upTo),
+      async wishes => {
+        const roomIds = [...new Set(wishes.map(wish => wish.roomId))]
+        const after = wishes.reduce((least, wish) => Math.min(least, wish.after), Infinity)
+        const rows = await selectStickyEvents(db, roomIds, after, clock.now())
+        const byRoom = groupBy(rows, row => row.room_id)
+        return wishes.map(({ roomId, after, upTo }) => {
+          const ofRoom = byRoom.get(roomId) ?? []
+          return ofRoom.filter(({ position }) => position > after && position <= upTo)
+        })
       },
     )
     this.#keyCounts = new Gather(
@@ -95,6 +121,11 @@ export class SyncReads {
 
   members(wishes: readonly MemberWish[]): Promise<EventRow[][]> {
     return this.#members.ask(wishes)
+  }
+
+  /** MSC4354: what is sticky now, in order of position. */
+  sticky(wishes: readonly StickyWish[]): Promise<EventRow[][]> {
+    return this.#sticky.ask(wishes)
   }
 
   async keyCounts(device: { userId: string; deviceId: string }): Promise<KeyCountRow[]> {

@@ -27,6 +27,7 @@ import { formatTimelineToken } from '../stream/token.ts'
 import type { JoinedRoom, RoomChange, Window } from './build-sync.ts'
 import { roomSummaries, summarisedTypes } from './room-summary.ts'
 import { readStates } from './state-section.ts'
+import { readSticky, stickySection } from './sticky-section.ts'
 import type { SyncRequest } from './sync.ts'
 import { readTimelines, type Timeline } from './timeline-section.ts'
 
@@ -43,6 +44,14 @@ export interface Stretch {
   stateUpTo: number | undefined
   /** Whose memberships have to come along, for the room is named after them. */
   heroes: readonly string[]
+  /** MSC4354: what is sticky in the room is told to those who are in it. */
+  withSticky: boolean
+}
+
+/** What has been found to tell of a room, but for its state. */
+export interface Told extends Timeline {
+  /** MSC4354: what the timeline does not hold and is sticky. */
+  sticky: EventRow[]
 }
 
 /** Who looks, and whom they do not want to see. */
@@ -84,6 +93,7 @@ export async function joinedRooms(
     isAlwaysLimited: since !== undefined && isWhole(room),
     stateUpTo: upTo,
     heroes: summaries.get(room.roomId)?.heroes ?? [],
+    withSticky: true,
   }))
   const sections = await roomSections(ctx, view, request, stretches, sights)
   for (const [roomId, { wire }] of summaries) {
@@ -130,6 +140,7 @@ export async function leftRoom(
     // Who rejected an invite, or was banned unseen, never saw the room's state.
     stateUpTo: lastJoin?.until_position ?? undefined,
     heroes: [],
+    withSticky: false,
   }
   const sight = await selectSettledSight(ctx.db, roomId, userId, now.position)
   // Where they went is shown to them even if they could never read anything else.
@@ -151,14 +162,22 @@ async function roomSections(
   const { requester, ignored } = view
   const sights = new Map(known.map(sight => [sight.roomId, sight]))
   const stayIn = ({ roomId, since, upTo }: Stretch) => sightOfStay(roomId, since ?? 0, upTo)
-  const timelines = await readTimelines(
-    ctx,
-    request,
-    stretches.map(one => ({ ...one, ranges: (sights.get(one.roomId) ?? stayIn(one)).ranges })),
-    ignored,
-  )
-  const states = await readStates(ctx, view, request, stretches, timelines)
-  const rowsOf = stretches.map((_, i) => [...(timelines[i]?.rows ?? []), ...(states[i] ?? [])])
+  const [timelines, sticky] = await Promise.all([
+    readTimelines(
+      ctx,
+      request,
+      stretches.map(one => ({ ...one, ranges: (sights.get(one.roomId) ?? stayIn(one)).ranges })),
+      ignored,
+    ),
+    readSticky(ctx, stretches, ignored),
+  ])
+  const told = timelines.map(({ rows, isLimited }, i): Told => {
+    const found = sticky[i] ?? []
+    const shown = new Set(found.length > 0 ? rows.map(row => row.event_id) : [])
+    return { rows, isLimited, sticky: found.filter(row => !shown.has(row.event_id)) }
+  })
+  const states = await readStates(ctx, view, request, stretches, told)
+  const rowsOf = told.map((one, i) => [...one.rows, ...one.sticky, ...(states[i] ?? [])])
 
   // Of events that came meanwhile, and are no state, there is nothing else to know.
   const isOfStay = (one: Stretch, i: number) =>
@@ -175,7 +194,7 @@ async function roomSections(
   const isAll = isUnfiltered(request.filter.room?.timeline) && ignored.size === 0
   const viewer = viewerOf(ctx, requester)
   const events = await presentEvents(ctx.db, rowsOf.flat(), viewer, [...sights.values()], {
-    rowsHoldChildren: isAll,
+    rowsHoldChildren: isAll && told.every(one => one.sticky.length === 0),
     withoutRoomId: true,
   })
   const sections = new Map<string, Section>()
@@ -185,7 +204,7 @@ async function roomSections(
     const rows = rowsOf[i] ?? []
     const wire = rows.map((row, j) => inFormat(row, events[next + j]))
     next += rows.length
-    sections.set(stretch.roomId, sectionOf(request, stretch, timelines[i], wire))
+    sections.set(stretch.roomId, sectionOf(request, stretch, told[i], wire))
   })
   return sections
 }
@@ -193,10 +212,10 @@ async function roomSections(
 function sectionOf(
   request: SyncRequest,
   { upTo }: Stretch,
-  timeline: Timeline = { rows: [], isLimited: false },
+  { rows, isLimited, sticky }: Told = { rows: [], isLimited: false, sticky: [] },
   wire: JsonObject[],
 ): Section {
-  const { rows, isLimited } = timeline
+  const stateFrom = rows.length + sticky.length
   const start = rows[0] ? rows[0].position - 1 : upTo
   return {
     isEmpty: wire.length === 0 && !isLimited,
@@ -206,7 +225,8 @@ function sectionOf(
         limited: isLimited,
         prev_batch: formatTimelineToken(start, upTo),
       },
-      [request.stateKeyName]: { events: wire.slice(rows.length) },
+      ...stickySection(wire.slice(rows.length, stateFrom)),
+      [request.stateKeyName]: { events: wire.slice(stateFrom) },
     },
   }
 }

@@ -11,9 +11,8 @@ import type { Context } from '../context.ts'
 import { isUnfiltered, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { contentOf } from '../rooms/stored-event.ts'
 import { stateTopic } from '../stream/notifier.ts'
-import type { Stretch, View } from './room-section.ts'
+import type { Stretch, Told, View } from './room-section.ts'
 import type { SyncRequest } from './sync.ts'
-import type { Timeline } from './timeline-section.ts'
 
 /** What is to be read of one room's state. */
 interface Wishes {
@@ -29,10 +28,10 @@ export async function readStates(
   view: View,
   request: SyncRequest,
   stretches: readonly Stretch[],
-  timelines: readonly Timeline[],
+  told: readonly Told[],
 ): Promise<EventRow[][]> {
   const wishes = stretches.map((stretch, i) =>
-    wishesFor(ctx, view, request, stretch, timelines[i]?.rows ?? []),
+    wishesFor(ctx, view, request, stretch, told[i] ?? { rows: [], sticky: [] }),
   )
   const [states, members] = await Promise.all([
     ctx.syncReads.states(wishes.flatMap(one => one.states)),
@@ -43,7 +42,7 @@ export async function readStates(
       ...states.splice(0, one.states.length).flat(),
       ...members.splice(0, one.members.length).flat(),
     ]
-    const shown = new Set(timelines[i]?.rows.map(row => row.event_id))
+    const shown = new Set(told[i]?.rows.map(row => row.event_id))
     const rows = found.filter(row => row.position <= one.timelineFrom || !shown.has(row.event_id))
     return latestOfEach(rows).filter(row => isWanted(request, row))
   })
@@ -54,7 +53,7 @@ function wishesFor(
   view: View,
   request: SyncRequest,
   stretch: Stretch,
-  timeline: readonly EventRow[],
+  { rows: timeline, sticky }: Pick<Told, 'rows' | 'sticky'>,
 ): Wishes {
   const { roomId, stateUpTo: upTo } = stretch
   const filter = request.filter.room?.state ?? {}
@@ -73,7 +72,9 @@ function wishesFor(
   // "the server MUST return membership events for events in the gap": only the state as a whole is
   // lazy. MSC4222 says the same of state_after.
   const withMembers = !isLazy || since !== undefined
-  const senders = isLazy ? [...timeline.map(row => row.sender), ...stretch.heroes] : []
+  // matrix-js-sdk takes nobody for a member of a call of whom it does not know that they are in the room.
+  const spoken = [...timeline, ...sticky].map(row => row.sender)
+  const senders = isLazy ? [...spoken, ...stretch.heroes] : []
   const spokenOf = new Set(withMembers ? senders : [...senders, view.requester.userId])
   const membersAt = (at: number) => [...spokenOf].map(userId => ({ roomId, userId, at }))
   const members = isBeforeAll ? [] : membersAt(at)

@@ -44,13 +44,21 @@ const related = (event_id: string, rel_type: string) => ({
   'm.relates_to': { rel_type, event_id },
 })
 
-const sliding = (client: Client) => {
+/** What everybody is to hear of (MSC4354), and then more than a timeline holds. */
+async function stick({ id, owner }: Room): Promise<void> {
+  const path = owner.roomPath(id, 'send', 'm.test', owner.nextTransactionId())
+  await owner.ok('PUT', path, { query: { sticky_duration_ms: 3_600_000 }, body: {} })
+  for (let n = 0; n < 11; n += 1) await owner.say(id, 'and more')
+}
+
+const sliding = (client: Client, extensions: JsonObject = {}) => {
   const path = '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync'
   const required_state = [
     ['m.room.name', ''],
     ['m.room.member', '$LAZY'],
   ]
-  const body = { lists: { all: { ranges: [[0, 9]], timeline_limit: 10, required_state } } }
+  const lists = { all: { ranges: [[0, 9]], timeline_limit: 10, required_state } }
+  const body = { lists, extensions }
   return client.ok('POST', path, { body })
 }
 
@@ -113,6 +121,36 @@ const requests: Record<string, (room: Room) => Promise<() => Promise<unknown>>> 
     async ({ reader }) =>
     () =>
       sliding(reader),
+  async 'GET /sync, the first one, with what is sticky'(room) {
+    await stick(room)
+    const { id, reader, owner } = room
+    const path = reader.roomPath(id, 'receipt', 'm.read', await owner.say(id, 'read'))
+    await reader.ok('POST', path, { body: {} })
+    return async () => {
+      const { rooms } = await reader.sync({ filter: lazy })
+      expect((rooms.join?.[id] as JsonObject | undefined)?.sticky.events).not.toEqual([])
+    }
+  },
+  async 'POST /sync, sliding, with what is sticky'(room) {
+    await stick(room)
+    return async () => {
+      const { extensions } = await sliding(room.reader, { sticky_events: { enabled: true } })
+      expect(extensions.sticky_events.rooms[room.id].events).not.toEqual([])
+    }
+  },
+  async 'GET …/event, that is sticky, by who may not read the past'(room) {
+    const { id, owner } = room
+    const shows = (history_visibility: string) =>
+      owner.setState(id, 'm.room.history_visibility', '', { history_visibility })
+    const charlie = await server.user('charlie')
+    await shows('joined')
+    await stick(room)
+    const { chunk } = await owner.messages(id, { dir: 'b', limit: 20 })
+    const sticky = chunk.find(event => event.type === 'm.test')
+    await charlie.join(id)
+    await shows('shared')
+    return () => charlie.event(id, String(sticky?.event_id))
+  },
   // Further back than what is in memory.
   async 'GET …/messages'({ id, reader }) {
     const { end } = await reader.messages(id, { dir: 'b', limit: 200 })
@@ -279,6 +317,25 @@ test('when a room was last spoken in is known, however much has happened there s
   expect(await bumpStamp()).toBe(before)
   await room.owner.say(room.id, 'and now')
   expect(await bumpStamp()).toBeGreaterThan(before)
+})
+
+test('what has been sticky is not looked through for what is', async () => {
+  const room = await makeRoom()
+  const path = room.owner.roomPath(room.id, 'send', 'm.room.message', 'sticky')
+  const query = { sticky_duration_ms: 1_000 }
+  await room.owner.ok('PUT', path, { query, body: { msgtype: 'm.text', body: 'here' } })
+  await server.enlarge(room.id, { messages: 20_000 })
+  await server.advance(1_000)
+  await stick(room)
+  const extensions = { sticky_events: { enabled: true } }
+  let told: JsonObject[] = []
+  const { rows } = await server.rowsRead(async () => {
+    const answer = await sliding(room.reader, extensions)
+    told = answer.extensions.sticky_events.rooms[room.id].events
+  }, densities)
+  expect(told).toHaveLength(1)
+  // A thousand of what has not been read are looked at, whatever they are.
+  expect(rows).toBeLessThan(1_250)
 })
 
 test('in which thread something is, is found without reading all threads of the room', async () => {

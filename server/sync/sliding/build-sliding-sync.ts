@@ -94,6 +94,7 @@ export async function buildSlidingSync(
     joined,
     results,
     listed,
+    subscribed: new Set(request.subscriptions.keys()),
     ignored,
   })
   return {

@@ -6,7 +6,7 @@
  * tells everything.
  *
  * Spec: MSC3885 (to_device), MSC3884 (e2ee), MSC3959 (account_data), MSC3960 (receipts), MSC3961
- * (typing), as MSC4186 has them; MSC4308 (thread subscriptions)
+ * (typing), as MSC4186 has them; MSC4308 (thread subscriptions); MSC4480 (sticky events)
  */
 import { selectToDevice } from '../../../db/to-device.ts'
 import type { Requester } from '../../accounts/requester.ts'
@@ -23,6 +23,7 @@ import type { ExtensionName, Told } from './connections.ts'
 import type { ExtensionRooms, SlidingRequest } from './request.ts'
 import type { ListedRoom } from './room-list.ts'
 import type { RoomResult } from './room-result.ts'
+import { stickyEvents } from './sticky-events.ts'
 
 export interface ExtensionScope {
   told: Told
@@ -33,6 +34,8 @@ export interface ExtensionScope {
   results: ReadonlyMap<string, RoomResult>
   /** By list, the rooms on it. */
   listed: ReadonlyMap<string, ReadonlySet<string>>
+  /** Rooms that are asked for by name. */
+  subscribed: ReadonlySet<string>
   ignored: ReadonlySet<string>
 }
 
@@ -42,7 +45,7 @@ export interface ExtensionsBody {
   told: Map<ExtensionName, number>
 }
 
-interface Part {
+export interface Part {
   wire: JsonObject
   isEmpty: boolean
 }
@@ -85,6 +88,9 @@ export async function buildExtensions(
       wire: { ...changes, ...(end === undefined ? {} : { prev_batch: end }) },
     })
     told.set('thread_subscriptions', scope.upTo)
+  }
+  for (const asked of extensions.stickyEvents) {
+    parts.set(asked.name, await stickyEvents(ctx, requester, asked, scope))
   }
   return {
     told,

@@ -32,6 +32,13 @@ export interface ExtensionRooms {
   rooms?: string[] | undefined
 }
 
+export interface StickyEventsRequest {
+  name: string
+  /** Exclusive; undefined: nothing has been told yet. */
+  since: number | undefined
+  limit: number
+}
+
 export interface Extensions {
   toDevice?: { after: number; limit: number } | undefined
   encryption: boolean
@@ -39,6 +46,8 @@ export interface Extensions {
   receipts?: ExtensionRooms | undefined
   typing?: ExtensionRooms | undefined
   threadSubscriptions?: { limit: number } | undefined
+  /** Under each of the names that it was asked for. */
+  stickyEvents: StickyEventsRequest[]
 }
 
 export interface SlidingRequest {
