@@ -46,21 +46,24 @@ export class CallClient {
     })
   }
 
-  /** Have the SDK join the call; it does so by itself from here on. */
-  join(): void {
+  /**
+   * Have the SDK join the call; it does so by itself from here on.
+   *
+   * @param isSticky its membership is a sticky event (MSC4354), as Element Call has it in its mode "Matrix 2.0"
+   */
+  join({ isSticky = false } = {}): void {
     const { userId, deviceId } = this.user
+    const own = { userId, deviceId, memberId: `${userId}:${deviceId}` }
+    // Nobody connects to it: without media a transport is only a line in the membership.
+    const livekit_service_url = 'https://livekit.invalid'
+    const transport = { type: 'livekit', livekit_service_url, livekit_alias: 'x' }
     this.machine.run(() =>
-      this.#session?.joinRTCSession(
-        { userId, deviceId, memberId: `${userId}:${deviceId}` },
-        // Nobody connects to it: without media a transport is only a line in the membership.
-        [{ type: 'livekit', livekit_service_url: 'https://livekit.invalid', livekit_alias: 'x' }],
-        undefined,
-        {
-          delayedLeaveEventDelayMs: heartbeat.delayMs,
-          delayedLeaveEventRestartMs: heartbeat.restartMs,
-          manageMediaKeys: false,
-        },
-      ),
+      this.#session?.joinRTCSession(own, [transport], isSticky ? transport : undefined, {
+        delayedLeaveEventDelayMs: heartbeat.delayMs,
+        delayedLeaveEventRestartMs: heartbeat.restartMs,
+        manageMediaKeys: false,
+        unstableSendStickyEvents: isSticky,
+      }),
     )
   }
 

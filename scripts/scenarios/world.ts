@@ -106,7 +106,16 @@ export class World {
 
   /** The laptop joins the call; its delayed leave is scheduled, and its heartbeat goes. */
   async join(...callers: CallClient[]): Promise<void> {
-    for (const caller of callers) caller.join()
+    await this.#joined(callers, caller => caller.join())
+  }
+
+  /** The same, with memberships that are sticky events. */
+  async joinSticky(...callers: CallClient[]): Promise<void> {
+    await this.#joined(callers, caller => caller.join({ isSticky: true }))
+  }
+
+  async #joined(callers: readonly CallClient[], join: (caller: CallClient) => void): Promise<void> {
+    for (const caller of callers) join(caller)
     await this.server.advance(100)
     for (const caller of callers) this.tell(`${caller.machine.name} has joined the call`)
   }
