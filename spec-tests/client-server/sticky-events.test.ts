@@ -82,7 +82,9 @@ function sliding(client: Client, { name = extension, limit = 100, body = {} as J
   const connection = { conn_id: String(connections), lists: { all: list } }
   let pos: string | undefined
   let since: string | undefined
-  return async (query: JsonObject = {}): Promise<Told & { tokens: (string | undefined)[] }> => {
+  return async (
+    query: JsonObject = {},
+  ): Promise<Told & { tokens: (string | undefined)[]; roomIds: string[] }> => {
     const answer = await client.ok('POST', slidingPath, {
       body: {
         ...connection,
@@ -98,6 +100,7 @@ function sliding(client: Client, { name = extension, limit = 100, body = {} as J
       timeline: answer.rooms[room]?.timeline ?? [],
       sticky: found.rooms[room]?.events ?? [],
       tokens: [found.next_batch],
+      roomIds: Object.keys(found.rooms),
     }
   }
 }
@@ -264,6 +267,18 @@ describe('/sync', () => {
     expect((await next()).sticky).toEqual([])
   })
 
+  test('a room that was left tells none with the departure', async () => {
+    await bob.join(room)
+    const { next_batch: since } = await bob.sync()
+    await stick('sticky')
+    await chat(12)
+    await bob.leave(room)
+    const { rooms } = await bob.sync({ since })
+    const left = rooms?.leave?.[room]
+    expect(left).toBeDefined()
+    expect(left).not.toHaveProperty('sticky')
+  })
+
   test('a room that the filter leaves out is left out with it', async () => {
     await stick('sticky')
     await chat(12)
@@ -271,6 +286,8 @@ describe('/sync', () => {
   })
 
   test('members that are loaded lazily come with what they have made sticky', async () => {
+    // Otherwise the room is named after its members, who come for that.
+    await alice.setState(room, 'm.room.name', '', { name: 'Garden' })
     await bob.join(room)
     await stick('sticky', {}, bob)
     await chat(12)
@@ -322,13 +339,20 @@ describe('sliding sync', () => {
   test('who comes to a room is told of all in it, whatever the limit', async () => {
     const next = sliding(bob, { limit: 1 })
     const own = await bob.createRoom()
-    const path = bob.roomPath(own, 'send', 'm.test', 'own')
-    await bob.ok('PUT', path, { query: { sticky_duration_ms: minute }, body: {} })
+    const stickThere = (id: string) => {
+      const query = { sticky_duration_ms: minute }
+      return bob.ok('PUT', bob.roomPath(own, 'send', 'm.test', id), { query, body: {} })
+    }
+    await stickThere('told')
     await next()
+    await stickThere('in the timeline')
     for (const body of ['one', 'two', 'three']) await stick(body)
     await chat(12)
     await bob.join(room)
-    expect(bodies((await next()).sticky)).toEqual(['one', 'two', 'three'])
+    const { sticky, roomIds } = await next()
+    expect(bodies(sticky)).toEqual(['one', 'two', 'three'])
+    // What they have been told of their own room is not told again with it.
+    expect(roomIds).toEqual([room])
     expect((await next()).sticky).toEqual([])
   })
 
