@@ -13,7 +13,7 @@ import type { RoomEnd } from './latest-events.ts'
 import { presentEvents, type Viewer } from './present-event.ts'
 import { selectIgnored } from './recipient.ts'
 import { contentOf } from './stored-event.ts'
-import { lookInto, type Sight, selectSight, withSticky } from './visibility.ts'
+import { isHeard, lookInto, type Sight, selectSight, withSticky } from './visibility.ts'
 
 const defaultLimit = 10
 /** More than this is not read at once, whatever is asked for. */
@@ -79,7 +79,7 @@ export async function readMessages(
       : select([{ from: after + 1, upTo }]),
   ])
   const isForThem = (row: EventRow) =>
-    isInRanges(row.position, sight.ranges) && (row.state_key !== null || !ignored.has(row.sender))
+    isInRanges(row.position, sight.ranges) && isHeard(row, ignored)
   const rows = all.every(isForThem) ? all : await select(sight.ranges, ignored)
 
   // What relates to an event comes after it: up to the end of the room all of it is among the rows.

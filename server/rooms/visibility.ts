@@ -2,6 +2,7 @@
 
 import { type MembershipRow, selectMembership } from '../../db/memberships.ts'
 import { selectForgotten } from '../../db/rooms.ts'
+import type { EventRow } from '../../db/schema.ts'
 import { selectSeen } from '../../db/seen.ts'
 import { selectStickyPositions } from '../../db/sticky-events.ts'
 import type { Db } from '../../db/transaction.ts'
@@ -135,6 +136,14 @@ export async function lookInto(
   const { stateUpTo } = sight
   if (stateUpTo === undefined) throw notInRoom(roomId)
   return { ...sight, stateUpTo }
+}
+
+/** Whom the user ignores is not heard, but what they do to the room is seen. */
+export function isHeard(
+  { state_key, sender }: Pick<EventRow, 'state_key' | 'sender'>,
+  ignored: ReadonlySet<string>,
+): boolean {
+  return state_key !== null || !ignored.has(sender)
 }
 
 /** From the room's first event to its last. */

@@ -22,7 +22,7 @@ import type { Clock } from '../lib/clock.ts'
 import { Gather } from '../lib/gather.ts'
 import { groupBy } from '../lib/group-by.ts'
 import type { LatestEvents } from '../rooms/latest-events.ts'
-import { type Sight, sightOf } from '../rooms/visibility.ts'
+import { isHeard, type Sight, sightOf } from '../rooms/visibility.ts'
 import type { StreamClock } from '../stream/stream-clock.ts'
 
 /** A stretch of one room's timeline. */
@@ -103,7 +103,7 @@ export class SyncReads {
   async timelineEnds(ends: readonly TimelineEnd[], query: EndsQuery): Promise<EventRow[][]> {
     if (query.filter !== undefined) return this.#ends.ask(ends.map(end => ({ ...end, query })))
     const ignored = new Set(query.ignored)
-    const isSeen = (row: EventRow) => row.state_key !== null || !ignored.has(row.sender)
+    const isSeen = (row: EventRow) => isHeard(row, ignored)
     const answers = ends.map(end => this.#latest.end(end, query.limit, isSeen))
     const unknown = ends.filter((_, i) => answers[i] === undefined)
     const keep = this.#latest.beginReading(this.#positions)

@@ -8,6 +8,7 @@
 import type { EventRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import { isHeard } from '../rooms/visibility.ts'
 import { stickyTopic } from '../stream/notifier.ts'
 import type { Stretch } from './room-section.ts'
 
@@ -23,12 +24,10 @@ export async function readSticky(
     return isAny ? { roomId, after, upTo } : undefined
   })
   const found = await ctx.syncReads.sticky(wishes.flatMap(wish => wish ?? []))
-  return wishes.map(wish => (wish ? heard(found.shift() ?? [], ignored) : []))
-}
-
-/** Whom the user ignores is not heard, but what they do to the room is. */
-export function heard(rows: readonly EventRow[], ignored: ReadonlySet<string>): EventRow[] {
-  return rows.filter(row => row.state_key !== null || !ignored.has(row.sender))
+  return wishes.map(wish => {
+    const rows = wish ? (found.shift() ?? []) : []
+    return rows.filter(row => isHeard(row, ignored))
+  })
 }
 
 /** Under its name and under the one that it has as a draft, which clients read today. */

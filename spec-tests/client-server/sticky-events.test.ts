@@ -148,6 +148,13 @@ describe.each(Object.entries(ways))('%s', (_, way) => {
     },
   )
 
+  test('TestUnsignedTTL: how long it will be sticky yet is told in the timeline, too', async () => {
+    await stick('sticky')
+    await server.advance(1_000)
+    const event = (await way(alice)()).timeline.find(one => one.content.body === 'sticky')
+    expect(event?.unsigned?.msc4354_sticky_duration_ttl_ms).toBe(minute - 1_000)
+  })
+
   test('TestDelayedStickyEvents: one that is delayed is sticky from when it is sent', async () => {
     await stick('sticky', { 'org.matrix.msc4140.delay': 3_000 })
     const next = way(alice)
@@ -472,6 +479,14 @@ describe('whoever is in a room may read what is sticky in it, whatever its histo
     const path = `/_matrix/client/v1/rooms/${room}/relations`
     expect((await bob.request('GET', `${path}/${event}`)).status).toBe(200)
     expect((await bob.request('GET', `${path}/${message}`)).status).toBe(404)
+  })
+
+  test('GET /threads: its thread', async () => {
+    const related = { rel_type: 'm.thread', event_id: event }
+    await alice.send(room, 'm.room.message', { 'm.relates_to': related })
+    const path = `/_matrix/client/v1/rooms/${room}/threads`
+    const { chunk } = await bob.ok('GET', path)
+    expect(chunk.map((one: JsonObject) => one.event_id)).toEqual([event])
   })
 
   test('but not who has left, nor who never came', async () => {

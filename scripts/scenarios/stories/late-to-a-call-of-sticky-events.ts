@@ -10,8 +10,7 @@ export const lateToACallOfStickyEvents: Scenario = {
     'Both SDKs count alice, though no timeline that they are given holds her membership. Her leave is ' +
     'a delayed sticky event: it is sent once, on time, and bob hears of it when he wakes.',
   async run(world) {
-    const people = [await world.person('alice'), await world.person('bob')] as const
-    const [alice, bob] = people
+    const [alice, bob] = [await world.person('alice'), await world.person('bob')]
     const carol = await world.person('carol')
     const room = await world.room(alice, bob)
     await alice.setState(room, 'm.room.history_visibility', '', { history_visibility: 'joined' })

@@ -14,10 +14,10 @@ import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import { presentEvents } from '../../rooms/present-event.ts'
 import { viewerOf } from '../../rooms/timeline.ts'
+import { isHeard } from '../../rooms/visibility.ts'
 import { stickyTopic, userTopic } from '../../stream/notifier.ts'
 import { formatSyncToken } from '../../stream/token.ts'
 import { roomChanges } from '../build-sync.ts'
-import { heard } from '../sticky-section.ts'
 import type { ExtensionScope, Part } from './extensions.ts'
 import type { StickyEventsRequest } from './request.ts'
 
@@ -31,16 +31,15 @@ export async function stickyEvents(
   const shown = new Set(
     [...scope.results.values()].flatMap(({ timeline }) => timeline.map(row => row.event_id)),
   )
-  const told = heard(rows, scope.ignored).filter(row => !shown.has(row.event_id))
+  const told = rows.filter(row => isHeard(row, scope.ignored) && !shown.has(row.event_id))
   const roomIds = [...new Set(told.map(row => row.room_id))]
   const sights = await ctx.syncReads.sights(roomIds, requester.userId, scope.upTo)
   const events = await presentEvents(ctx.db, told, viewerOf(ctx, requester), sights, {
     withoutRoomId: true,
   })
-  const rooms: Record<string, JsonObject> = {}
-  for (const roomId of roomIds) {
-    const ofRoom = events.filter((_, i) => told[i]?.room_id === roomId)
-    rooms[roomId] = { events: ofRoom as unknown as JsonObject[] }
+  const rooms = Object.fromEntries(roomIds.map(id => [id, { events: [] as JsonObject[] }]))
+  for (const [i, { room_id }] of told.entries()) {
+    rooms[room_id]?.events.push(events[i] as unknown as JsonObject)
   }
   return {
     isEmpty: told.length === 0,
