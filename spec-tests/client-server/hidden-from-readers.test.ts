@@ -5,11 +5,11 @@
  * can be said carries a mark of that stage. Readers of every membership then ask every GET endpoint
  * that the server has, and every POST that only reads, about every event; a mark that they may not
  * see must not be in any answer. A new endpoint is asked as well, without anything to be done here;
- * a new POST that only reads belongs into `readingPosts`.
+ * a new POST that only reads belongs into `readingPosts` of support/readings.ts.
  */
-import type { Answer, Client } from '../support/client.ts'
-import { allEndpoints, startServer, type TestServer } from '../support/server.ts'
-import type { Json, JsonObject } from '../support/wire.ts'
+import type { Client } from '../support/client.ts'
+import { ask, marksIn, questionsAbout } from '../support/readings.ts'
+import { startServer, type TestServer } from '../support/server.ts'
 
 let server: TestServer
 let alice: Client
@@ -19,7 +19,6 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-const enc = encodeURIComponent
 /** 0 before the invites, 1 while invited, 2 while joined, 3 after the departure. */
 const stages = ['0', '1', '2', '3'] as const
 const visibilities = ['world_readable', 'shared', 'invited', 'joined'] as const
@@ -126,101 +125,8 @@ async function tell(visibility: Visibility, preset: Preset = 'public_chat'): Pro
   return { room, space, users, eventIds }
 }
 
-/** Parameters that are neither the room nor an event. */
-const parameters: Record<string, string> = {
-  eventType: 'org.example',
-  type: 'org.example',
-  relType: 'm.thread',
-  stateKey: '',
-}
-
-const inRoomEvents = (room: string, extra: JsonObject = {}) => ({
-  search_categories: {
-    room_events: {
-      search_term: [...stages].map(stage => markOf('message', stage)).join(' or '),
-      filter: { rooms: [room], limit: 100 },
-      event_context: { before_limit: 20, after_limit: 20, include_profile: true },
-      include_state: true,
-      ...extra,
-    },
-  },
-})
-
-/** POSTs that only read: their bodies. */
-const readingPosts: Record<string, (room: string) => Json> = {
-  '/_matrix/client/v3/search': room => inRoomEvents(room),
-  '/_matrix/client/v3/publicRooms': () => ({ limit: 100 }),
-  '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync'(room) {
-    const wish = { timeline_limit: 100, required_state: [['*', '*']] }
-    return {
-      lists: { all: { ranges: [[0, 99]], ...wish } },
-      room_subscriptions: { [room]: wish },
-      extensions: { account_data: { enabled: true }, receipts: { enabled: true } },
-    }
-  },
-}
-
-/** What is asked of an endpoint beside its path, to see as much as can be seen. */
-const queries: Record<string, Record<string, string | number | boolean>[]> = {
-  messages: [
-    { dir: 'b', limit: 100 },
-    { dir: 'f', limit: 100, filter: '{"lazy_load_members":true}' },
-  ],
-  context: [{ limit: 100, filter: '{"lazy_load_members":true}' }, { limit: 1 }],
-  relations: [{ limit: 100, recurse: true }],
-  timestamp_to_event: [{ ts: 0, dir: 'f' }],
-  sync: [
-    { filter: '{"room":{"include_leave":true,"timeline":{"limit":1}}}' },
-    { filter: '{"room":{"include_leave":true,"timeline":{"limit":100}}}' },
-    { full_state: true, use_state_after: true },
-  ],
-}
-
-interface Question {
-  method: string
-  path: string
-  body?: Json
-}
-
-/** Everything that can be asked about the room. */
-function questionsAbout({ room, space, eventIds }: Story, userId: string): Question[] {
-  const hierarchy = `/_matrix/client/v1/rooms/${enc(space)}/hierarchy`
-  const questions = allEndpoints().flatMap(({ method, paths }) =>
-    paths.flatMap(template => {
-      const body = method === 'POST' ? readingPosts[template]?.(room) : undefined
-      if (method !== 'GET' && body === undefined) return []
-      const names = [...template.matchAll(/:(\w+)/g)].map(match => match[1] ?? '')
-      const events = names.includes('eventId') ? eventIds : ['']
-      const shapes = template.includes('{') ? [template, template.replace(/\{.*/, '')] : [template]
-      return shapes.flatMap(shape =>
-        events.map(eventId => ({
-          method,
-          ...(body === undefined ? {} : { body }),
-          path: shape.replace(/[{}]/g, '').replace(/:(\w+)/g, (_, name: string) => {
-            const own = { roomId: room, roomIdOrAlias: room, eventId, userId }
-            return enc({ ...parameters, ...own }[name] ?? 'x')
-          }),
-        })),
-      )
-    }),
-  )
-  return [...questions, { method: 'GET', path: hierarchy }]
-}
-
-async function ask(user: Client, { method, path, body }: Question): Promise<Answer[]> {
-  const [, asked] = Object.entries(queries).find(([name]) => path.includes(`/${name}`)) ?? []
-  const answers: Answer[] = []
-  for (const query of asked ?? [{}]) {
-    answers.push(await user.request(method, path, { query, body }))
-  }
-  return answers
-}
-
-/** In an answer, but not the words that one has searched for oneself. */
-const marksIn = ({ body }: Answer): string[] => {
-  const text = JSON.stringify(body, (key, value: unknown) => (key === 'highlights' ? [] : value))
-  return [...new Set(text.match(/(message|reason|state|name)mark\d/g) ?? [])]
-}
+const anyMark = /(message|reason|state|name)mark\d/g
+const searched = [...stages].map(stage => markOf('message', stage)).join(' or ')
 
 function allowedMarks(visibility: Visibility, preset: Preset, reader: Reader): string[] {
   const messages = [...(readable[visibility][reader] ?? '')]
@@ -251,10 +157,10 @@ describe.each([
       const user = story.users[reader]
       const allowed = new Set(allowedMarks(visibility, preset, reader))
       const seen = new Set<string>()
-      for (const question of questionsAbout(story, user.userId)) {
+      for (const question of questionsAbout({ ...story, searched }, user.userId)) {
         for (const answer of await ask(user, question)) {
           expect([question.path, answer.status]).not.toEqual([question.path, 500])
-          const marks = marksIn(answer)
+          const marks = marksIn(answer, anyMark)
           for (const mark of marks) seen.add(mark)
           const leaked = marks.filter(mark => !allowed.has(mark))
           expect({ ...question, leaked }).toEqual({ ...question, leaked: [] })
@@ -273,10 +179,10 @@ describe.each([
 test('the paths on which a member sees something are known', async () => {
   const story = await tell('shared')
   const seeing = new Set<string>()
-  for (const question of questionsAbout(story, story.users.joined.userId)) {
+  for (const question of questionsAbout({ ...story, searched }, story.users.joined.userId)) {
     const answers = await ask(story.users.joined, question)
     const name = /\/(rooms\/[^/]*\/)?(\w+)[^/]*(\/|$)/.exec(question.path.slice(17))?.[2]
-    if (answers.some(answer => marksIn(answer).length > 0)) seeing.add(String(name))
+    if (answers.some(answer => marksIn(answer, anyMark).length > 0)) seeing.add(String(name))
   }
   expect([...seeing]).toEqual(
     expect.arrayContaining([
