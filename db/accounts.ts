@@ -123,6 +123,21 @@ export async function countUsers(db: Db, filter: UserFilter): Promise<number> {
   return row.count
 }
 
+/** @param upTo the position of this moment; of two requests the first counts */
+export async function insertErased(tx: Tx, userId: string, upTo: number): Promise<void> {
+  await tx.q
+    .insertInto('erased_users')
+    .values({ user_id: userId, position: upTo })
+    .onConflict(conflict => conflict.doNothing())
+    .execute()
+}
+
+/** By user, the position at which they asked for it. */
+export async function selectErased(db: Db): Promise<Map<string, number>> {
+  const rows = await db.q.selectFrom('erased_users').selectAll().execute()
+  return new Map(rows.map(row => [row.user_id, row.position]))
+}
+
 /** Nobody can log in as this user any more. */
 export async function markDeactivated(tx: Tx, userId: string, now: number): Promise<void> {
   await tx.q

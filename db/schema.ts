@@ -6,6 +6,7 @@
 import type {
   AppServiceRow,
   DeviceRow,
+  ErasedUserRow,
   ServerRow,
   SessionTable,
   TicketRow,
@@ -58,6 +59,7 @@ export type * from './tables/user-data.ts'
 export interface Schema {
   server: ServerRow
   users: UserRow
+  erased_users: ErasedUserRow
   devices: DeviceRow
   sessions: SessionTable
   transaction_ids: TransactionIdRow

@@ -37,6 +37,7 @@ import { MediaFiles } from './media/files.ts'
 import { Images } from './media/images.ts'
 import { Metrics } from './metrics.ts'
 import { RateLimits } from './rate-limits.ts'
+import { Erasures } from './rooms/erasures.ts'
 import { LatestEvents } from './rooms/latest-events.ts'
 import { RoomHeads } from './rooms/room-heads.ts'
 import { roomMateTopics } from './rooms/room-mates.ts'
@@ -75,6 +76,7 @@ export interface Context {
   readonly roomStates: RoomStates
   readonly roomHeads: RoomHeads
   readonly latestEvents: LatestEvents
+  readonly erasures: Erasures
   readonly rateLimits: RateLimits
   readonly metrics: Metrics
   readonly sweeper: Sweeper
@@ -181,6 +183,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       roomStates: new RoomStates(),
       roomHeads: new RoomHeads(),
       latestEvents,
+      erasures: await Erasures.start(db),
       rateLimits: new RateLimits(clock, config.rate_limits, limit => metrics.refused(limit)),
       metrics,
       sweeper: new Sweeper({ clock, log, everyMs: 3_600_000 }),

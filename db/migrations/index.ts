@@ -30,6 +30,7 @@ import { bumpPosition } from './0035_bump_position.ts'
 import { namesInUse } from './0036_names_in_use.ts'
 import { changesByRequest } from './0037_changes_by_request.ts'
 import { stickyEvents } from './0038_sticky_events.ts'
+import { erasedUsers } from './0039_erased_users.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -58,4 +59,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0036_names_in_use': namesInUse,
   '0037_changes_by_request': changesByRequest,
   '0038_sticky_events': stickyEvents,
+  '0039_erased_users': erasedUsers,
 }

@@ -22,6 +22,13 @@ export interface UserRow {
   avatar_url: string | null
 }
 
+/** Who has asked that what they said be erased. */
+export interface ErasedUserRow {
+  user_id: string
+  /** Who was in a room at or before this may go on reading what they could read then. */
+  position: number
+}
+
 export interface DeviceRow {
   user_id: string
   device_id: string

@@ -43,22 +43,27 @@ export async function changePassword(
  * Close an account for good: in no room, no password, no devices, nothing scheduled, and nothing
  * kept that only its user could read. The name stays taken.
  *
+ * @param erase what they said is shown redacted to who was not in the room until now
  * @throws 401 with `flows`, until the password is given · 403 M_FORBIDDEN another user's
  * Spec: POST /account/deactivate
  */
 export async function deactivate(
   ctx: Context,
   requester: Requester,
-  auth: AuthData,
+  { auth, erase }: { auth: AuthData; erase: boolean },
 ): Promise<void> {
   const { userId, appService } = requester
   // The users of application services have no password.
   if (!appService) await demand(ctx, 'm.login.password', auth, userId, 'deactivate')
-  await closeAccount(ctx, userId)
+  await closeAccount(ctx, userId, { erase })
 }
 
 /** As {@link deactivate}, without asking. */
-export async function closeAccount(ctx: Context, userId: string): Promise<void> {
+export async function closeAccount(
+  ctx: Context,
+  userId: string,
+  { erase }: { erase: boolean },
+): Promise<void> {
   await leaveAllRooms(ctx, userId)
   await transaction(ctx.db, async tx => {
     // From here on nothing can be scheduled, so that nothing scheduled comes back to life.
@@ -74,6 +79,7 @@ export async function closeAccount(ctx: Context, userId: string): Promise<void> 
     await deleteFilters(tx, userId)
     await deletePushData(tx, userId)
     await deleteProfileFields(tx, userId)
+    if (erase) await ctx.erasures.erase(tx, userId, ctx.positions.latest())
   })
   // A delayed event may have fallen due in between, and that may have been a join.
   await leaveAllRooms(ctx, userId)

@@ -36,7 +36,7 @@ export async function findUser(ctx: Context, userId: string): Promise<UserRow> {
 }
 
 /** As Synapse shows a user; times are Unix ms. */
-export function describeUser(user: UserRow): JsonObject {
+export function describeUser(ctx: Context, user: UserRow): JsonObject {
   return {
     name: user.user_id,
     displayname: user.displayname,
@@ -44,6 +44,7 @@ export function describeUser(user: UserRow): JsonObject {
     admin: user.is_admin,
     is_guest: user.is_guest,
     deactivated: user.deactivated_ts !== null,
+    erased: ctx.erasures.erased.has(user.user_id),
     creation_ts: user.created_ts,
   }
 }
@@ -58,7 +59,7 @@ export async function listUsers(
   const total = await countUsers(ctx.db, filter)
   const next = page.from + users.length
   return {
-    users: users.map(describeUser),
+    users: users.map(user => describeUser(ctx, user)),
     total,
     ...(next < total ? { next_token: String(next) } : {}),
   }
@@ -99,7 +100,7 @@ export async function createOrChangeUser(
   const known = await selectUser(ctx.db, userId)
   const isNew = !known && (await makeUser(ctx, userId, change))
   if (!isNew) await changeUser(ctx, requester, known ?? (await findUser(ctx, userId)), change)
-  if (change.isDeactivated) await closeAccount(ctx, userId)
+  if (change.isDeactivated) await closeAccount(ctx, userId, { erase: false })
   return isNew
 }
 
@@ -183,13 +184,17 @@ function assertMayDemote(requester: Requester, userId: string): void {
 }
 
 /**
- * Close an account for good.
+ * Close an account for good. What one said may still be erased when it is closed already.
  *
  * @throws 404 M_NOT_FOUND · 400 M_INVALID_PARAM a user of another server, or the server's own
  * Spec: Synapse POST /_synapse/admin/v1/deactivate/{userId}
  */
-export async function deactivateUser(ctx: Context, userId: string): Promise<void> {
+export async function deactivateUser(
+  ctx: Context,
+  userId: string,
+  wish: { erase: boolean },
+): Promise<void> {
   await findUser(ctx, userId)
   if (userId === noticesUserId(ctx.config)) throw invalidParam('That is the server itself')
-  await closeAccount(ctx, userId)
+  await closeAccount(ctx, userId, wish)
 }

@@ -42,10 +42,10 @@ const postDeactivate = endpoint({
   path: '/_matrix/client/v3/account/deactivate',
   spec: 'client-server-api/#post_matrixclientv3accountdeactivate',
   auth: 'user',
-  body: z.looseObject({ auth: authData }),
+  body: z.looseObject({ auth: authData, erase: optional(z.boolean()) }),
   bodyOptional: true,
   async handle({ ctx, requester, body }) {
-    await deactivate(ctx, requester, body.auth)
+    await deactivate(ctx, requester, { auth: body.auth, erase: body.erase ?? false })
     // There was no third-party identifier to unbind, so there was no failure either.
     return { id_server_unbind_result: 'success' }
   },

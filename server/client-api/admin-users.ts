@@ -95,7 +95,7 @@ const getUser = endpoint({
   spec,
   auth: 'admin',
   params,
-  handle: async ({ ctx, params }) => describeUser(await findUser(ctx, params.userId)),
+  handle: async ({ ctx, params }) => describeUser(ctx, await findUser(ctx, params.userId)),
 })
 
 const putUser = endpoint({
@@ -122,7 +122,7 @@ const putUser = endpoint({
       isAdmin: body.admin,
       logoutDevices: body.logout_devices,
     })
-    return new JsonAnswer(isNew ? 201 : 200, describeUser(await findUser(ctx, params.userId)))
+    return new JsonAnswer(isNew ? 201 : 200, describeUser(ctx, await findUser(ctx, params.userId)))
   },
 })
 
@@ -168,8 +168,10 @@ const postDeactivate = endpoint({
   spec,
   auth: 'admin',
   params,
-  async handle({ ctx, params }) {
-    await deactivateUser(ctx, params.userId)
+  body: z.object({ erase: z.boolean().default(false) }),
+  bodyOptional: true,
+  async handle({ ctx, params, body }) {
+    await deactivateUser(ctx, params.userId, { erase: body.erase })
     return { id_server_unbind_result: 'no-support' }
   },
 })

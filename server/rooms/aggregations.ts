@@ -10,6 +10,7 @@ import type { EventRow } from '../../db/schema.ts'
 import type { Db } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { ClientEvent } from '../matrix/event.ts'
+import { isErasedFor } from './erasures.ts'
 import type { Viewer } from './present-event.ts'
 import type { Sight } from './visibility.ts'
 
@@ -25,7 +26,7 @@ const maxReferences = 100
 export async function aggregationsOf(
   db: Db,
   rows: readonly EventRow[],
-  viewer: Pick<Viewer, 'userId' | 'ignored'>,
+  viewer: Pick<Viewer, 'userId' | 'ignored' | 'erased'>,
   sights: readonly Sight[],
   present: (children: EventRow[]) => Promise<ClientEvent[]>,
 ): Promise<Map<string, JsonObject>> {
@@ -34,7 +35,13 @@ export async function aggregationsOf(
   const parents = rows.filter(row => row.state_key === null)
   if (parents.length === 0) return found
   const seen = { rooms: sights, ignored: await viewer.ignored() }
-  const children = await selectAggregated(db, parents, seen, maxReferences)
+  const related = await selectAggregated(db, parents, seen, maxReferences)
+  const sightOf = new Map(sights.map(sight => [sight.roomId, sight]))
+  // An edit that is erased has no new content to show.
+  const children = related.filter(
+    child =>
+      child.rel_type !== 'm.replace' || !isErasedFor(viewer, child, sightOf.get(child.room_id)),
+  )
   if (children.length === 0) return found
 
   const whole = children.filter(child => child.rel_type !== 'm.reference')

@@ -11,6 +11,7 @@ import type { JsonObject } from '../lib/json.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import { aggregationsOf } from './aggregations.ts'
+import { isErasedFor, withoutErased } from './erasures.ts'
 import { madeOf } from './latest-events.ts'
 import { contentOf, parsePdu } from './stored-event.ts'
 import type { Sight } from './visibility.ts'
@@ -23,6 +24,8 @@ export interface Viewer {
   now: number
   /** Whose doings are not told with the events that they relate to. */
   ignored(): Promise<ReadonlySet<string>>
+  /** By user, the position at which they asked for what they said to be erased. */
+  erased: ReadonlyMap<string, number>
 }
 
 export interface Presentation {
@@ -34,22 +37,22 @@ export interface Presentation {
 
 /**
  * The client form of events, in the order given. What an event says of another one is left out
- * where the viewer may not read that other.
+ * where the viewer may not read that other; of what its sender has erased they see redacted copies.
  *
- * @param rows of one room or of several
+ * @param stored of one room or of several
  * @param sights what the viewer sees of these rooms
  */
 export async function presentEvents(
   db: Db,
-  rows: readonly EventRow[],
+  stored: readonly EventRow[],
   viewer: Viewer,
   sights: readonly Sight[],
   { rowsHoldChildren = false, withoutRoomId = false }: Presentation = {},
 ): Promise<ClientEvent[]> {
-  const redactionIds = rows.flatMap(row => row.redacted_by ?? [])
+  const rows = await withoutErased(db, stored, viewer, sights)
   const [replaced, redactingRows, aggregations] = await Promise.all([
     replacedBy(db, rows),
-    selectEvents(db, redactionIds),
+    redactionsOf(db, stored, viewer, sights),
     rowsHoldChildren && !areRelated(rows)
       ? new Map<string, JsonObject>()
       : aggregationsOf(db, rows, viewer, sights, children =>
@@ -78,7 +81,8 @@ export async function presentEvents(
     const before = replaced.get(row.event_id)
     // Their own membership they have been told, be it by an invite.
     const isOwnMembership = row.type === 'm.room.member' && row.state_key === viewer.userId
-    if (before && (isOwnMembership || isInRanges(before.position, sight.ranges))) {
+    const isErased = before && isErasedFor(viewer, { ...row, ...before }, sight)
+    if (before && !isErased && (isOwnMembership || isInRanges(before.position, sight.ranges))) {
       unsigned.replaces_state = before.replaces_state
       unsigned.prev_content = contentOf(before)
       unsigned.prev_sender = before.sender
@@ -133,6 +137,16 @@ function redactedBecause(redaction: EventRow, viewer: Viewer, sight: Sight): Jso
   if (isInRanges(redaction.position, sight.ranges)) return event
   const { redacts } = event
   return { ...event, content: redacts === undefined ? {} : { redacts } }
+}
+
+async function redactionsOf(
+  db: Db,
+  rows: readonly EventRow[],
+  viewer: Viewer,
+  sights: readonly Sight[],
+): Promise<readonly EventRow[]> {
+  const redactionIds = rows.flatMap(row => row.redacted_by ?? [])
+  return withoutErased(db, await selectEvents(db, redactionIds), viewer, sights)
 }
 
 /** For each state event that replaced another: that other. */

@@ -1,14 +1,11 @@
 /** Reading what relates to an event, and a room's threads. */
 import { selectChildren, selectDescendants, selectThreadRoots } from '../../db/relations.ts'
-import { selectRooms } from '../../db/rooms.ts'
-import type { EventRow } from '../../db/schema.ts'
 import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { ClientEvent } from '../matrix/event.ts'
-import { redact } from '../matrix/redact.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
 import { presentEvents } from './present-event.ts'
-import { parsePdu, versionOf } from './stored-event.ts'
+import { withRedacted } from './redacted-copies.ts'
 import { findReadable, lookAtEvents, viewerOf } from './timeline.ts'
 import { isWhole } from './visibility.ts'
 
@@ -116,26 +113,11 @@ export async function readThreads(
   const shown = found.slice(0, limit)
   const last = shown.at(-1)
   const settled = ctx.positions.settled()
+  const concealed = await withRedacted(ctx.db, shown, row => ignored.has(row.sender))
   return {
-    chunk: await presentEvents(ctx.db, await concealed(ctx, shown, ignored), viewer, [sight]),
+    chunk: await presentEvents(ctx.db, concealed, viewer, [sight]),
     ...(found.length > limit && last
       ? { next_batch: formatTimelineToken(last.latest_position - 1, settled) }
       : {}),
   }
-}
-
-/** The events of ignored senders as if they had been redacted. @param rows of one room */
-async function concealed(
-  ctx: Context,
-  rows: readonly EventRow[],
-  ignored: ReadonlySet<string>,
-): Promise<readonly EventRow[]> {
-  const first = rows.find(row => ignored.has(row.sender))
-  const [room] = first ? await selectRooms(ctx.db, [first.room_id]) : []
-  if (!room) return rows
-  return rows.map(row =>
-    ignored.has(row.sender)
-      ? { ...row, pdu: JSON.stringify(redact(parsePdu(row), versionOf(room))) }
-      : row,
-  )
 }

@@ -76,7 +76,9 @@ export async function searchEvents(
   const sights = seen.filter(sight => sight.ranges.length > 0)
   const viewer = viewerOf(ctx, requester)
   const ignored = await viewer.ignored()
-  const query = { term: request.term, keys: request.keys, rooms: sights, filter, ignored }
+  // What somebody has had erased is not found, by those either who were there and may go on reading it.
+  const silent = new Set([...ignored, ...viewer.erased.keys()])
+  const query = { term: request.term, keys: request.keys, rooms: sights, filter, ignored: silent }
   const limit = Math.min(Math.max(filter.limit ?? defaultLimit, 1), maxLimit)
   const page = { orderBy: request.orderBy, after: batch?.after, limit }
   const { count, found, nextAfter } = await searching(ctx.db, db =>
@@ -228,7 +230,8 @@ async function profilesOf(
           row.room_id === result.room_id &&
           row.state_key === sender,
       )
-      const { displayname, avatar_url } = member ? contentOf(member) : {}
+      const isNamed = member && !ctx.erasures.erased.has(sender)
+      const { displayname, avatar_url } = isNamed ? contentOf(member) : {}
       profiles[sender] = {
         ...(typeof displayname === 'string' ? { displayname } : {}),
         ...(typeof avatar_url === 'string' ? { avatar_url } : {}),

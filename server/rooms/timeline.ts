@@ -22,7 +22,7 @@ const maxLimit = 1_000
 export function viewerOf(ctx: Context, requester: Requester): Viewer {
   const { userId, deviceId } = requester
   const ignored = async () => (await ctx.unread.recipient(ctx.db, userId)).ignored
-  return { userId, deviceId, now: ctx.clock.now(), ignored }
+  return { userId, deviceId, now: ctx.clock.now(), ignored, erased: ctx.erasures.erased }
 }
 
 export interface MessagesRequest {

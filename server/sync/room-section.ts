@@ -18,6 +18,7 @@ import type { ClientEvent } from '../matrix/event.ts'
 import { withFields } from '../matrix/event-fields.ts'
 import { type Filter, isUnfiltered } from '../matrix/filter.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
+import { withoutErased } from '../rooms/erasures.ts'
 import { presentEvents } from '../rooms/present-event.ts'
 import { parsePdu, signedPdu, versionOf } from '../rooms/stored-event.ts'
 import { viewerOf } from '../rooms/timeline.ts'
@@ -193,7 +194,10 @@ async function roomSections(
   }
   const isAll = isUnfiltered(request.filter.room?.timeline) && ignored.size === 0
   const viewer = viewerOf(ctx, requester)
-  const events = await presentEvents(ctx.db, rowsOf.flat(), viewer, [...sights.values()], {
+  const looked = [...sights.values()]
+  // Here already, for the format of federation is made of the rows themselves.
+  const shown = await withoutErased(ctx.db, rowsOf.flat(), viewer, looked)
+  const events = await presentEvents(ctx.db, shown, viewer, looked, {
     rowsHoldChildren: isAll && told.every(one => one.sticky.length === 0),
     withoutRoomId: true,
   })
@@ -201,9 +205,9 @@ async function roomSections(
   const inFormat = await formatOf(ctx, request.filter, stretches)
   let next = 0
   stretches.forEach((stretch, i) => {
-    const rows = rowsOf[i] ?? []
-    const wire = rows.map((row, j) => inFormat(row, events[next + j]))
-    next += rows.length
+    const end = next + (rowsOf[i]?.length ?? 0)
+    const wire = shown.slice(next, end).map((row, j) => inFormat(row, events[next + j]))
+    next = end
     sections.set(stretch.roomId, sectionOf(request, stretch, told[i], wire))
   })
   return sections
