@@ -33,6 +33,10 @@ export async function selectThreadSubscriptionsBetween(
     .execute()
 }
 
+export async function deleteThreadSubscriptions(tx: Tx, userId: string): Promise<void> {
+  await tx.q.deleteFrom('thread_subscriptions').where('user_id', '=', userId).execute()
+}
+
 export async function upsertThreadSubscription(
   tx: Tx,
   subscription: ThreadSubscriptionRow,

@@ -9,6 +9,7 @@ import { selectMembershipsBetween } from '../../db/memberships.ts'
 import { deleteProfileFields } from '../../db/profiles.ts'
 import { deletePushData } from '../../db/push.ts'
 import { lockRooms } from '../../db/rooms.ts'
+import { deleteThreadSubscriptions } from '../../db/thread-subscriptions.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { leaveForGood } from '../rooms/membership.ts'
@@ -78,6 +79,7 @@ export async function closeAccount(
     await deleteAccountData(tx, userId)
     await deleteFilters(tx, userId)
     await deletePushData(tx, userId)
+    await deleteThreadSubscriptions(tx, userId)
     await deleteProfileFields(tx, userId)
     if (erase) await ctx.erasures.erase(tx, userId, ctx.positions.latest())
   })

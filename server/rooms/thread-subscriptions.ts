@@ -10,7 +10,6 @@
  *
  * Spec: MSC4306 "Thread Subscriptions"; Complement for `automatic` as an event id
  */
-import { lockUser } from '../../db/accounts.ts'
 import { selectEvent } from '../../db/events.ts'
 import {
   selectThreadSubscription,
@@ -21,6 +20,7 @@ import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { MatrixError, notFound } from '../matrix/errors.ts'
 import { userTopic } from '../stream/notifier.ts'
+import { lockOwnAccount } from './account-in-use.ts'
 import { findReadable } from './timeline.ts'
 
 export interface Thread {
@@ -43,7 +43,7 @@ export async function subscribe(
   await findReadable(ctx, requester, thread.roomId, thread.rootEventId)
   await transaction(ctx.db, async tx => {
     // What is decided rests on what was before: two devices at once go one after the other.
-    await lockUser(tx, requester.userId)
+    await lockOwnAccount(tx, requester.userId)
     const current = await selectThreadSubscription(tx, requester.userId, thread.rootEventId)
     if (cause !== undefined) {
       const position = await positionOfCause(tx, thread, cause)
@@ -89,7 +89,7 @@ export async function unsubscribe(
 ): Promise<void> {
   await findReadable(ctx, requester, thread.roomId, thread.rootEventId)
   await transaction(ctx.db, async tx => {
-    await lockUser(tx, requester.userId)
+    await lockOwnAccount(tx, requester.userId)
     const current = await selectThreadSubscription(tx, requester.userId, thread.rootEventId)
     if (!current?.is_subscribed) return
     await change(ctx, tx, requester, thread, { is_subscribed: false, is_automatic: false })

@@ -247,11 +247,17 @@ test('POST /_matrix/client/v3/account/deactivate: what is written at the same mo
     'key_backups',
     'cross_signing_keys',
     'dehydrated_devices',
+    'thread_subscriptions',
   ]
+  const alice = await server.user('alice')
+  const room = await alice.createRoom({ preset: 'public_chat' })
+  const root = await alice.say(room, 'a thread')
   for (let round = 0; round < 3; round++) {
     const bob = await server.user('bob')
+    await bob.join(room)
     const before = await server.rowCounts()
     const own = `/_matrix/client/v3/user/${encodeURIComponent(bob.userId)}`
+    const subscription = `/_matrix/client/unstable/io.element.msc4306/rooms/${encodeURIComponent(room)}/thread/${encodeURIComponent(root)}/subscription`
     const algorithm = 'm.megolm_backup.v1.curve25519-aes-sha2'
     const device = makeKey('DEHYDRATED')
     const dehydrated = {
@@ -270,6 +276,7 @@ test('POST /_matrix/client/v3/account/deactivate: what is written at the same mo
         crossSigningSet(bob.userId).body,
       ],
       () => ['PUT', '/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device', dehydrated],
+      () => ['PUT', subscription, {}],
     ]
     let isOpen = true
     const writing = writes.map(async write => {
