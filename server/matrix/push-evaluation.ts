@@ -5,7 +5,7 @@
  */
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
 import { containsGlob, containsWord, matchesGlob } from './glob.ts'
-import { type PushRule, type PushRules, ruleKinds } from './push-rules.ts'
+import { type PushRule, type PushRules, type RuleKind, ruleKinds } from './push-rules.ts'
 
 /** The event as conditions see it. */
 export interface RuledEvent {
@@ -32,24 +32,25 @@ export interface RuleOwner {
   displayName: string | undefined
 }
 
-/** The rules that are in force, in order. */
-export type EnabledRule = PushRule & { kind: (typeof ruleKinds)[number] }
-
-export function enabledRules(rules: PushRules): EnabledRule[] {
-  return ruleKinds.flatMap(kind =>
-    rules[kind].filter(rule => rule.enabled).map(rule => ({ ...rule, kind })),
-  )
+/** The rules that are in force. */
+export function enabledRules(rules: PushRules): PushRules {
+  const enabled = ruleKinds.map(kind => [kind, rules[kind].filter(rule => rule.enabled)])
+  return Object.fromEntries(enabled) as PushRules
 }
 
 /** The actions of the first rule that matches; none if there is none. Nobody notifies themselves. */
 export function actionsFor(
-  rules: readonly EnabledRule[],
+  rules: PushRules,
   event: RuledEvent,
   owner: RuleOwner,
   room: RuledRoom,
 ): JsonValue[] {
   if (event.sender === owner.userId) return []
-  return rules.find(rule => isMatch(rule, event, owner, room))?.actions ?? []
+  for (const kind of ruleKinds) {
+    const first = rules[kind].find(rule => isMatch(kind, rule, event, owner, room))
+    if (first) return first.actions
+  }
+  return []
 }
 
 export const isNotifying = (actions: readonly JsonValue[]) => actions.includes('notify')
@@ -73,11 +74,17 @@ const guessingRules = new Set([
   '.m.rule.roomnotif',
 ])
 
-function isMatch(rule: EnabledRule, event: RuledEvent, owner: RuleOwner, room: RuledRoom): boolean {
+function isMatch(
+  kind: RuleKind,
+  rule: PushRule,
+  event: RuledEvent,
+  owner: RuleOwner,
+  room: RuledRoom,
+): boolean {
   if (guessingRules.has(rule.rule_id) && isJsonObject(event.content['m.mentions'])) return false
-  if (rule.kind === 'room') return rule.rule_id === event.room_id
-  if (rule.kind === 'sender') return rule.rule_id === event.sender
-  if (rule.kind === 'content') {
+  if (kind === 'room') return rule.rule_id === event.room_id
+  if (kind === 'sender') return rule.rule_id === event.sender
+  if (kind === 'content') {
     const { body } = event.content
     return typeof body === 'string' && containsGlob(body, rule.pattern ?? '')
   }

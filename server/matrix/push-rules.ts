@@ -45,8 +45,9 @@ export function pushRulesWith(userId: UserId, changes: PushRuleChanges): PushRul
     ruleKinds.map(kind => {
       const rules = predefined[kind].map(rule => {
         const key = `${kind}/${rule.rule_id}`
-        const change = Object.hasOwn(changes.predefined, key) ? changes.predefined[key] : {}
-        return { ...rule, ...change }
+        return Object.hasOwn(changes.predefined, key)
+          ? { ...rule, ...changes.predefined[key] }
+          : rule
       })
       const isMaster = (rule: PushRule) => rule.rule_id === '.m.rule.master'
       const own = changes.own[kind] ?? []
@@ -73,19 +74,80 @@ function rule(
   actions: JsonValue[],
   enabled = true,
 ): PushRule {
-  return { rule_id: id, default: true, enabled, conditions, actions }
+  return Object.freeze({ rule_id: id, default: true, enabled, conditions, actions })
 }
+
+const mention = ['notify', sound('default'), highlight]
+
+/** Those that are the same for everybody, made once: servers remember the rules of thousands. */
+const master = rule('.m.rule.master', [], [], false)
+const suppressNotices = rule(
+  '.m.rule.suppress_notices',
+  [matches('content.msgtype', 'm.notice')],
+  [],
+)
+const memberEvent = rule('.m.rule.member_event', [isType('m.room.member')], [])
+const overrideOfAll = [
+  rule('.m.rule.contains_display_name', [{ kind: 'contains_display_name' }], mention),
+  rule(
+    '.m.rule.is_room_mention',
+    [propertyIs('content.m\\.mentions.room', true), mayNotifyRoom],
+    ['notify', highlight],
+  ),
+  rule(
+    '.m.rule.roomnotif',
+    [matches('content.body', '@room'), mayNotifyRoom],
+    ['notify', highlight],
+  ),
+  rule(
+    '.m.rule.tombstone',
+    [isType('m.room.tombstone'), matches('state_key', '')],
+    ['notify', highlight],
+  ),
+  rule('.m.rule.reaction', [isType('m.reaction')], []),
+  rule('.m.rule.room.server_acl', [isType('m.room.server_acl'), matches('state_key', '')], []),
+  rule('.m.rule.suppress_edits', [propertyIs('content.m\\.relates_to.rel_type', 'm.replace')], []),
+  rule('.org.matrix.msc3930.rule.poll_response', [isType('org.matrix.msc3381.poll.response')], []),
+]
+const underrideOfAll = [
+  rule('.m.rule.call', [isType('m.call.invite')], ['notify', sound('ring')]),
+  rule(
+    '.m.rule.encrypted_room_one_to_one',
+    [isRoomOfTwo, isType('m.room.encrypted')],
+    ['notify', sound('default')],
+  ),
+  rule(
+    '.m.rule.room_one_to_one',
+    [isRoomOfTwo, isType('m.room.message')],
+    ['notify', sound('default')],
+  ),
+  ...['start', 'end'].map(what =>
+    rule(
+      `.org.matrix.msc3930.rule.poll_${what}_one_to_one`,
+      [isRoomOfTwo, isType(`org.matrix.msc3381.poll.${what}`)],
+      ['notify', sound('default')],
+    ),
+  ),
+  rule('.m.rule.message', [isType('m.room.message')], ['notify']),
+  rule('.m.rule.encrypted', [isType('m.room.encrypted')], ['notify']),
+  ...['start', 'end'].map(what =>
+    rule(
+      `.org.matrix.msc3930.rule.poll_${what}`,
+      [isType(`org.matrix.msc3381.poll.${what}`)],
+      ['notify'],
+    ),
+  ),
+]
 
 /**
  * The user's global rule set: `{ override, content, room, sender, underride }`. `/pushrules/` and
- * the account data `m.push_rules` have it under `global`.
+ * the account data `m.push_rules` have it under `global`. Nobody may change the rules in it.
  */
 export function defaultPushRules(userId: UserId): PushRules {
-  const mention = ['notify', sound('default'), highlight]
   return {
     override: [
-      rule('.m.rule.master', [], [], false),
-      rule('.m.rule.suppress_notices', [matches('content.msgtype', 'm.notice')], []),
+      master,
+      suppressNotices,
       rule(
         '.m.rule.invite_for_me',
         [
@@ -95,7 +157,7 @@ export function defaultPushRules(userId: UserId): PushRules {
         ],
         ['notify', sound('default')],
       ),
-      rule('.m.rule.member_event', [isType('m.room.member')], []),
+      memberEvent,
       rule(
         '.m.rule.is_user_mention',
         [
@@ -107,34 +169,7 @@ export function defaultPushRules(userId: UserId): PushRules {
         ],
         mention,
       ),
-      rule('.m.rule.contains_display_name', [{ kind: 'contains_display_name' }], mention),
-      rule(
-        '.m.rule.is_room_mention',
-        [propertyIs('content.m\\.mentions.room', true), mayNotifyRoom],
-        ['notify', highlight],
-      ),
-      rule(
-        '.m.rule.roomnotif',
-        [matches('content.body', '@room'), mayNotifyRoom],
-        ['notify', highlight],
-      ),
-      rule(
-        '.m.rule.tombstone',
-        [isType('m.room.tombstone'), matches('state_key', '')],
-        ['notify', highlight],
-      ),
-      rule('.m.rule.reaction', [isType('m.reaction')], []),
-      rule('.m.rule.room.server_acl', [isType('m.room.server_acl'), matches('state_key', '')], []),
-      rule(
-        '.m.rule.suppress_edits',
-        [propertyIs('content.m\\.relates_to.rel_type', 'm.replace')],
-        [],
-      ),
-      rule(
-        '.org.matrix.msc3930.rule.poll_response',
-        [isType('org.matrix.msc3381.poll.response')],
-        [],
-      ),
+      ...overrideOfAll,
     ],
     content: [
       {
@@ -147,34 +182,6 @@ export function defaultPushRules(userId: UserId): PushRules {
     ],
     room: [],
     sender: [],
-    underride: [
-      rule('.m.rule.call', [isType('m.call.invite')], ['notify', sound('ring')]),
-      rule(
-        '.m.rule.encrypted_room_one_to_one',
-        [isRoomOfTwo, isType('m.room.encrypted')],
-        ['notify', sound('default')],
-      ),
-      rule(
-        '.m.rule.room_one_to_one',
-        [isRoomOfTwo, isType('m.room.message')],
-        ['notify', sound('default')],
-      ),
-      ...['start', 'end'].map(what =>
-        rule(
-          `.org.matrix.msc3930.rule.poll_${what}_one_to_one`,
-          [isRoomOfTwo, isType(`org.matrix.msc3381.poll.${what}`)],
-          ['notify', sound('default')],
-        ),
-      ),
-      rule('.m.rule.message', [isType('m.room.message')], ['notify']),
-      rule('.m.rule.encrypted', [isType('m.room.encrypted')], ['notify']),
-      ...['start', 'end'].map(what =>
-        rule(
-          `.org.matrix.msc3930.rule.poll_${what}`,
-          [isType(`org.matrix.msc3381.poll.${what}`)],
-          ['notify'],
-        ),
-      ),
-    ],
+    underride: [...underrideOfAll],
   }
 }

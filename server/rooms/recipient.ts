@@ -7,19 +7,20 @@ import type { Db } from '../../db/transaction.ts'
 import type { RuledRow } from '../../db/unread.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { notificationLevel, powerLevelOf } from '../matrix/power-levels.ts'
+import { enabledRules, type RuledEvent, type RuledRoom } from '../matrix/push-evaluation.ts'
 import {
-  type EnabledRule,
-  enabledRules,
-  type RuledEvent,
-  type RuledRoom,
-} from '../matrix/push-evaluation.ts'
-import { noChanges, type PushRuleChanges, pushRulesWith } from '../matrix/push-rules.ts'
+  noChanges,
+  type PushRuleChanges,
+  type PushRules,
+  pushRulesWith,
+} from '../matrix/push-rules.ts'
 import { contentOf, parsePdu, versionOf } from './stored-event.ts'
 
 /** Who is, or is not, to be notified. */
 export interface Recipient {
   userId: string
-  rules: EnabledRule[]
+  /** Those that are in force. */
+  rules: PushRules
   ignored: ReadonlySet<string>
 }
 
