@@ -3,6 +3,7 @@ import { selectAccountData } from '../../db/account-data.ts'
 import { selectPushRules } from '../../db/push.ts'
 import { selectCurrentState } from '../../db/room-state.ts'
 import { selectRooms } from '../../db/rooms.ts'
+import type { PushRulesRow } from '../../db/schema.ts'
 import type { Db } from '../../db/transaction.ts'
 import type { RuledRow } from '../../db/unread.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
@@ -22,18 +23,26 @@ export interface Recipient {
   /** Those that are in force. */
   rules: PushRules
   ignored: ReadonlySet<string>
+  /** How long the texts are from which this was read. */
+  characters: number
 }
 
 export async function selectRecipient(db: Db, userId: string): Promise<Recipient> {
+  const row = await selectPushRules(db, userId)
+  const ignored = await selectIgnored(db, userId)
   return {
     userId,
-    rules: enabledRules(pushRulesWith(userId, await selectPushRuleChanges(db, userId))),
-    ignored: await selectIgnored(db, userId),
+    rules: enabledRules(pushRulesWith(userId, changesIn(row))),
+    ignored,
+    characters: (row?.changes.length ?? 0) + [...ignored].join('').length,
   }
 }
 
 export async function selectPushRuleChanges(db: Db, userId: string): Promise<PushRuleChanges> {
-  const row = await selectPushRules(db, userId)
+  return changesIn(await selectPushRules(db, userId))
+}
+
+function changesIn(row: PushRulesRow | undefined): PushRuleChanges {
   return row ? (JSON.parse(row.changes) as PushRuleChanges) : structuredClone(noChanges)
 }
 

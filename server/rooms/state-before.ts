@@ -26,6 +26,8 @@ export interface StatePlace {
 interface StateEvent {
   reference: EventReference
   event: AuthEvent
+  /** How long it is. */
+  characters: number
 }
 
 /** By key; undefined: nothing stands there. */
@@ -44,21 +46,37 @@ interface Known {
   /** As `rooms.state_version`. */
   version: number
   readonly state: State
+  /** How long its events are. */
+  characters: number
 }
 
-const stateEvent = (row: Pick<EventRow, 'event_id' | 'reference_hash'>, pdu: Pdu): StateEvent => ({
+const stateEvent = (
+  row: Pick<EventRow, 'event_id' | 'reference_hash' | 'pdu'>,
+  pdu: Pdu,
+): StateEvent => ({
   reference: referenceTo(row.event_id, row.reference_hash),
   event: { ...pdu, event_id: row.event_id },
+  characters: row.pdu.length,
 })
 
-/** So many rooms are remembered, each up to so many places: four, and one for whoever speaks there. */
-const mostRooms = 1_000
+function put(known: Known, key: string, event: StateEvent): void {
+  known.characters += event.characters - (known.state.get(key)?.characters ?? 0)
+  known.state.set(key, event)
+}
+
+/** Each room is remembered up to so many places: four, and one for whoever speaks there … */
 const mostPlaces = 300
+/** … and all together so many characters; and what a room takes besides them, about. */
+const mostCharacters = 16_000_000
+const roomCharacters = 2_000
 
 /** The state of rooms that were appended to lately, as far as it was needed. */
 export class RoomStates {
   /** The room that was used last is last. */
-  readonly #rooms = new RecentMap<string, Known>(mostRooms)
+  readonly #rooms = new RecentMap<string, Known>(
+    mostCharacters,
+    ({ characters }) => roomCharacters + characters,
+  )
 
   /** What stands in these places, whose rooms are held. Of a new room that is nothing. */
   async before(tx: Tx, places: readonly StatePlace[]): Promise<StateBefore> {
@@ -66,9 +84,8 @@ export class RoomStates {
     for (const { room } of places) {
       if (!known.has(room.room_id)) known.set(room.room_id, this.#knownOf(room))
     }
-    const stateOf = (roomId: string) => known.get(roomId)?.state ?? new Map<string, never>()
     const unknown = places.filter(
-      ({ room, type, stateKey }) => !stateOf(room.room_id).has(keyOf(type, stateKey)),
+      ({ room, type, stateKey }) => !known.get(room.room_id)?.state.has(keyOf(type, stateKey)),
     )
     const rows = await selectStateOfRooms(
       tx,
@@ -81,10 +98,13 @@ export class RoomStates {
         })),
     )
     for (const { room, type, stateKey } of unknown) {
-      stateOf(room.room_id).set(keyOf(type, stateKey), undefined)
+      known.get(room.room_id)?.state.set(keyOf(type, stateKey), undefined)
     }
     for (const row of rows) {
-      stateOf(row.room_id).set(keyOf(row.type, row.state_key), stateEvent(row, parsePdu(row)))
+      const ofRoom = known.get(row.room_id)
+      if (!ofRoom) continue
+      put(ofRoom, keyOf(row.type, row.state_key), stateEvent(row, parsePdu(row)))
+      this.#rooms.set(row.room_id, ofRoom)
     }
     return new StateBefore(known, this.#rooms)
   }
@@ -99,7 +119,7 @@ export class RoomStates {
   #knownOf({ room_id: roomId, state_version: version }: HeldRoom): Known {
     const known = this.#rooms.get(roomId)
     const isCurrent = known?.version === version && known.state.size < mostPlaces
-    const current = isCurrent ? known : { version, state: new Map() }
+    const current = isCurrent ? known : { version, state: new Map(), characters: 0 }
     this.#rooms.set(roomId, current)
     return current
   }
@@ -119,12 +139,13 @@ export class StateBefore {
   }
 
   /** `row` has become the state under its key. Where nobody looks, it is not kept. */
-  set(row: Omit<EventRow, 'pdu'>, pdu: Pdu): void {
+  set(row: EventRow, pdu: Pdu): void {
     const known = this.#changing(row.room_id)
     if (!known) return
     known.version = row.position
     const key = keyOf(row.type, row.state_key)
-    if (known.state.has(key)) known.state.set(key, stateEvent(row, pdu))
+    if (known.state.has(key)) put(known, key, stateEvent(row, pdu))
+    this.#remembered.set(row.room_id, known)
   }
 
   /** Others may be judging by what was before, and this may yet be undone: so it is another one. */
@@ -134,7 +155,6 @@ export class StateBefore {
     const changed = { ...known, state: new Map(known.state) }
     this.#changed.add(changed)
     this.#known.set(roomId, changed)
-    this.#remembered.set(roomId, changed)
     return changed
   }
 

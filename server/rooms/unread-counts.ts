@@ -49,7 +49,15 @@ interface Reading {
   after: number
   /** Inclusive. */
   upTo: number
-  result: Promise<{ events: StoredRuledEvent[]; rooms: Map<string, RuledRoom> }>
+  result: Promise<ReadStretches>
+  /** How long its events are, once they have been read. */
+  characters: number
+}
+
+interface ReadStretches {
+  events: StoredRuledEvent[]
+  rooms: Map<string, RuledRoom>
+  characters: number
 }
 
 /** In a room that somebody has not read for longer, only this many events are looked at. */
@@ -58,13 +66,21 @@ const mostEvents = 1_000
 const fewRooms = 8
 /** More than this is not kept; whoever was not asked for longest goes first. */
 const mostEntries = 50_000
-const mostRecipients = 10_000
-const mostReadings = 1_000
+/** In characters, of rules and of events; and what each takes besides its text, about. */
+const mostCharacters = 32_000_000
+const recipientCharacters = 1_500
+const eventCharacters = 500
 
 export class UnreadCounts {
   readonly #entries = new RecentMap<string, Entry>(mostEntries)
-  readonly #recipients = new RecentMap<string, Recipient>(mostRecipients)
-  readonly #readings = new RecentMap<string, Reading>(mostReadings)
+  readonly #recipients = new RecentMap<string, Recipient>(
+    mostCharacters,
+    ({ characters }) => recipientCharacters + characters,
+  )
+  readonly #readings = new RecentMap<string, Reading>(
+    mostCharacters,
+    ({ characters }) => eventCharacters + characters,
+  )
   /** Goes up when something is forgotten: what was read before that is not to be kept. */
   #forgettings = 0
   readonly #latest: LatestEvents
@@ -176,12 +192,19 @@ export class UnreadCounts {
     const present = this.#readings.get(roomId)
     if (present && present.after <= after && present.upTo >= upTo) return present.result
     const result = this.#readStretches(db, [{ roomId, after }], upTo)
-    const reading = { after, upTo, result }
+    const reading = { after, upTo, result, characters: 0 }
     this.#readings.set(roomId, reading)
-    // Whoever comes next tries again; those who wait are told.
-    result.catch(() => {
-      if (this.#readings.get(roomId) === reading) this.#readings.delete(roomId)
-    })
+    const isStillThere = () => this.#readings.get(roomId) === reading
+    result.then(
+      ({ characters }) => {
+        reading.characters = characters
+        if (isStillThere()) this.#readings.set(roomId, reading)
+      },
+      // Whoever comes next tries again; those who wait are told.
+      () => {
+        if (isStillThere()) this.#readings.delete(roomId)
+      },
+    )
     return result
   }
 
@@ -240,7 +263,12 @@ export class UnreadCounts {
       mostEvents,
     )
     const rows = [...known.flatMap(ofRoom => ofRoom ?? []), ...read]
-    return { events: rows.map(toRuledEvent), rooms: await this.#roomsOf(db, rows, upTo) }
+    const characters = rows.reduce((sum, row) => sum + row.pdu.length + eventCharacters, 0)
+    return {
+      events: rows.map(toRuledEvent),
+      rooms: await this.#roomsOf(db, rows, upTo),
+      characters,
+    }
   }
 
   /** Undefined also if the database has to say in which thread one of them is. */

@@ -544,3 +544,15 @@ test('GET /sync without since of who is alone in a new room asks 14 times', asyn
   await charlie.sync()
   expect(await statementsOf(() => charlie.sync())).toHaveLength(14)
 })
+
+test('a membership that is large, and changed again and again, drives no other room from memory', async () => {
+  const { owner } = small
+  const [quiet, busy] = [await owner.createRoom(), await owner.createRoom()]
+  const say = () => owner.say(quiet, 'one')
+  await say()
+  for (let i = 0; i < 300; i++) {
+    const content = { membership: 'join', i, text: 'x'.repeat(60_000) }
+    await owner.setState(busy, 'm.room.member', owner.userId, content)
+  }
+  expect(await statementsOf(say)).toHaveLength(5)
+})

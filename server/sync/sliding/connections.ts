@@ -58,6 +58,8 @@ interface Connection {
   answered: { pos: string; news: News } | undefined
   /** The request that is being answered; an older one no longer counts. */
   turn: number
+  /** How much is kept of what it has been told: rooms, and members of rooms. */
+  size: number
 }
 
 export interface Turn {
@@ -68,11 +70,15 @@ export interface Turn {
 
 /** Element X has two. Whoever was not asked for longest goes first. */
 const mostPerDevice = 10
-const mostConnections = 10_000
+/** In all, of rooms and of members that are remembered as told. */
+const mostTold = 500_000
 
 export class SlidingConnections {
   /** In the order of their last use. */
-  readonly #connections = new RecentMap<string, Connection>(mostConnections)
+  readonly #connections = new RecentMap<string, Connection>(
+    mostTold,
+    ({ size, answered }) => 1 + size + (answered ? sizeOf(answered.news.rooms.values()) : 0),
+  )
   /** From the time of the start on, so that none is given out twice, not even after a restart. */
   #count: number
 
@@ -103,7 +109,9 @@ export class SlidingConnections {
     const pos = formatConnectionToken(this.#next(), news.upTo)
     const connection = this.#connections.get(key)
     // Of two requests at once only the later is still awaited by a client that keeps to the rules.
-    if (connection?.turn === turn) connection.answered = { pos, news }
+    if (connection?.turn !== turn) return pos
+    connection.answered = { pos, news }
+    this.#connections.set(key, connection)
     return pos
   }
 
@@ -126,14 +134,25 @@ const fresh = (): Connection => ({
   extensions: new Map(),
   answered: undefined,
   turn: 0,
+  size: 0,
 })
+
+function sizeOf(rooms: Iterable<ToldRoom>): number {
+  let size = 0
+  for (const { members } of rooms) size += 1 + members.size
+  return size
+}
 
 function arrive(connection: Connection): void {
   const { answered } = connection
   if (!answered) return
   connection.pos = answered.pos
   connection.upTo = answered.news.upTo
-  for (const [roomId, room] of answered.news.rooms) connection.rooms.set(roomId, room)
+  for (const [roomId, room] of answered.news.rooms) {
+    const before = connection.rooms.get(roomId)
+    connection.size += sizeOf([room]) - sizeOf(before ? [before] : [])
+    connection.rooms.set(roomId, room)
+  }
   for (const [name, upTo] of answered.news.extensions) connection.extensions.set(name, upTo)
   connection.answered = undefined
 }

@@ -1,0 +1,52 @@
+import { labClock } from '../../lib/lab-clock.ts'
+import { requesterNamed } from '../../rooms/test-requester.ts'
+import { SlidingConnections, type ToldRoom } from './connections.ts'
+
+const members = new Set(Array.from({ length: 99_999 }, (_, n) => `@${n}:hs1`))
+/** With its members, a fifth of all that is remembered. */
+const crowded: ToldRoom = {
+  upTo: 1,
+  firstUpTo: 1,
+  isFromOutside: false,
+  isDirect: false,
+  state: { keys: new Map() } as unknown as ToldRoom['state'],
+  latestEvents: 0,
+  members,
+}
+const nothing = { extensions: new Map(), upTo: 1 }
+
+describe('connections of sliding sync', () => {
+  const start = () => new SlidingConnections(labClock(1_000))
+  type Connections = ReturnType<typeof start>
+
+  const tell = (connections: Connections, name: string, pos: string | undefined, roomId: string) =>
+    connections.answer(connections.begin(requesterNamed(name), '', pos), {
+      ...nothing,
+      rooms: new Map([[roomId, crowded]]),
+    })
+
+  const isKnown = (connections: Connections, name: string, pos: string) => {
+    try {
+      return connections.begin(requesterNamed(name), '', pos) !== undefined
+    } catch {
+      return false
+    }
+  }
+
+  test('who was not asked for longest is forgotten when there is too much to remember', () => {
+    const connections = start()
+    const names = ['a', 'b', 'c', 'd', 'e', 'f']
+    const told = names.map(name => [name, tell(connections, name, undefined, '!room:hs1')] as const)
+    const known = told.filter(([name, pos]) => isKnown(connections, name, pos))
+    expect(known.map(([name]) => name)).toEqual(['c', 'd', 'e', 'f'])
+  })
+
+  test('a room that is told again counts once, and so does an answer that was lost', () => {
+    const connections = start()
+    const other = tell(connections, 'other', undefined, '!room:hs1')
+    let pos = tell(connections, 'busy', undefined, '!room:hs1')
+    for (let i = 0; i < 10; i++) pos = tell(connections, 'busy', pos, '!room:hs1')
+    for (let i = 0; i < 10; i++) tell(connections, 'busy', pos, '!room:hs1')
+    expect(isKnown(connections, 'other', other)).toBe(true)
+  })
+})
