@@ -200,3 +200,20 @@ describe('what need not be read', () => {
     expect(start().notifier.hasMoved(alice, 1_000_000)).toBe(true)
   })
 })
+
+test('of more topics than are remembered, what moved longest ago may have moved, and nothing is missed', () => {
+  const { notifier } = start()
+  notifier.rememberAfter(0)
+  notifier.publish(1, [alice])
+  notifier.publish(2, [room])
+  notifier.publish(3, [alice])
+  expect([notifier.hasMoved(room, 0), notifier.hasMoved('room:!quiet:hs1', 0)]).toEqual([
+    true,
+    false,
+  ])
+  for (let i = 0; i < 199_999; i++) notifier.publish(4, [`room:!${i}:hs1`])
+  // The room's is forgotten: what is asked from before it is not known, what came after it is.
+  expect([notifier.hasMoved(room, 1), notifier.remembers(1)]).toEqual([true, false])
+  expect([notifier.hasMoved(room, 2), notifier.remembers(2)]).toEqual([false, true])
+  expect([notifier.hasMoved(alice, 2), notifier.hasMoved(alice, 3)]).toEqual([true, false])
+})

@@ -35,8 +35,12 @@ export function roomOfEventsTopic(topic: string): string | undefined {
   return topic.startsWith('events:') ? topic.slice('events:'.length) : undefined
 }
 
+/** Of so many topics it is known when they moved last. */
+const mostTopics = 200_000
+
 export class Notifier {
   readonly #clock: Clock
+  /** Who moved longest ago is first. */
   readonly #latest = new Map<string, number>()
   readonly #waiters = new Map<string, Set<Waiter>>()
   /** Who was woken and neither waits again nor has ended, by the signal that they wait with. */
@@ -62,13 +66,13 @@ export class Notifier {
 
   /**
    * Whether there may be something of this topic after `after` (exclusive): there is, or it was
-   * before the server started. If not, whoever reads up to a settled position has nothing to read.
+   * before what is remembered. If not, whoever reads up to a settled position has nothing to read.
    */
   hasMoved(topic: string, after: number): boolean {
     return !this.remembers(after) || (this.#latest.get(topic) ?? 0) > after
   }
 
-  /** Whether all that came after `after` (exclusive) was published by this process. */
+  /** Whether all that came after `after` (exclusive) was published by this process, and is remembered. */
   remembers(after: number): boolean {
     return after >= this.#rememberedAfter
   }
@@ -76,10 +80,22 @@ export class Notifier {
   /** Something at `position` concerns these topics, and everything below it is settled. */
   publish(position: number, topics: readonly string[]): void {
     for (const topic of topics) {
-      if (position > (this.#latest.get(topic) ?? 0)) this.#latest.set(topic, position)
+      if (position > (this.#latest.get(topic) ?? 0)) this.#remember(topic, position)
       for (const waiter of [...(this.#waiters.get(topic) ?? [])]) waiter.wake()
     }
     this.#listener?.(topics)
+  }
+
+  /** What is forgotten for it happened as if before the server started. */
+  #remember(topic: string, position: number): void {
+    this.#latest.delete(topic)
+    this.#latest.set(topic, position)
+    if (this.#latest.size <= mostTopics) return
+    for (const [oldest, movedAt] of this.#latest) {
+      this.#latest.delete(oldest)
+      this.#rememberedAfter = Math.max(this.#rememberedAfter, movedAt)
+      break
+    }
   }
 
   /**
