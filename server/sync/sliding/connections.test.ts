@@ -49,4 +49,22 @@ describe('connections of sliding sync', () => {
     for (let i = 0; i < 10; i++) tell(connections, 'busy', pos, '!room:hs1')
     expect(isKnown(connections, 'other', other)).toBe(true)
   })
+
+  test('of a device, ten are remembered, whoever else there is', () => {
+    const connections = start()
+    const begin = (name: string, connId: string, pos?: string) =>
+      connections.begin(requesterNamed(name), connId, pos)
+    const told = (name: string, connId: string) =>
+      connections.answer(begin(name, connId), { ...nothing, rooms: new Map() })
+    const other = told('other', '0')
+    const first = told('alice', '0')
+    const second = told('alice', '1')
+    for (let i = 2; i < 10; i++) told('alice', String(i))
+    // What is used again is not the oldest any more.
+    expect(begin('alice', '0', first).told.upTo).toBe(1)
+    told('alice', '10')
+    expect(() => begin('alice', '1', second)).toThrow('This connection is not known here')
+    expect(begin('alice', '0', first).told.upTo).toBe(1)
+    expect(begin('other', '0', other).told.upTo).toBe(1)
+  })
 })

@@ -63,22 +63,26 @@ interface Connection {
 }
 
 export interface Turn {
-  key: string
+  deviceKey: string
+  connId: string
   turn: number
   told: Told
 }
 
 /** Element X has two. Whoever was not asked for longest goes first. */
 const mostPerDevice = 10
-/** In all, of rooms and of members that are remembered as told. */
+/** In all, of rooms and of members that are remembered as told … */
 const mostTold = 500_000
+/** … of which a connection that was told nothing counts for so many. */
+const emptySize = 4
 
 export class SlidingConnections {
-  /** In the order of their last use. */
-  readonly #connections = new RecentMap<string, Connection>(
-    mostTold,
-    ({ size, answered }) => 1 + size + (answered ? sizeOf(answered.news.rooms.values()) : 0),
-  )
+  /** Those of each device, by their ids; both in the order of their last use. */
+  readonly #devices = new RecentMap<string, RecentMap<string, Connection>>(mostTold, ofDevice => {
+    let size = 0
+    for (const connection of ofDevice.values()) size += sizeOf(connection)
+    return size
+  })
   /** From the time of the start on, so that none is given out twice, not even after a restart. */
   #count: number
 
@@ -93,37 +97,32 @@ export class SlidingConnections {
    * @throws 400 M_UNKNOWN_POS neither of the last answer nor of the one before
    */
   begin(requester: Requester, connId: string, pos: string | undefined): Turn {
-    const key = keyOf(requester, connId)
-    const connection = pos === undefined ? fresh() : this.#connections.get(key)
+    const deviceKey = keyOf(requester)
+    const ofDevice = this.#devices.get(deviceKey) ?? new RecentMap(mostPerDevice)
+    const connection = pos === undefined ? fresh() : ofDevice.get(connId)
     if (!connection) throw unknownPos()
     if (pos !== undefined && pos === connection.answered?.pos) arrive(connection)
     else if (pos !== connection.pos) throw unknownPos()
     connection.turn = this.#next()
-    this.#connections.set(key, connection)
-    if (pos === undefined) this.#forgetOldest(requester)
-    return { key, turn: connection.turn, told: connection }
+    this.#devices.set(deviceKey, ofDevice.set(connId, connection))
+    return { deviceKey, connId, turn: connection.turn, told: connection }
   }
 
   /** Keep what an answer tells. @returns its `pos` */
-  answer({ key, turn }: Turn, news: News): string {
+  answer({ deviceKey, connId, turn }: Turn, news: News): string {
     const pos = formatConnectionToken(this.#next(), news.upTo)
-    const connection = this.#connections.get(key)
+    const ofDevice = this.#devices.get(deviceKey)
+    const connection = ofDevice?.get(connId)
     // Of two requests at once only the later is still awaited by a client that keeps to the rules.
-    if (connection?.turn !== turn) return pos
+    if (!ofDevice || connection?.turn !== turn) return pos
     connection.answered = { pos, news }
-    this.#connections.set(key, connection)
+    this.#devices.set(deviceKey, ofDevice)
     return pos
   }
 
   #next(): number {
     this.#count += 1
     return this.#count
-  }
-
-  #forgetOldest(requester: Requester): void {
-    const prefix = keyOf(requester, '')
-    const ofDevice = [...this.#connections.keys()].filter(key => key.startsWith(prefix))
-    for (const key of ofDevice.slice(0, -mostPerDevice)) this.#connections.delete(key)
   }
 }
 
@@ -137,11 +136,13 @@ const fresh = (): Connection => ({
   size: 0,
 })
 
-function sizeOf(rooms: Iterable<ToldRoom>): number {
-  let size = 0
-  for (const { members } of rooms) size += 1 + members.size
-  return size
+function sizeOf({ size, answered }: Connection): number {
+  let lastSize = 0
+  for (const room of answered?.news.rooms.values() ?? []) lastSize += sizeOfRoom(room)
+  return emptySize + size + lastSize
 }
+
+const sizeOfRoom = ({ members }: ToldRoom) => 1 + members.size
 
 function arrive(connection: Connection): void {
   const { answered } = connection
@@ -150,15 +151,14 @@ function arrive(connection: Connection): void {
   connection.upTo = answered.news.upTo
   for (const [roomId, room] of answered.news.rooms) {
     const before = connection.rooms.get(roomId)
-    connection.size += sizeOf([room]) - sizeOf(before ? [before] : [])
+    connection.size += sizeOfRoom(room) - (before ? sizeOfRoom(before) : 0)
     connection.rooms.set(roomId, room)
   }
   for (const [name, upTo] of answered.news.extensions) connection.extensions.set(name, upTo)
   connection.answered = undefined
 }
 
-const keyOf = ({ userId, deviceId }: Requester, connId: string) =>
-  `${JSON.stringify([userId, deviceId])}${connId}`
+const keyOf = ({ userId, deviceId }: Requester) => JSON.stringify([userId, deviceId])
 
 const unknownPos = () =>
   new MatrixError(400, 'M_UNKNOWN_POS', 'This connection is not known here; begin anew')
