@@ -72,7 +72,11 @@ const recipientCharacters = 1_500
 const eventCharacters = 500
 
 export class UnreadCounts {
-  readonly #entries = new RecentMap<string, Entry>(mostEntries)
+  /** By user, and then by room. */
+  readonly #entries = new RecentMap<string, Map<string, Entry>>(
+    mostEntries,
+    ofUser => 1 + ofUser.size,
+  )
   readonly #recipients = new RecentMap<string, Recipient>(
     mostCharacters,
     ({ characters }) => recipientCharacters + characters,
@@ -94,15 +98,14 @@ export class UnreadCounts {
   /** The user's receipts in this room have moved. */
   forgetRoom(userId: string, roomId: string): void {
     this.#forgettings += 1
-    this.#entries.delete(keyOf(userId, roomId))
+    this.#entries.get(userId)?.delete(roomId)
   }
 
   /** The user's push rules, or whom they ignore, have changed. */
   forgetUser(userId: string): void {
     this.#forgettings += 1
     this.#recipients.delete(userId)
-    const prefix = keyOf(userId, '')
-    for (const key of this.#entries.keys()) if (key.startsWith(prefix)) this.#entries.delete(key)
+    this.#entries.delete(userId)
   }
 
   /**
@@ -144,7 +147,7 @@ export class UnreadCounts {
   ): Promise<Map<string, Counts>> {
     const { userId } = recipient
     const known = roomIds.flatMap(roomId => {
-      const entry = this.#entries.get(keyOf(userId, roomId))
+      const entry = this.#entries.get(userId)?.get(roomId)
       return entry ? [{ roomId, entry, after: entry.upTo }] : []
     })
     const behind = known.filter(({ after }) => after < upTo)
@@ -161,7 +164,7 @@ export class UnreadCounts {
     }
     return new Map(
       known.flatMap(({ roomId, entry }) =>
-        this.#entries.get(keyOf(userId, roomId)) === entry ? [[roomId, entry.counts]] : [],
+        this.#entries.get(userId)?.get(roomId) === entry ? [[roomId, entry.counts]] : [],
       ),
     )
   }
@@ -180,7 +183,7 @@ export class UnreadCounts {
         type === 'm.room.redaction' || (type === 'm.room.member' && state_key === recipient.userId),
     )
     if (isUpset) {
-      this.#entries.delete(keyOf(recipient.userId, roomId))
+      this.#entries.get(recipient.userId)?.delete(roomId)
       return
     }
     if (room) for (const event of fresh) count(entry, event, recipient, room)
@@ -241,9 +244,9 @@ export class UnreadCounts {
       if (entry && room) count(entry, toRuledEvent(row), recipient, room)
     }
     if (before === this.#forgettings) {
-      for (const [roomId, entry] of entries) {
-        this.#entries.set(keyOf(userId, roomId), entry)
-      }
+      const ofUser = this.#entries.get(userId) ?? new Map<string, Entry>()
+      for (const [roomId, entry] of entries) ofUser.set(roomId, entry)
+      this.#entries.set(userId, ofUser)
     }
     return new Map([...entries].map(([roomId, entry]) => [roomId, entry.counts]))
   }
@@ -282,8 +285,6 @@ export class UnreadCounts {
     return this.#ruledRooms.of(db, [...new Set(rows.map(row => row.room_id))], upTo)
   }
 }
-
-const keyOf = (userId: string, roomId: string) => `${userId}\0${roomId}`
 
 function count(entry: Entry, event: StoredRuledEvent, recipient: Recipient, room: RuledRoom): void {
   const { userId, rules, ignored } = recipient
