@@ -9,6 +9,7 @@ import type { Context } from '../context.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { randomToken } from '../lib/random.ts'
+import { RecentMap } from '../lib/recent-map.ts'
 import { forbidden, unknown, unrecognized } from '../matrix/errors.ts'
 import { freeUserId } from './registration.ts'
 import { openSession } from './sessions.ts'
@@ -17,10 +18,13 @@ import { createUser, hashNewPassword } from './users.ts'
 const nonceLifetimeMs = 60_000
 
 /** Numbers used once, in memory: who loses one asks for another. */
+/** Whoever asks for more makes the oldest end. */
+const mostNonces = 100_000
+
 export class RegistrationNonces {
   readonly #clock: Clock
   /** nonce → when it ends. In order of giving out, which is the order of ending. */
-  readonly #open = new Map<string, number>()
+  readonly #open = new RecentMap<string, number>(mostNonces)
 
   constructor(clock: Clock) {
     this.#clock = clock

@@ -10,6 +10,7 @@ import type { Context } from '../context.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { randomToken } from '../lib/random.ts'
+import { RecentMap } from '../lib/recent-map.ts'
 import { forbidden, MatrixError } from '../matrix/errors.ts'
 import { isPassword } from './password.ts'
 import { userIdOfLogin } from './users.ts'
@@ -28,11 +29,14 @@ export const authData = z
   .nullish()
 export type AuthData = z.infer<typeof authData>
 
+/** Whoever opens more makes the oldest end. */
+const mostOpen = 100_000
+
 export class UiaSessions {
   readonly #clock: Clock
   readonly #lifetimeMs: number
   /** By id, in order of opening, which is the order of ending. */
-  readonly #open = new Map<string, { operation: string; endsAt: number }>()
+  readonly #open = new RecentMap<string, { operation: string; endsAt: number }>(mostOpen)
 
   constructor(clock: Clock, lifetimeMs: number) {
     this.#clock = clock
