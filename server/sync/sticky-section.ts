@@ -15,7 +15,7 @@ import type { Stretch } from './room-section.ts'
 /** What of each stretch is sticky, in its timeline or not; in order of position. */
 export async function readSticky(
   ctx: Context,
-  stretches: readonly Stretch[],
+  stretches: readonly Pick<Stretch, 'roomId' | 'since' | 'upTo' | 'withSticky'>[],
   ignored: ReadonlySet<string>,
 ): Promise<EventRow[][]> {
   const wishes = stretches.map(({ roomId, since, upTo, withSticky }) => {

@@ -327,6 +327,34 @@ describe('/sync', () => {
 })
 
 describe('sliding sync', () => {
+  test('$LAZY members are those of what is sticky, too, told once unless the client has to forget them', async () => {
+    await bob.join(room)
+    const carol = await server.user('carol')
+    await carol.join(room)
+    await stick('first', {}, bob)
+    await chat(2)
+    const state = [['m.room.member', '$LAZY']]
+    const lists = { all: { ...list, timeline_limit: 1, required_state: state } }
+    let pos: string | undefined
+    const members = async (extensions: JsonObject) => {
+      const body = { conn_id: 'lazy', lists, extensions }
+      const answer = await carol.ok('POST', slidingPath, { body, query: { pos } })
+      pos = String(answer.pos)
+      const told: WireEvent[] = answer.rooms[room]?.required_state ?? []
+      return told.map(event => event.state_key)
+    }
+    expect(await members({})).toEqual([alice.userId])
+    pos = undefined
+    const withSticky = { [extension]: enabled() }
+    expect((await members(withSticky)).sort()).toEqual([alice.userId, bob.userId].sort())
+    await alice.say(room, 'one more')
+    expect(await members(withSticky)).toEqual([])
+    await stick('second', {}, bob)
+    expect(await members(withSticky)).toEqual([])
+    await chat(3)
+    expect((await members(withSticky)).sort()).toEqual([alice.userId, bob.userId].sort())
+  })
+
   const asked = (since?: string) => ({
     lists: { all: list },
     extensions: { [extension]: enabled(since) },

@@ -58,7 +58,8 @@ export async function buildSlidingSync(
       }
       continue
     }
-    const task = { room, config, told: before, answeredUpTo: told.upTo, upTo }
+    const withSticky = request.extensions.stickyEvents.length > 0
+    const task = { room, config, told: before, answeredUpTo: told.upTo, upTo, withSticky }
     const view = { requester, ignored }
     const make = room.isFromOutside ? outsideRoomResult : roomResult
     toTell.push({ roomId: room.roomId, isRead, make: () => make(ctx, view, task) })

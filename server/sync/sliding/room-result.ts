@@ -20,6 +20,7 @@ import { selectSettledSight } from '../../rooms/visibility.ts'
 import { formatTimelineToken } from '../../stream/token.ts'
 import type { View } from '../room-section.ts'
 import { heroesOf } from '../room-summary.ts'
+import { readSticky } from '../sticky-section.ts'
 import { readTimelines } from '../timeline-section.ts'
 import type { ToldRoom } from './connections.ts'
 import type { RoomConfig } from './request.ts'
@@ -35,6 +36,8 @@ export interface RoomTask {
   answeredUpTo: number | undefined
   /** Inclusive. */
   upTo: number
+  /** MSC4480: what is sticky is told as well, and who made it so. */
+  withSticky: boolean
 }
 
 export interface RoomResult {
@@ -73,13 +76,20 @@ export async function roomResult(ctx: Context, view: View, task: RoomTask): Prom
     readTimelines(ctx, { filter }, [stretch], ignored),
     summaryOf(ctx, requester.userId, room, told?.upTo, stateUpTo),
   ])
+  const isGap = timeline.isLimited && (timeline.rows[0]?.position ?? upTo) > (told?.upTo ?? 0)
+  const withSticky = task.withSticky && isJoined && config.state.isLazy
+  const [sticky = []] = await readSticky(
+    ctx,
+    [{ roomId, since: isGap ? undefined : told?.upTo, upTo, withSticky }],
+    ignored,
+  )
   const state = await readRequiredState(ctx, {
     roomId,
     wanted: config.state,
     told,
     upTo: stateUpTo,
-    timeline: timeline.rows,
-    isGap: timeline.isLimited && (timeline.rows[0]?.position ?? upTo) > (told?.upTo ?? 0),
+    speaking: [...timeline.rows, ...sticky],
+    isGap,
   })
   const isDirectNews = room.isDirect !== (told?.isDirect ?? false)
 

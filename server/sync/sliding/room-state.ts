@@ -12,7 +12,8 @@ export interface StateWish {
   told: ToldRoom | undefined
   /** Inclusive. */
   upTo: number
-  timeline: readonly EventRow[]
+  /** Whose senders, and members, are told lazily. */
+  speaking: readonly EventRow[]
   /** The timeline does not begin where the client's ends. */
   isGap: boolean
 }
@@ -26,7 +27,7 @@ export async function readRequiredState(
   wish: StateWish,
 ): Promise<{ rows: EventRow[]; members: ReadonlySet<string> }> {
   const { told } = wish
-  const spokenOf = wish.wanted.isLazy ? [...new Set(wish.timeline.flatMap(usersOf))] : []
+  const spokenOf = wish.wanted.isLazy ? [...new Set(wish.speaking.flatMap(usersOf))] : []
   const [asked, lazy] = await Promise.all([
     readAsked(ctx, wish),
     spokenOf.length === 0
