@@ -17,6 +17,7 @@ export const adminHelpText = `Usage: hourglass admin COMMAND [options]
 
   create-user NAME      make a user; --admin makes an administrator
   reset-password NAME   set a new password and end the devices; --keep-devices leaves them
+  deactivate-user NAME  close an account for good; --erase hides what it said from who comes later
   list-users            everybody who has an account
   list-rooms            every room, with how many are in it
   delete-room ROOM_ID   everybody out, and no trace left; --block keeps them out
@@ -35,6 +36,7 @@ const flags = {
   password: { type: 'string' },
   admin: { type: 'boolean' },
   'keep-devices': { type: 'boolean' },
+  erase: { type: 'boolean' },
   block: { type: 'boolean' },
   all: { type: 'boolean' },
   json: { type: 'boolean' },
@@ -78,6 +80,17 @@ const commands: Record<string, Command> = {
       const logout_devices = given['keep-devices'] !== true
       await client.ask('POST', path, { new_password: password, logout_devices })
       return told(given, { user_id: userId, password })
+    },
+  },
+  'deactivate-user': {
+    operand: 'NAME',
+    flags: ['erase'],
+    async run(client, name, given) {
+      const userId = client.userId(name)
+      const path = `/_synapse/admin/v1/deactivate/${encodeURIComponent(userId)}`
+      const erase = given.erase === true
+      await client.ask('POST', path, { erase })
+      return told(given, { user_id: userId, erased: erase })
     },
   },
   'list-users': {

@@ -293,6 +293,31 @@ describe('hourglass admin', () => {
     expect((await admin('list-users')).stdout).toMatch(/^@alice:by\.hand +- +true +false +true$/m)
   })
 
+  test('closes accounts, and has what they said erased', async () => {
+    token = await register(url)
+    const { room_id: roomId = '' } = await post('/createRoom', { preset: 'public_chat' })
+    const room = `/rooms/${encodeURIComponent(roomId)}`
+    const owner = token
+    const comeAs = async (name: string) => {
+      await admin('create-user', name, '--password', 'sand')
+      token = (await logIn(url, name, 'sand')).body.access_token ?? ''
+      await post(`${room}/join`, {})
+    }
+    await comeAs('bob')
+    const { event_id: eventId = '' } = await post(`${room}/send/m.test/1`, { body: 'x' }, 'PUT')
+    const closed = await admin('deactivate-user', 'bob', '--erase')
+    expect(closed.stdout).toBe('user_id  @bob:by.hand\nerased   true\n')
+    expect((await logIn(url, 'bob', 'sand')).status).toBe(403)
+    await comeAs('carol')
+    const contentFor = async (reader: string) => {
+      const path = `${url}${v3}${room}/event/${encodeURIComponent(eventId)}`
+      const response = await fetch(path, { headers: { Authorization: `Bearer ${reader}` } })
+      return ((await response.json()) as { content: object }).content
+    }
+    expect([await contentFor(owner), await contentFor(token)]).toEqual([{ body: 'x' }, {}])
+    expectRefusal(await admin('deactivate-user', 'dave'), 1, 'refuses: There is no user')
+  })
+
   test('lists rooms and delayed events, and no secret of theirs', async () => {
     token = await register(url)
     const { room_id: roomId = '' } = await post('/createRoom', { name: 'a\u001b[2Jb' })
