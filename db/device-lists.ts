@@ -1,15 +1,32 @@
 /** Whose keys have changed, along the one stream. */
+import { sql } from 'kysely'
 import type { DeviceListChangeRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
+/**
+ * In place of what is known of the same users, and visible to the same ones: who looks up to before this
+ * finds nothing of them, and this with the next look.
+ */
 export async function insertDeviceListChanges(
   tx: Tx,
   rows: readonly DeviceListChangeRow[],
 ): Promise<void> {
-  await tx.q
-    .insertInto('device_list_changes')
-    .values([...rows])
-    .execute()
+  await sql`
+    WITH given AS MATERIALIZED (
+      SELECT * FROM json_populate_recordset(NULL::device_list_changes, ${JSON.stringify(rows)}::text::json)
+    ), superseded AS (
+      DELETE FROM device_list_changes WHERE ctid = ANY(ARRAY(
+        SELECT earlier.ctid FROM given CROSS JOIN LATERAL (
+          SELECT changes.ctid FROM device_list_changes AS changes
+          WHERE changes.user_id = given.user_id
+            AND coalesce(changes.seen_by, '') = coalesce(given.seen_by, '')
+            AND changes.position < given.position
+          OFFSET 0
+        ) AS earlier
+      ))
+    )
+    INSERT INTO device_list_changes (position, user_id, seen_by)
+    SELECT position, user_id, seen_by FROM given`.execute(tx.q)
 }
 
 /** Who changed in (after, upTo], as far as `viewer` may know; whether they share a room is not asked. */

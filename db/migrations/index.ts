@@ -31,6 +31,7 @@ import { namesInUse } from './0036_names_in_use.ts'
 import { changesByRequest } from './0037_changes_by_request.ts'
 import { stickyEvents } from './0038_sticky_events.ts'
 import { erasedUsers } from './0039_erased_users.ts'
+import { latestKeyChanges } from './0040_latest_key_changes.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -60,4 +61,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0037_changes_by_request': changesByRequest,
   '0038_sticky_events': stickyEvents,
   '0039_erased_users': erasedUsers,
+  '0040_latest_key_changes': latestKeyChanges,
 }

@@ -12,12 +12,16 @@ import type { Context } from '../context.ts'
 import { devicesTopic, stateTopic } from '../stream/notifier.ts'
 import type { RoomChange, StayedRoom, Window } from './build-sync.ts'
 
-/** @returns empty lists for an initial sync: a client asks for everybody's keys then anyway */
+/**
+ * @param keysUpTo up to where changes of keys are told, inclusive
+ * @returns empty lists for an initial sync: a client asks for everybody's keys then anyway
+ */
 export async function deviceListsSection(
   ctx: Context,
   userId: string,
   { since, upTo }: Window,
   changes: readonly (RoomChange | StayedRoom)[],
+  keysUpTo = upTo,
 ): Promise<{ changed: string[]; left: string[] }> {
   if (since === undefined) return { changed: [], left: [] }
   const candidates = new Set<string>()
@@ -40,7 +44,7 @@ export async function deviceListsSection(
     candidates.add(row.state_key)
   }
   const keyChanges = ctx.notifier.hasMoved(devicesTopic, since)
-    ? await selectDeviceListChanges(ctx.db, userId, since, upTo)
+    ? await selectDeviceListChanges(ctx.db, userId, since, keysUpTo)
     : []
   for (const change of keyChanges) candidates.add(change.user_id)
   candidates.delete(userId)

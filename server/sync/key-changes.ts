@@ -17,10 +17,12 @@ export async function keyChanges(
 ): Promise<JsonObject> {
   const latest = ctx.positions.latest()
   const since = parseToken(from, latest).position
-  const upTo = Math.min(parseToken(to, latest).position, ctx.positions.settled())
+  const settled = ctx.positions.settled()
+  const upTo = Math.min(parseToken(to, latest).position, settled)
   if (upTo <= since) return { changed: [], left: [] }
   const window = { since, upTo }
   const changes = await roomChanges(ctx, userId, window)
-  const { changed, left } = await deviceListsSection(ctx, userId, window, changes)
+  // Whose keys have changed again since `to`: only that is still known.
+  const { changed, left } = await deviceListsSection(ctx, userId, window, changes, settled)
   return { changed, left }
 }

@@ -217,6 +217,24 @@ describe('POST /keys/signatures/upload', () => {
     expect((await bob.sync({ since: since.bob.next_batch })).device_lists.changed).toEqual([])
   })
 
+  test('what one alone is told of somebody’s keys is not in place of what all are, nor the other way round', async () => {
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    const charlie = await server.user('charlie')
+    for (const other of [bob, charlie]) await other.join(room)
+    const { userSigning } = await publishSet(alice)
+    const bobs = await publishSet(bob)
+    const signed = signedBy(bobs.body.master_key, alice.userId, userSigning)
+    const since = { alice: await alice.sync(), charlie: await charlie.sync() }
+    await publishDevice(bob)
+    await sign(alice, bob, { [bobs.master.publicKey]: signed })
+    const told = await charlie.sync({ since: since.charlie.next_batch })
+    expect(told.device_lists.changed).toEqual([bob.userId])
+    await alice.leave(room)
+    await publishDevice(bob)
+    const { changed } = (await alice.sync({ since: since.alice.next_batch })).device_lists
+    expect(changed).toEqual([bob.userId])
+  })
+
   test('user-signing keys are only for their owners', async () => {
     const { body } = await publishSet(alice)
     expect(await keysOf(alice, alice)).toEqual(body)

@@ -215,6 +215,23 @@ describe('GET /sync, device_lists.changed: what is told', () => {
   })
 })
 
+test('of changes of the same keys the latest is kept, and nobody misses one for it', async () => {
+  await shareRoom()
+  const from = await now()
+  await publishDevice(bob)
+  const to = await now()
+  await publishDevice(alice)
+  const { device_list_changes: before } = await server.rowCounts()
+  for (let i = 0; i < 3; i++) await publishDevice(bob)
+  expect((await server.rowCounts()).device_list_changes).toBe(before)
+  const asked = { query: { from, to } }
+  expect(await alice.ok('GET', `${v3}/keys/changes`, asked)).toMatchObject({
+    changed: expect.arrayContaining([bob.userId]),
+  })
+  expect((await alice.sync({ since: from })).device_lists?.changed).toContain(bob.userId)
+  expect((await alice.sync({ since: to })).device_lists?.changed).toContain(bob.userId)
+})
+
 test('GET /keys/changes: only between tokens of this server, and nothing from later to earlier', async () => {
   const from = await now()
   await publishDevice(alice)
