@@ -2,8 +2,8 @@
  * Users who have asked that what they said be erased. Nothing is taken out of the rooms: who was there goes
  * on reading it, and who comes later is shown redacted copies.
  *
- * What they said is their messages, and their own memberships, which name them. Other state is the room's:
- * with an empty `m.room.encryption`, say, it would be another room. Decision 0085.
+ * What they said is their messages, and their own memberships, which name them, as do invites to them. Other
+ * state is the room's: with an empty `m.room.encryption`, say, it would be another room. Decision 0085.
  *
  * Spec: POST /account/deactivate `erase`; MSC4025
  */
@@ -12,6 +12,7 @@ import type { EventRow } from '../../db/schema.ts'
 import type { Db, Tx } from '../../db/transaction.ts'
 import type { Viewer } from './present-event.ts'
 import { withRedacted } from './redacted-copies.ts'
+import { contentOf } from './stored-event.ts'
 import type { Sight } from './visibility.ts'
 
 /** Everybody who has asked for it, in memory: it is asked of every event that is read. */
@@ -40,6 +41,8 @@ export class Erasures {
   }
 }
 
+type Said = Pick<EventRow, 'sender' | 'type' | 'state_key' | 'position' | 'pdu'>
+
 /** The same rows, with redacted copies of what is erased for this viewer. */
 export async function withoutErased(
   db: Db,
@@ -47,29 +50,33 @@ export async function withoutErased(
   viewer: Pick<Viewer, 'erased'>,
   sights: readonly Sight[],
 ): Promise<readonly EventRow[]> {
-  if (!rows.some(row => viewer.erased.has(row.sender))) return rows
+  if (!rows.some(row => erasedUserOf(viewer, row) !== undefined)) return rows
   const sightOf = new Map(sights.map(sight => [sight.roomId, sight]))
   return withRedacted(db, rows, row => isErasedFor(viewer, row, sightOf.get(row.room_id)))
 }
 
-/** Whether somebody who was not in the room, at any time from this event to its sender's erasure, looks. */
+/** Whether somebody who was not in the room, at any time from this event to its user's erasure, looks. */
 export function isErasedFor(
-  { erased }: Pick<Viewer, 'erased'>,
-  {
-    sender,
-    type,
-    state_key,
-    position,
-  }: Pick<EventRow, 'sender' | 'type' | 'state_key' | 'position'>,
+  viewer: Pick<Viewer, 'erased'>,
+  said: Said,
   sight: Pick<Sight, 'memberships'> | undefined,
 ): boolean {
-  const erasedAt = erased.get(sender)
-  if (erasedAt === undefined) return false
-  const isTheirs = state_key === null || (type === 'm.room.member' && state_key === sender)
+  const userId = erasedUserOf(viewer, said)
+  if (userId === undefined) return false
+  const erasedAt = viewer.erased.get(userId) ?? 0
   const memberships = sight?.memberships ?? []
-  const wasThere = memberships.some(({ position: from, value }, i) => {
+  return !memberships.some(({ position: from, value }, i) => {
     const until = memberships[i + 1]?.position ?? Number.POSITIVE_INFINITY
-    return value === 'join' && from <= erasedAt && until > position
+    return value === 'join' && from <= erasedAt && until > said.position
   })
-  return isTheirs && !wasThere
+}
+
+/** Of those who have asked for it, the one who said this, or whom it names; undefined if it is nobody's. */
+function erasedUserOf({ erased }: Pick<Viewer, 'erased'>, said: Said): string | undefined {
+  const { sender, type, state_key } = said
+  if (state_key === null) return erased.has(sender) ? sender : undefined
+  if (type !== 'm.room.member' || !erased.has(state_key)) return undefined
+  // Whoever invites says who it is, in the words of the invited. Other memberships are their sender's words.
+  const isTheirs = sender === state_key || contentOf(said).membership === 'invite'
+  return isTheirs ? state_key : undefined
 }

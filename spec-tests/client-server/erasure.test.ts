@@ -131,6 +131,47 @@ describe('POST /_matrix/client/v3/account/deactivate with erase', () => {
     expect(after?.unsigned?.prev_content).toEqual(before?.content)
   })
 
+  test('an invite to them does not name them; why somebody banned them is told', async () => {
+    await setDisplayName(bob, 'Bob the Builder')
+    const room = await alice.createRoom({ preset: 'public_chat', invite: [bob.userId] })
+    await bob.join(room)
+    await erase(bob)
+    await alice.ok('POST', `/_matrix/client/v3/rooms/${enc(room)}/ban`, {
+      body: { user_id: bob.userId, reason: 'spam' },
+    })
+    const late = await comeTo(room, 'late')
+    const memberships = async (reader: Client) =>
+      (await reader.messages(room, { dir: 'f', limit: 100 })).chunk.filter(
+        event => event.state_key === bob.userId,
+      )
+    const [invite, join, , ban] = await memberships(late)
+    expect(invite?.content).toEqual({ membership: 'invite' })
+    expect(join?.unsigned).not.toHaveProperty('prev_content')
+    expect(ban?.content).toEqual({ membership: 'ban', reason: 'spam' })
+    const [before, after] = await memberships(alice)
+    expect(before?.content).toMatchObject({ displayname: 'Bob the Builder' })
+    expect(after?.unsigned?.prev_content).toEqual(before?.content)
+  })
+
+  test('who is left alone in a room is not told in sliding sync what it was called after', async () => {
+    const room = await roomOfTwo()
+    const there = await comeTo(room, 'there')
+    const content = { membership: 'leave', displayname: 'Bob the Builder' }
+    await bob.setState(room, 'm.room.member', bob.userId, content)
+    await erase(bob)
+    const heroesFor = async (reader: Client) => {
+      const body = { lists: { all: { ranges: [[0, 9]], timeline_limit: 1, required_state: [] } } }
+      const path = '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync'
+      const heroes: JsonObject[] = (await reader.ok('POST', path, { body })).rooms[room].heroes
+      return heroes.find(hero => hero.user_id === bob.userId)
+    }
+    await alice.leave(room)
+    expect(await heroesFor(there)).toMatchObject({ displayname: 'Bob the Builder' })
+    const late = await comeTo(room, 'late')
+    await there.leave(room)
+    expect(await heroesFor(late)).toEqual({ user_id: bob.userId })
+  })
+
   test('the state of a room is not what somebody has said', async () => {
     const room = await bob.createRoom({ preset: 'public_chat', name: 'A name for all' })
     const algorithm = { algorithm: 'm.megolm.v1.aes-sha2' }
@@ -270,6 +311,7 @@ test('on no path does who comes later find anything of what was erased, and who 
     initial_state: [{ type: 'm.space.child', state_key: room, content: { via: ['hs1'] } }],
   })
   await setDisplayName(bob, 'erasedmark0')
+  await alice.invite(room, bob.userId)
   await bob.join(room)
   const root = await alice.say(room, 'root')
   const text = (n: number) => ({ msgtype: 'm.text', body: `erasedmark${n}` })

@@ -13,10 +13,11 @@ import type { EventRow } from '../../../db/schema.ts'
 import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import { type Change, isInRanges } from '../../matrix/readable-ranges.ts'
+import { isErasedFor } from '../../rooms/erasures.ts'
 import { presentEvents } from '../../rooms/present-event.ts'
 import { contentOf } from '../../rooms/stored-event.ts'
 import { viewerOf } from '../../rooms/timeline.ts'
-import { selectSettledSight } from '../../rooms/visibility.ts'
+import { type Sight, selectSettledSight } from '../../rooms/visibility.ts'
 import { formatTimelineToken } from '../../stream/token.ts'
 import type { View } from '../room-section.ts'
 import { heroesOf } from '../room-summary.ts'
@@ -74,7 +75,7 @@ export async function roomResult(ctx: Context, view: View, task: RoomTask): Prom
   const filter = { room: { timeline: { limit: config.timelineLimit } } }
   const [[timeline = nothing], summary] = await Promise.all([
     readTimelines(ctx, { filter }, [stretch], ignored),
-    summaryOf(ctx, requester.userId, room, told?.upTo, stateUpTo),
+    summaryOf(ctx, requester.userId, room, told?.upTo, { ...sight, upTo: stateUpTo }),
   ])
   const isGap = timeline.isLimited && (timeline.rows[0]?.position ?? upTo) > (told?.upTo ?? 0)
   const withSticky = task.withSticky && isJoined && config.state.isLazy
@@ -160,14 +161,15 @@ function latestEvents(
   return before ? before.latestEvents + timeline.rows.length : Number.POSITIVE_INFINITY
 }
 
-/** Name, avatar, heroes and counts, where they have changed in (since, upTo]. */
+/** Name, avatar, heroes and counts, where they have changed in (since, sight.upTo]. */
 async function summaryOf(
   ctx: Context,
   userId: string,
   { roomId, now }: ListedRoom,
   since: number | undefined,
-  upTo: number,
+  sight: Sight,
 ): Promise<JsonObject> {
+  const { upTo } = sight
   const types = ['m.room.name', 'm.room.avatar']
   const named = (await selectStateAt(ctx.db, roomId, upTo, { types })).filter(
     row => row.state_key === '',
@@ -194,7 +196,7 @@ async function summaryOf(
     told.invited_count = room?.invited_members ?? 0
   }
   if (!hasName && (isMemberNews || 'name' in told)) {
-    told.heroes = await readHeroes(ctx, roomId, userId, upTo)
+    told.heroes = await readHeroes(ctx, userId, sight)
   }
   return told
 }
@@ -213,17 +215,15 @@ async function emptiedAt(ctx: Context, rows: readonly EventRow[]): Promise<Map<s
   )
 }
 
-async function readHeroes(
-  ctx: Context,
-  roomId: string,
-  userId: string,
-  at: number,
-): Promise<JsonObject[]> {
+async function readHeroes(ctx: Context, userId: string, sight: Sight): Promise<JsonObject[]> {
+  const { roomId, upTo: at } = sight
   const heroes = (await heroesOf(ctx, [roomId], userId)).get(roomId) ?? []
-  const wanted = heroes.map(hero => ({ roomId, userId: hero, at }))
-  const members = new Map(
-    (await selectMembersAt(ctx.db, wanted)).map(row => [row.state_key, contentOf(row)]),
+  const rows = await selectMembersAt(
+    ctx.db,
+    heroes.map(hero => ({ roomId, userId: hero, at })),
   )
+  const shown = rows.filter(row => !isErasedFor(ctx.erasures, row, sight))
+  const members = new Map(shown.map(row => [row.state_key, contentOf(row)]))
   return heroes.map(hero => {
     const { displayname, avatar_url } = members.get(hero) ?? {}
     return {
