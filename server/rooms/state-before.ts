@@ -98,13 +98,17 @@ export class RoomStates {
         })),
     )
     for (const { room, type, stateKey } of unknown) {
-      known.get(room.room_id)?.state.set(keyOf(type, stateKey), undefined)
+      const key = keyOf(type, stateKey)
+      const state = known.get(room.room_id)?.state
+      // Others may have read it meanwhile: it counts already.
+      if (state && !state.has(key)) state.set(key, undefined)
     }
     for (const row of rows) {
       const ofRoom = known.get(row.room_id)
       if (!ofRoom) continue
       put(ofRoom, keyOf(row.type, row.state_key), stateEvent(row, parsePdu(row)))
-      this.#rooms.set(row.room_id, ofRoom)
+      // Nor may it take the place of what the room has become meanwhile.
+      if (this.#rooms.get(row.room_id) === ofRoom) this.#rooms.set(row.room_id, ofRoom)
     }
     return new StateBefore(known, this.#rooms)
   }
