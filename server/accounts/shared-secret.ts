@@ -17,10 +17,10 @@ import { createUser, hashNewPassword } from './users.ts'
 
 const nonceLifetimeMs = 60_000
 
-/** Numbers used once, in memory: who loses one asks for another. */
 /** Whoever asks for more makes the oldest end. */
 const mostNonces = 100_000
 
+/** Numbers used once, in memory: who loses one asks for another. */
 export class RegistrationNonces {
   readonly #clock: Clock
   /** nonce → when it ends. In order of giving out, which is the order of ending. */
