@@ -8,7 +8,7 @@ import { buildExtensions } from './extensions.ts'
 import { filterRooms } from './list-filters.ts'
 import { outsideRoomResult } from './outside-room.ts'
 import type { RoomConfig, SlidingRequest } from './request.ts'
-import { covers, mergeRequiredState } from './required-state.ts'
+import { covers, type mergeRequiredState, sharedMerging } from './required-state.ts'
 import { type ListedRoom, listRooms } from './room-list.ts'
 import { type RoomResult, roomResult } from './room-result.ts'
 
@@ -45,12 +45,13 @@ export async function buildSlidingSync(
   const reads = await selectLatestReads(ctx.db, userId, idsOf(joined), upTo)
   const results = new Map<string, RoomResult>()
   const toldRooms = new Map<string, ToldRoom>()
+  const merge = sharedMerging()
   const toTell: { roomId: string; isRead: boolean; make: () => Promise<RoomResult> }[] = []
   for (const room of rooms) {
     const seen = inView.get(room.roomId)
     if (!seen) continue
     const before = told.rooms.get(room.roomId)
-    const config = configOf(seen, before)
+    const config = configOf(seen, before, merge)
     const isRead = before !== undefined && (reads.get(room.roomId) ?? 0) > before.upTo
     if (before && !isRead && !hasNews(room, config, before)) {
       if (before.state !== config.state) {
@@ -148,8 +149,12 @@ async function lookThrough(
 }
 
 /** MSC4186 "Combining room configs": the most of each. */
-function configOf({ configs }: InView, before: ToldRoom | undefined): RoomConfig {
-  const state = mergeRequiredState(configs.map(config => config.state))
+function configOf(
+  { configs }: InView,
+  before: ToldRoom | undefined,
+  merge: typeof mergeRequiredState,
+): RoomConfig {
+  const state = merge(configs.map(config => config.state))
   return {
     timelineLimit: Math.max(...configs.map(config => config.timelineLimit)),
     // The same wish is kept once, however often it is asked.

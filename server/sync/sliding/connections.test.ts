@@ -9,9 +9,15 @@ const crowded: ToldRoom = {
   firstUpTo: 1,
   isFromOutside: false,
   isDirect: false,
-  state: { keys: new Map() } as unknown as ToldRoom['state'],
+  state: { keys: new Map(), isLazy: false, signature: '' },
   latestEvents: 0,
   members,
+}
+/** As large by what is wanted of it. */
+const wanted: ToldRoom = {
+  ...crowded,
+  state: { keys: new Map(), isLazy: false, signature: 'x'.repeat(50_000_000) },
+  members: new Set(),
 }
 const nothing = { extensions: new Map(), upTo: 1 }
 
@@ -19,10 +25,15 @@ describe('connections of sliding sync', () => {
   const start = () => new SlidingConnections(labClock(1_000))
   type Connections = ReturnType<typeof start>
 
-  const tell = (connections: Connections, name: string, pos: string | undefined, roomId: string) =>
+  const tell = (
+    connections: Connections,
+    name: string,
+    pos: string | undefined,
+    rooms: Record<string, ToldRoom> = { '!room:hs1': crowded },
+  ) =>
     connections.answer(connections.begin(requesterNamed(name), '', pos), {
       ...nothing,
-      rooms: new Map([[roomId, crowded]]),
+      rooms: new Map(Object.entries(rooms)),
     })
 
   const isKnown = (connections: Connections, name: string, pos: string) => {
@@ -33,20 +44,26 @@ describe('connections of sliding sync', () => {
     }
   }
 
-  test('who was not asked for longest is forgotten when there is too much to remember', () => {
-    const connections = start()
-    const names = ['a', 'b', 'c', 'd', 'e', 'f']
-    const told = names.map(name => [name, tell(connections, name, undefined, '!room:hs1')] as const)
-    const known = told.filter(([name, pos]) => isKnown(connections, name, pos))
-    expect(known.map(([name]) => name)).toEqual(['c', 'd', 'e', 'f'])
-  })
+  test.each<[string, Record<string, ToldRoom>]>([
+    ['members', { '!room:hs1': crowded }],
+    ['what is wanted, of several rooms the same', { '!one:hs1': wanted, '!other:hs1': wanted }],
+  ])(
+    'who was not asked for longest is forgotten when there is too much to remember: %s',
+    (_, rooms) => {
+      const connections = start()
+      const names = ['a', 'b', 'c', 'd', 'e', 'f']
+      const told = names.map(name => [name, tell(connections, name, undefined, rooms)] as const)
+      const known = told.filter(([name, pos]) => isKnown(connections, name, pos))
+      expect(known.map(([name]) => name)).toEqual(['c', 'd', 'e', 'f'])
+    },
+  )
 
   test('a room that is told again counts once, and so does an answer that was lost', () => {
     const connections = start()
-    const other = tell(connections, 'other', undefined, '!room:hs1')
-    let pos = tell(connections, 'busy', undefined, '!room:hs1')
-    for (let i = 0; i < 10; i++) pos = tell(connections, 'busy', pos, '!room:hs1')
-    for (let i = 0; i < 10; i++) tell(connections, 'busy', pos, '!room:hs1')
+    const other = tell(connections, 'other', undefined)
+    let pos = tell(connections, 'busy', undefined)
+    for (let i = 0; i < 10; i++) pos = tell(connections, 'busy', pos)
+    for (let i = 0; i < 10; i++) tell(connections, 'busy', pos)
     expect(isKnown(connections, 'other', other)).toBe(true)
   })
 

@@ -73,8 +73,10 @@ export interface Turn {
 const mostPerDevice = 10
 /** In all, of rooms and of members that are remembered as told … */
 const mostTold = 500_000
-/** … of which a connection that was told nothing counts for so many. */
+/** … of which a connection that was told nothing counts for so many … */
 const emptySize = 4
+/** … and so many characters of what is wanted of rooms count for one. */
+const wantedCharacters = 500
 
 export class SlidingConnections {
   /** Those of each device, by their ids; both in the order of their last use. */
@@ -136,10 +138,24 @@ const fresh = (): Connection => ({
   size: 0,
 })
 
-function sizeOf({ size, answered }: Connection): number {
+function sizeOf({ size, rooms, answered }: Connection): number {
+  const lastRooms = answered?.news.rooms ?? new Map<string, ToldRoom>()
   let lastSize = 0
-  for (const room of answered?.news.rooms.values() ?? []) lastSize += sizeOfRoom(room)
-  return emptySize + size + lastSize
+  for (const room of lastRooms.values()) lastSize += sizeOfRoom(room)
+  return emptySize + size + lastSize + sizeOfWanted(rooms, lastRooms)
+}
+
+/** What is wanted of several rooms counts once. It is short, as a rule, and then it does not count. */
+function sizeOfWanted(...all: readonly ReadonlyMap<string, ToldRoom>[]): number {
+  const long = new Set<RequiredState>()
+  for (const rooms of all) {
+    for (const { state } of rooms.values()) {
+      if (state.signature.length >= wantedCharacters) long.add(state)
+    }
+  }
+  let size = 0
+  for (const { signature } of long) size += Math.floor(signature.length / wantedCharacters)
+  return size
 }
 
 const sizeOfRoom = ({ members }: ToldRoom) => 1 + members.size

@@ -53,6 +53,20 @@ export function mergeRequiredState(all: readonly RequiredState[]): RequiredState
   )
 }
 
+/**
+ * {@link mergeRequiredState} for the rooms of one answer. Those that are to have the same share it: what is
+ * wanted of a room is kept as long as the room, and may be long.
+ */
+export function sharedMerging(): typeof mergeRequiredState {
+  const shared = new Map<string, RequiredState>()
+  return all => {
+    const merged = mergeRequiredState(all)
+    const same = shared.get(merged.signature) ?? merged
+    shared.set(merged.signature, same)
+    return same
+  }
+}
+
 /** Whether it asks for this piece of state by name or by `*`, laziness apart. */
 export function isRequired(state: RequiredState, type: string, stateKey: string): boolean {
   const ofType = state.keys.get(type) ?? nothing
