@@ -64,7 +64,7 @@ interface ReadStretches {
 const mostEvents = 1_000
 /** Of this many rooms, one by one, for others share the reading; of more, in one query. */
 const fewRooms = 8
-/** More than this is not kept; whoever was not asked for longest goes first. */
+/** More of users' rooms, and of threads in them, are not kept; what was counted anew longest ago goes first. */
 const mostEntries = 50_000
 /** In characters, of rules and of events; and what each takes besides its text, about. */
 const mostCharacters = 32_000_000
@@ -73,10 +73,7 @@ const eventCharacters = 500
 
 export class UnreadCounts {
   /** By user, and then by room. */
-  readonly #entries = new RecentMap<string, Map<string, Entry>>(
-    mostEntries,
-    ofUser => 1 + ofUser.size,
-  )
+  readonly #entries = new RecentMap<string, Map<string, Entry>>(mostEntries, sizeOfUser)
   readonly #recipients = new RecentMap<string, Recipient>(
     mostCharacters,
     ({ characters }) => recipientCharacters + characters,
@@ -186,8 +183,12 @@ export class UnreadCounts {
       this.#entries.get(recipient.userId)?.delete(roomId)
       return
     }
+    const threads = Math.max(1, entry.counts.size)
     if (room) for (const event of fresh) count(entry, event, recipient, room)
     entry.upTo = Math.max(entry.upTo, upTo)
+    const ofUser = this.#entries.get(recipient.userId)
+    const hasGrown = entry.counts.size > threads && ofUser?.get(roomId) === entry
+    if (ofUser && hasGrown) this.#entries.set(recipient.userId, ofUser)
   }
 
   /** All that are woken by the same event ask for the same, or nearly so. */
@@ -284,6 +285,15 @@ export class UnreadCounts {
   #roomsOf(db: Db, rows: readonly RuledRow[], upTo: number): Promise<Map<string, RuledRoom>> {
     return this.#ruledRooms.of(db, [...new Set(rows.map(row => row.room_id))], upTo)
   }
+}
+
+/** A room counts for one, or for as many as the threads that are known of it. */
+function sizeOfUser(ofUser: ReadonlyMap<string, Entry>): number {
+  let size = 1
+  for (const { counts, marks } of ofUser.values()) {
+    size += Math.max(1, counts.size, marks.threads.size)
+  }
+  return size
 }
 
 function count(entry: Entry, event: StoredRuledEvent, recipient: Recipient, room: RuledRoom): void {
