@@ -10,7 +10,7 @@ import type { EventRow } from '../../db/schema.ts'
 import type { Db } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { ClientEvent } from '../matrix/event.ts'
-import { isErasedFor } from './erasures.ts'
+import { isErasedFor, wholeUpTo } from './erasures.ts'
 import type { Viewer } from './present-event.ts'
 import type { Sight } from './visibility.ts'
 
@@ -37,11 +37,15 @@ export async function aggregationsOf(
   const seen = { rooms: sights, ignored: await viewer.ignored() }
   const related = await selectAggregated(db, parents, seen, maxReferences)
   const sightOf = new Map(sights.map(sight => [sight.roomId, sight]))
-  // An edit that is erased has no new content to show.
-  const children = related.filter(
+  // An edit that is erased has no new content to show; the one before it may have.
+  const erased = related.filter(
     child =>
-      child.rel_type !== 'm.replace' || !isErasedFor(viewer, child, sightOf.get(child.room_id)),
+      child.rel_type === 'm.replace' && isErasedFor(viewer, child, sightOf.get(child.room_id)),
   )
+  const children = [
+    ...related.filter(child => !erased.includes(child)),
+    ...(await editsBefore(db, erased, parents, viewer, seen)),
+  ]
   if (children.length === 0) return found
 
   const whole = children.filter(child => child.rel_type !== 'm.reference')
@@ -71,6 +75,30 @@ export async function aggregationsOf(
     if (Object.keys(related).length > 0) found.set(parent.event_id, related)
   }
   return found
+}
+
+/** Where the latest edit is erased, the latest that came while the viewer was there: they have seen it. */
+async function editsBefore(
+  db: Db,
+  edits: readonly EventRow[],
+  parents: readonly EventRow[],
+  viewer: Pick<Viewer, 'erased'>,
+  { rooms, ignored }: { rooms: readonly Sight[]; ignored: ReadonlySet<string> },
+): Promise<EventRow[]> {
+  const found: EventRow[] = []
+  for (const sender of new Set(edits.map(edit => edit.sender))) {
+    const edited = new Set(edits.flatMap(edit => (edit.sender === sender ? edit.relates_to : [])))
+    const narrowed = rooms.map(sight => {
+      const end = wholeUpTo(viewer, sender, sight)
+      const ranges = sight.ranges.filter(({ from }) => from <= end)
+      const { roomId } = sight
+      return { roomId, ranges: ranges.map(one => ({ ...one, upTo: Math.min(one.upTo, end) })) }
+    })
+    if (narrowed.every(({ ranges }) => ranges.length === 0)) continue
+    const theirs = parents.filter(parent => edited.has(parent.event_id))
+    found.push(...(await selectAggregated(db, theirs, { rooms: narrowed, ignored }, 0)))
+  }
+  return found.filter(child => child.rel_type === 'm.replace')
 }
 
 async function threadCounts(

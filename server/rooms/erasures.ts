@@ -62,13 +62,24 @@ export function isErasedFor(
   sight: Pick<Sight, 'memberships'> | undefined,
 ): boolean {
   const userId = erasedUserOf(viewer, said)
-  if (userId === undefined) return false
-  const erasedAt = viewer.erased.get(userId) ?? 0
+  return userId !== undefined && said.position > wholeUpTo(viewer, userId, sight)
+}
+
+/**
+ * The position (inclusive) up to which what a user has said is whole: until the viewer went who was last there
+ * before it was erased. Nothing is for who never was.
+ */
+export function wholeUpTo(
+  { erased }: Pick<Viewer, 'erased'>,
+  userId: string,
+  sight: Pick<Sight, 'memberships'> | undefined,
+): number {
+  const erasedAt = erased.get(userId) ?? Number.POSITIVE_INFINITY
   const memberships = sight?.memberships ?? []
-  return !memberships.some(({ position: from, value }, i) => {
-    const until = memberships[i + 1]?.position ?? Number.POSITIVE_INFINITY
-    return value === 'join' && from <= erasedAt && until > said.position
-  })
+  const last = memberships.findLastIndex(
+    ({ position, value }) => value === 'join' && position <= erasedAt,
+  )
+  return last === -1 ? -1 : (memberships[last + 1]?.position ?? Number.POSITIVE_INFINITY) - 1
 }
 
 /** Of those who have asked for it, the one who said this, or whom it names; undefined if it is nobody's. */

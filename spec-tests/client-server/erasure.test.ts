@@ -210,6 +210,30 @@ describe('POST /_matrix/client/v3/account/deactivate with erase', () => {
     expect((await relationsFor(alice, root))?.['m.thread'].latest_event.content).toMatchObject(said)
   })
 
+  test('who went before the last edit is told of the edit that they saw', async () => {
+    const room = await roomOfTwo()
+    const away = await comeTo(room, 'away')
+    const eventId = await bob.say(room, said.body)
+    const edit = (body: string) =>
+      bob.send(room, 'm.room.message', {
+        ...said,
+        'm.new_content': { ...said, body },
+        'm.relates_to': { rel_type: 'm.replace', event_id: eventId },
+      })
+    const seen = await edit('second thoughts')
+    await away.leave(room)
+    const last = await edit('third thoughts')
+    await erase(bob)
+    await away.join(room)
+    const editFor = async (reader: Client) => {
+      const relations = (await reader.event(room, eventId)).unsigned?.['m.relations']
+      return (relations as JsonObject | undefined)?.['m.replace']?.event_id
+    }
+    expect(await editFor(away)).toBe(seen)
+    expect(await editFor(alice)).toBe(last)
+    expect(await editFor(await comeTo(room, 'late'))).toBeUndefined()
+  })
+
   test('why somebody redacted an event is erased, too', async () => {
     const room = await roomOfTwo()
     const eventId = await bob.say(room, 'wrong')
