@@ -1,5 +1,5 @@
 /** Cross-signing keys of users, and signatures that were uploaded by themselves. */
-import { sql } from 'kysely'
+import { type RawBuilder, sql } from 'kysely'
 import type { CrossSigningKeyRow, KeySignatureRow, KeyUsage } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -27,38 +27,66 @@ export async function upsertCrossSigningKey(tx: Tx, row: CrossSigningKeyRow): Pr
     .execute()
 }
 
-/** With the signatures on it and by it. */
-export async function deleteCrossSigningKey(
+/** Of one user, with the signatures on them and by them. */
+export async function deleteCrossSigningKeys(
   tx: Tx,
-  { user_id, usage, public_key }: { user_id: string; usage: KeyUsage; public_key: string },
+  userId: string,
+  keys: readonly Pick<CrossSigningKeyRow, 'usage' | 'public_key'>[],
 ): Promise<void> {
+  if (keys.length === 0) return
   await tx.q
     .deleteFrom('cross_signing_keys')
-    .where('user_id', '=', user_id)
-    .where('usage', '=', usage)
+    .where('user_id', '=', userId)
+    .where('usage', '=', sql<KeyUsage>`ANY(${keys.map(({ usage }) => usage)}::text[])`)
     .execute()
-  await deleteSignaturesOfKey(tx, user_id, public_key)
+  await deleteSignaturesOfKeys(
+    tx,
+    userId,
+    keys.map(({ public_key }) => public_key),
+  )
 }
 
 /** Of a user who is leaving for good. Their signatures on others go too. */
 export async function deleteCrossSigning(tx: Tx, userId: string): Promise<void> {
   await tx.q.deleteFrom('cross_signing_keys').where('user_id', '=', userId).execute()
-  await tx.q.deleteFrom('key_signatures').where('signed_user_id', '=', userId).execute()
-  await tx.q.deleteFrom('key_signatures').where('signer_user_id', '=', userId).execute()
+  await deleteSignatures(tx, sql`signed_user_id = ${userId}`, sql`signer_user_id = ${userId}`)
 }
 
-/** @param keyId a device id or a public key; what it signed goes, and what signed it */
-export async function deleteSignaturesOfKey(tx: Tx, userId: string, keyId: string): Promise<void> {
-  await tx.q
-    .deleteFrom('key_signatures')
-    .where('signed_user_id', '=', userId)
-    .where('signed_key_id', '=', keyId)
-    .execute()
-  await tx.q
-    .deleteFrom('key_signatures')
-    .where('signer_user_id', '=', userId)
-    .where('signer_key_id', '=', `ed25519:${keyId}`)
-    .execute()
+/** @param keyIds device ids or public keys; what they signed goes, and what signed them */
+export async function deleteSignaturesOfKeys(
+  tx: Tx,
+  userId: string,
+  keyIds: readonly string[],
+): Promise<void> {
+  if (keyIds.length === 0) return
+  const signerIds = keyIds.map(keyId => `ed25519:${keyId}`)
+  await deleteSignatures(
+    tx,
+    sql`signed_user_id = ${userId} AND signed_key_id = ANY(${[...keyIds]}::text[])`,
+    sql`signer_user_id = ${userId} AND signer_key_id = ANY(${signerIds}::text[])`,
+  )
+}
+
+/**
+ * Those for which one is true, or the other. All at once and always in the same order: two who have signed
+ * each other's keys may both be giving theirs up. (A signature is never changed, so it stays in its place.)
+ */
+async function deleteSignatures(
+  tx: Tx,
+  isOnTheirs: RawBuilder<unknown>,
+  isByTheirs: RawBuilder<unknown>,
+): Promise<void> {
+  await sql`
+    WITH held AS MATERIALIZED (
+      SELECT ctid FROM key_signatures
+      WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM key_signatures WHERE ${isOnTheirs}
+        UNION ALL SELECT ctid FROM key_signatures WHERE ${isByTheirs}
+      ))
+      -- In no index: by that of this order all would be read.
+      ORDER BY signed_user_id || '', signed_key_id, signer_user_id, signer_key_id FOR UPDATE
+    )
+    DELETE FROM key_signatures WHERE ctid = ANY(ARRAY(SELECT ctid FROM held))`.execute(tx.q)
 }
 
 /** @returns whether it is new */

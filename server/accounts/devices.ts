@@ -1,5 +1,5 @@
 /** What users do with their devices, other than logging in with one. */
-import { deleteSignaturesOfKey } from '../../db/cross-signing.ts'
+import { deleteSignaturesOfKeys } from '../../db/cross-signing.ts'
 import type { DeviceRow } from '../../db/schema.ts'
 import {
   deleteAllDevices,
@@ -81,7 +81,7 @@ export async function endDevices(
       )
   ctx.keyCounts.forget(tx, userId)
   ctx.sessionEnds.note(tx, userId, deviceIds)
-  for (const deviceId of withKeys) await deleteSignaturesOfKey(tx, userId, deviceId)
+  await deleteSignaturesOfKeys(tx, userId, withKeys)
   if (withKeys.length > 0) await noteDevicesChanged(ctx, tx, userId)
 }
 

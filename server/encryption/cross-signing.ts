@@ -4,7 +4,7 @@
  * Spec: Client-Server API "Cross-signing"; MSC3967
  */
 import {
-  deleteCrossSigningKey,
+  deleteCrossSigningKeys,
   selectCrossSigningKeys,
   upsertCrossSigningKey,
 } from '../../db/cross-signing.ts'
@@ -74,14 +74,14 @@ async function storeKeys(
   if (stored.has('master') && !isProven) return 'needs proof'
 
   const isNewMaster = uploadedMaster?.publicKey !== stored.get('master')?.public_key
-  for (const before of stored.values()) {
+  const over = [...stored.values()].filter(before => {
     const after = keys.find(key => key.usage === before.usage)
     // What the old master key vouched for is not vouched for by the new one.
-    const isOver = after
+    return after
       ? after.publicKey !== before.public_key
       : uploadedMaster !== undefined && isNewMaster
-    if (isOver) await deleteCrossSigningKey(tx, before)
-  }
+  })
+  await deleteCrossSigningKeys(tx, userId, over)
   for (const { usage, publicKey, key } of fresh) {
     if (await selectDevice(tx, userId, publicKey)) throw forbidden('That key ID is in use')
     const row = { user_id: userId, usage, public_key: publicKey, key: JSON.stringify(key) }

@@ -4,7 +4,7 @@
  *
  * Spec: MSC3814, as matrix-js-sdk 43 uses it
  */
-import { deleteSignaturesOfKey, selectCrossSigningKeys } from '../../db/cross-signing.ts'
+import { deleteSignaturesOfKeys, selectCrossSigningKeys } from '../../db/cross-signing.ts'
 import { insertDehydratedDevice, selectDehydratedDevice } from '../../db/dehydrated-devices.ts'
 import { deleteDevices, insertDevice, selectDevice } from '../../db/sessions.ts'
 import { selectToDevice } from '../../db/to-device.ts'
@@ -124,7 +124,7 @@ async function removeStored(ctx: Context, tx: Tx, userId: string): Promise<strin
   if (!device) return undefined
   await deleteDevices(tx, userId, [device.device_id])
   ctx.keyCounts.forget(tx, userId)
-  await deleteSignaturesOfKey(tx, userId, device.device_id)
+  await deleteSignaturesOfKeys(tx, userId, [device.device_id])
   await noteDevicesChanged(ctx, tx, userId)
   return device.device_id
 }

@@ -4,7 +4,7 @@
  *
  * Spec: Client-Server API "Key Distribution"
  */
-import { deleteSignaturesOfKey } from '../../db/cross-signing.ts'
+import { deleteSignaturesOfKeys } from '../../db/cross-signing.ts'
 import {
   type ClaimRow,
   claimFallbackKeys,
@@ -100,7 +100,7 @@ async function storeDeviceKeys(
   if (before && !isSame(before.keys ?? null, deviceKeys.keys ?? null)) {
     // Nobody could verify what the old keys signed, and nobody has verified the new ones.
     await deletePublishedKeys(tx, owner)
-    await deleteSignaturesOfKey(tx, owner.userId, owner.deviceId)
+    await deleteSignaturesOfKeys(tx, owner.userId, [owner.deviceId])
   }
   const keys = JSON.stringify(deviceKeys)
   await upsertDeviceKeys(tx, { user_id: owner.userId, device_id: owner.deviceId, keys })

@@ -13,6 +13,7 @@ import { canonicalJson } from '../matrix/canonical-json.ts'
 import { badJson, invalidSignature, MatrixError, notFound } from '../matrix/errors.ts'
 import { isUserId } from '../matrix/ids.ts'
 import { verifyJson } from '../matrix/signing.ts'
+import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { noteDevicesChanged, noteKeysSigned } from '../rooms/device-lists.ts'
 
 /** A key that the user may sign, and with what. */
@@ -32,7 +33,7 @@ interface Signable {
  * @returns the failures: `{ user: { key: { errcode, error } } }`, with M_INVALID_SIGNATURE if it is
  *   missing, does not fit, or is on another object than the stored one, and M_NOT_FOUND if there is
  *   no such key to sign
- * @throws 400 M_BAD_JSON not of that shape
+ * @throws 400 M_BAD_JSON not of that shape · 401 M_UNKNOWN_TOKEN the account has just been closed
  * Spec: POST /keys/signatures/upload
  */
 export function uploadSignatures(
@@ -42,6 +43,8 @@ export function uploadSignatures(
 ): Promise<JsonObject> {
   const objects = assertSignedObjects(uploaded)
   return transaction(ctx.db, async tx => {
+    // Two devices may upload the same signatures, in another order.
+    await lockOwnAccount(tx, userId)
     const targets = [...new Set([userId, ...objects.map(object => object.target)])]
     const signable = await selectSignable(tx, userId, targets.filter(isUserId))
     const failures = new Map<string, [string, JsonObject][]>()

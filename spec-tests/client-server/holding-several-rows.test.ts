@@ -1,0 +1,116 @@
+/**
+ * Requests that each hold several rows of the database, and hold the same ones at the same moment: they
+ * follow each other, and none is broken because two wait for one another. On PostgreSQL that is; the embedded
+ * database does one thing after the other anyway.
+ */
+import type { Answer, Client } from '../support/client.ts'
+import {
+  crossSigningSet,
+  deviceKeysOf,
+  makeKey,
+  oneTimeKeys,
+  signedBy,
+  upload,
+} from '../support/keys.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+import type { JsonObject } from '../support/wire.ts'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await startServer({ config: { database_connections: 24 } })
+})
+afterAll(() => server.stop())
+
+const v3 = '/_matrix/client/v3'
+const enc = encodeURIComponent
+const indices = (count: number) => Array.from({ length: count }, (_, i) => i)
+
+/** Run `atOnce` again and again. @returns what was answered, each status once */
+async function statusesOf(
+  rounds: number,
+  atOnce: (round: number) => Promise<Pick<Answer, 'status'>[]>,
+): Promise<number[]> {
+  const statuses = new Set<number>()
+  for (const round of indices(rounds)) {
+    for (const { status } of await atOnce(round)) statuses.add(status)
+  }
+  return [...statuses].sort()
+}
+
+const passwordOf = (client: Client) => ({
+  type: 'm.login.password',
+  identifier: { type: 'm.id.user', user: client.userId },
+  password: client.password,
+})
+
+/** Users who have cross-signing keys, and have signed each other's. */
+async function whoTrustEachOther(count: number): Promise<Client[]> {
+  const clients = await Promise.all(indices(count).map(() => server.user()))
+  const sets = new Map(clients.map(client => [client, crossSigningSet(client.userId)]))
+  for (const [client, { body }] of sets) {
+    await client.ok('POST', `${v3}/keys/device_signing/upload`, { body })
+  }
+  for (const [client, { userSigning }] of sets) {
+    const others = [...sets].filter(([other]) => other !== client)
+    const body = Object.fromEntries(
+      others.map(([{ userId }, { master, body }]) => [
+        userId,
+        { [master.publicKey]: signedBy(body.master_key, client.userId, userSigning) },
+      ]),
+    )
+    const { failures } = await client.ok('POST', `${v3}/keys/signatures/upload`, { body })
+    expect(failures).toEqual({})
+  }
+  return clients
+}
+
+describe('Signatures', () => {
+  test('the same are uploaded in one order and in the other', async () => {
+    const alice = await server.user('alice')
+    const others = await Promise.all(indices(6).map(() => server.user()))
+    const set = crossSigningSet(alice.userId)
+    await alice.ok('POST', `${v3}/keys/device_signing/upload`, { body: set.body })
+    const statuses = await statusesOf(20, async () => {
+      const signed = await Promise.all(
+        others.map(async (other): Promise<[string, JsonObject]> => {
+          const { master, body } = crossSigningSet(other.userId)
+          const replacing = { master_key: body.master_key, auth: passwordOf(other) }
+          await other.ok('POST', `${v3}/keys/device_signing/upload`, { body: replacing })
+          const object = signedBy(body.master_key, alice.userId, set.userSigning)
+          return [other.userId, { [master.publicKey]: object }]
+        }),
+      )
+      const send = (entries: typeof signed) =>
+        alice.request('POST', `${v3}/keys/signatures/upload`, { body: Object.fromEntries(entries) })
+      return Promise.all([send(signed), send([...signed].reverse())])
+    })
+    expect(statuses).toEqual([200])
+  })
+
+  test('all who trust each other replace their keys', async () => {
+    const statuses = await statusesOf(5, async () => {
+      const clients = await whoTrustEachOther(6)
+      return Promise.all(
+        clients.map(client => {
+          const body = { ...crossSigningSet(client.userId).body, auth: passwordOf(client) }
+          return client.request('POST', `${v3}/keys/device_signing/upload`, { body })
+        }),
+      )
+    })
+    expect(statuses).toEqual([200])
+  })
+
+  test('all who trust each other close their accounts', async () => {
+    const statuses = await statusesOf(5, async () => {
+      const clients = await whoTrustEachOther(6)
+      return Promise.all(
+        clients.map(client =>
+          client.request('POST', `${v3}/account/deactivate`, {
+            body: { auth: passwordOf(client) },
+          }),
+        ),
+      )
+    })
+    expect(statuses).toEqual([200])
+  })
+})
