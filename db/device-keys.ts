@@ -187,7 +187,8 @@ export async function claimFallbackKeys(
   tx: Tx,
   claims: readonly ClaimRow[],
 ): Promise<ClaimedKeyRow[]> {
-  // Locked in one order, so that two who claim the same keys wait and do not deadlock.
+  // Locked in one order, and after one-time keys, so that two who claim the same keys, or one who ends the
+  // devices, wait and do not deadlock.
   const { rows } = await sql<ClaimedKeyRow>`
     WITH picked AS MATERIALIZED (
       SELECT fallback.*

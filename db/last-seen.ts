@@ -9,7 +9,10 @@ export type Sighting = Pick<DeviceRow, 'user_id' | 'device_id'> & {
   last_seen_user_agent: string
 }
 
-/** Of devices that are there, in one statement; always in the same order, so that nobody deadlocks. */
+/**
+ * Of devices that are there, in one statement; always in the same order, so that nobody deadlocks. Who
+ * only needs a device to stay, as the row of its session does, does not wait.
+ */
 export async function updateLastSeen(tx: Tx, sightings: readonly Sighting[]): Promise<void> {
   const column = (name: keyof Sighting) => sightings.map(sighting => sighting[name])
   await sql`
@@ -22,7 +25,7 @@ export async function updateLastSeen(tx: Tx, sightings: readonly Sighting[]): Pr
     ), locked AS (
       SELECT devices.user_id, devices.device_id, ts, ip, user_agent
       FROM seen JOIN devices USING (user_id, device_id)
-      ORDER BY devices.user_id, devices.device_id FOR UPDATE OF devices
+      ORDER BY devices.user_id, devices.device_id FOR NO KEY UPDATE OF devices
     )
     UPDATE devices SET
       last_seen_ts = locked.ts, last_seen_ip = locked.ip, last_seen_user_agent = locked.user_agent

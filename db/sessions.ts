@@ -129,12 +129,29 @@ export async function deleteDevices(
 ): Promise<string[]> {
   await lockUser(tx, userId)
   const isOneOfThem = sql<string>`ANY(${[...deviceIds]}::text[])`
-  // Whoever is publishing keys at this moment holds the row of their device.
+  // Whoever is publishing keys at this moment holds the row of their device; who writes when devices
+  // were last seen holds many, in this order.
   await tx.q
     .selectFrom('devices')
     .select('device_id')
     .where('user_id', '=', userId)
     .where('device_id', '=', isOneOfThem)
+    .orderBy('device_id')
+    .forUpdate()
+    .execute()
+  // Before they go with the devices, one after the other: as who claims keys takes them.
+  await tx.q
+    .deleteFrom('one_time_keys')
+    .where('user_id', '=', userId)
+    .where('device_id', '=', isOneOfThem)
+    .execute()
+  await tx.q
+    .selectFrom('fallback_keys')
+    .select('key_id')
+    .where('user_id', '=', userId)
+    .where('device_id', '=', isOneOfThem)
+    .orderBy('device_id')
+    .orderBy('algorithm')
     .forUpdate()
     .execute()
   const withKeys = await tx.q

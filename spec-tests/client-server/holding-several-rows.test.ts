@@ -114,3 +114,68 @@ describe('Signatures', () => {
     expect(statuses).toEqual([200])
   })
 })
+
+/** As many devices of one user. */
+async function devicesOf(client: Client, count: number): Promise<Client[]> {
+  return Promise.all(
+    indices(count).map(async () => {
+      const device = client.sibling()
+      await device.login()
+      return device
+    }),
+  )
+}
+
+describe('Devices', () => {
+  test('end while their keys are claimed', async () => {
+    const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+    const statuses = await statusesOf(20, async () => {
+      const devices = await devicesOf(bob, 6)
+      await Promise.all(
+        devices.map((device, i) => {
+          const key = makeKey(device.deviceId)
+          return upload(device, {
+            device_keys: deviceKeysOf(device, key),
+            // Every other one has nothing but a fallback key.
+            one_time_keys: i % 2 ? oneTimeKeys(device, key, ['1', '2', '3', '4', '5', '6']) : {},
+            fallback_keys: oneTimeKeys(device, key, ['f'], { fallback: true }),
+          })
+        }),
+      )
+      const ids = devices.map(({ deviceId }) => deviceId)
+      const claim = () => {
+        const wanted = Object.fromEntries(ids.map(id => [id, 'signed_curve25519']))
+        const body = { one_time_keys: { [bob.userId]: wanted } }
+        return alice.request('POST', `${v3}/keys/claim`, { body })
+      }
+      const body = { devices: ids, auth: passwordOf(bob) }
+      return Promise.all([
+        claim(),
+        claim(),
+        bob.request('POST', `${v3}/delete_devices`, { body }),
+        claim(),
+        claim(),
+      ])
+    })
+    expect(statuses).toEqual([200])
+  })
+
+  test('end while it is written when they were last seen', async () => {
+    const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+    const statuses = await statusesOf(20, async () => {
+      const devices = await devicesOf(bob, 8)
+      // Each is written anew, and so lies elsewhere than the others think.
+      for (const device of devices.toReversed()) {
+        await device.ok('GET', `${v3}/account/whoami`)
+        if (device.deviceId > 'N') await alice.ok('GET', `${v3}/devices`)
+      }
+      await Promise.all(devices.map(device => device.ok('GET', `${v3}/account/whoami`)))
+      const body = { devices: devices.map(({ deviceId }) => deviceId), auth: passwordOf(bob) }
+      return Promise.all([
+        bob.request('POST', `${v3}/delete_devices`, { body }),
+        alice.request('GET', `${v3}/devices`),
+      ])
+    })
+    expect(statuses).toEqual([200])
+  })
+})
