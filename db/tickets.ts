@@ -69,11 +69,11 @@ export async function deleteTicket(
     .executeTakeFirst()
 }
 
-/** @returns how many there were, at the most `limit` */
+/** @returns how many there were that nobody else is taking, at the most `limit` */
 export async function deleteTicketsBefore(tx: Tx, before: number, limit: number): Promise<number> {
   const { rows } = await sql`
-    DELETE FROM tickets WHERE ticket_hash IN (
-      SELECT ticket_hash FROM tickets WHERE expires_ts <= ${before} LIMIT ${limit}
-    ) RETURNING 1`.execute(tx.q)
+    DELETE FROM tickets WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM tickets WHERE expires_ts <= ${before} LIMIT ${limit} FOR UPDATE SKIP LOCKED
+    )) RETURNING 1`.execute(tx.q)
   return rows.length
 }

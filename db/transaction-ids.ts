@@ -87,12 +87,16 @@ export function isAnswered(error: unknown): boolean {
   return code === uniqueViolation && table === 'transaction_ids'
 }
 
-/** @returns how many, at most `limit`, were stored before `before` (Unix ms) and are gone now */
+/**
+ * @returns how many, at most `limit`, were stored before `before` (Unix ms) and are gone now; those
+ *   that go with their device at this moment are passed over
+ */
 export async function deleteAnswersBefore(tx: Tx, before: number, limit: number): Promise<number> {
   const { numAffectedRows } = await sql`
-    DELETE FROM transaction_ids WHERE (user_id, device_id, path) IN (
-      SELECT user_id, device_id, path FROM transaction_ids
+    DELETE FROM transaction_ids WHERE ctid = ANY(ARRAY(
+      SELECT ctid FROM transaction_ids
       WHERE created_ts < ${before} ORDER BY created_ts LIMIT ${limit}
-    )`.execute(tx.q)
+      FOR UPDATE SKIP LOCKED
+    ))`.execute(tx.q)
   return Number(numAffectedRows ?? 0)
 }

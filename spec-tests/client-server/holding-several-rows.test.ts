@@ -178,4 +178,30 @@ describe('Devices', () => {
     })
     expect(statuses).toEqual([200])
   })
+
+  test('end while old answers are forgotten', async () => {
+    const users = await Promise.all(indices(8).map(() => server.user()))
+    const statuses = await statusesOf(8, async () => {
+      const devices = (await Promise.all(users.map(user => devicesOf(user, 2)))).flat()
+      // By age they come in another order than by path.
+      for (const n of indices(6)) {
+        await Promise.all(
+          devices.map(device =>
+            device.ok('PUT', `${v3}/sendToDevice/m.test/${9 - n}`, { body: { messages: {} } }),
+          ),
+        )
+      }
+      await server.advance(86_400_000)
+      const [, ...answers] = await Promise.all([
+        server.advance(3_600_000),
+        ...users.map(user => {
+          const ids = devices.filter(({ userId }) => userId === user.userId)
+          const body = { devices: ids.map(({ deviceId }) => deviceId), auth: passwordOf(user) }
+          return user.request('POST', `${v3}/delete_devices`, { body })
+        }),
+      ])
+      return answers
+    })
+    expect(statuses).toEqual([200])
+  })
 })
