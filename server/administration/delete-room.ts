@@ -28,6 +28,7 @@ import {
 import {
   type LockedRoom,
   lockRoom,
+  lockRooms,
   moveAliases,
   selectAliasesOf,
   updateIsPublic,
@@ -205,16 +206,18 @@ async function closeOrPurge(
   failed: readonly string[],
 ): Promise<boolean> {
   const { delete_id: deleteId, room_id: roomId, from_position: from } = deletion
+  const { new_room_id: newRoomId } = deletion
   const isPurge = deletion.is_purge && (failed.length === 0 || deletion.is_forced)
-  const room = await lockRoom(tx, roomId)
-  if (room) {
+  // Whoever holds both takes them in the order of their ids, too; aliases that move hold the new room.
+  const rooms = await lockRooms(tx, [roomId, ...(newRoomId === null ? [] : [newRoomId])])
+  if (rooms.has(roomId)) {
     // Somebody has come in meanwhile.
     if ((await selectInvolved(tx, roomId, failed, 1)).length > 0) return true
     await failScheduled(ctx, tx, roomId)
     await updateIsPublic(tx, roomId, false)
-    if (deletion.new_room_id !== null) {
+    if (newRoomId !== null && rooms.has(newRoomId)) {
       const aliases = (await selectAliasesOf(tx, roomId)).map(row => row.room_alias)
-      await moveAliases(tx, roomId, deletion.new_room_id)
+      await moveAliases(tx, roomId, newRoomId)
       await updateDeletion(tx, deleteId, { local_aliases: JSON.stringify(aliases) })
     }
     if (isPurge) await deleteRoom(tx, roomId)

@@ -205,3 +205,34 @@ describe('Devices', () => {
     expect(statuses).toEqual([200])
   })
 })
+
+describe('A room is deleted', () => {
+  test('while its aliases move, and others speak in both rooms', async () => {
+    const operator = await server.admin()
+    const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+    const statuses = await statusesOf(20, async round => {
+      const room = await alice.createRoom({
+        preset: 'public_chat',
+        room_alias_name: `moving-${round}`,
+      })
+      const path = `/_synapse/admin/v2/rooms/${enc(room)}`
+      const body = { new_room_user_id: alice.userId, purge: false }
+      const { delete_id } = await operator.ok('DELETE', path, { body })
+      const status = () => operator.ok('GET', `/_synapse/admin/v2/rooms/delete_status/${delete_id}`)
+      let deletion = await status()
+      while (deletion.status === 'active') {
+        const rooms = [room, deletion.shutdown_room?.new_room_id].filter(Boolean)
+        await Promise.all(
+          rooms.map(one =>
+            bob.request('PUT', bob.roomPath(one, 'send', 'm.test', bob.nextTransactionId()), {
+              body: {},
+            }),
+          ),
+        )
+        deletion = await status()
+      }
+      return [{ status: deletion.status }]
+    })
+    expect(statuses).toEqual(['complete'])
+  })
+})
