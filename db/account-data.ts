@@ -1,5 +1,6 @@
 /** Account data: what users keep for themselves, global (empty `room_id`) or by room. */
 import { sql } from 'kysely'
+import { deleteInOrder } from './in-order.ts'
 import type { AccountDataRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -102,5 +103,5 @@ export async function selectAccountDataOfType(
 
 /** All that the user has. */
 export async function deleteAccountData(tx: Tx, userId: string): Promise<void> {
-  await tx.q.deleteFrom('account_data').where('user_id', '=', userId).execute()
+  await deleteInOrder(tx, 'account_data', sql`user_id = ${userId}`)
 }

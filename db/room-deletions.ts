@@ -1,5 +1,6 @@
 /** Rooms that are deleted, step by step, and rooms that are blocked. */
 import { sql } from 'kysely'
+import { deleteInOrder } from './in-order.ts'
 import type { BlockedRoomRow, RoomDeletionRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -93,9 +94,9 @@ export async function forgetDeparted(tx: Tx, eventIds: readonly string[]): Promi
 /** The room's row, and whatever hangs on it but its events and their state. */
 export async function deleteRoom(tx: Tx, roomId: string): Promise<void> {
   await tx.q.deleteFrom('room_aliases').where('room_id', '=', roomId).execute()
-  await tx.q.deleteFrom('receipts').where('room_id', '=', roomId).execute()
-  await tx.q.deleteFrom('thread_subscriptions').where('room_id', '=', roomId).execute()
-  await tx.q.deleteFrom('account_data').where('room_id', '=', roomId).execute()
+  for (const table of ['receipts', 'account_data', 'thread_subscriptions'] as const) {
+    await deleteInOrder(tx, table, sql`room_id = ${roomId}`)
+  }
   await tx.q.deleteFrom('reports').where('room_id', '=', roomId).execute()
   await tx.q.deleteFrom('rooms').where('room_id', '=', roomId).execute()
 }

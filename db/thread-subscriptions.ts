@@ -1,4 +1,6 @@
 /** Which threads users want to hear of (MSC4306). */
+import { sql } from 'kysely'
+import { deleteInOrder } from './in-order.ts'
 import type { ThreadSubscriptionRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -34,7 +36,7 @@ export async function selectThreadSubscriptionsBetween(
 }
 
 export async function deleteThreadSubscriptions(tx: Tx, userId: string): Promise<void> {
-  await tx.q.deleteFrom('thread_subscriptions').where('user_id', '=', userId).execute()
+  await deleteInOrder(tx, 'thread_subscriptions', sql`user_id = ${userId}`)
 }
 
 export async function upsertThreadSubscription(

@@ -207,6 +207,38 @@ describe('Devices', () => {
 })
 
 describe('A room is deleted', () => {
+  test('while those who were in it close their accounts', async () => {
+    const operator = await server.admin()
+    const statuses = await statusesOf(8, async () => {
+      const clients = await Promise.all(indices(4).map(() => server.user()))
+      const room = (await clients[0]?.createRoom({ preset: 'public_chat' })) ?? ''
+      const roots: string[] = []
+      for (const n of indices(4)) roots.push((await clients[0]?.say(room, `${n}`)) ?? '')
+      await Promise.all(
+        clients.map(async client => {
+          await client.join(room)
+          for (const root of roots) {
+            const path = `/_matrix/client/unstable/io.element.msc4306/rooms/${enc(room)}/thread/${enc(root)}/subscription`
+            await client.ok('PUT', path, { body: {} })
+          }
+          const data = `${v3}/user/${enc(client.userId)}/rooms/${enc(room)}/account_data`
+          for (const type of ['org.a', 'org.b', 'org.c']) {
+            await client.ok('PUT', `${data}/${type}`, { body: { n: 1 } })
+          }
+        }),
+      )
+      return Promise.all([
+        operator.request('DELETE', `/_synapse/admin/v1/rooms/${enc(room)}`, { body: {} }),
+        ...clients.map(client =>
+          client.request('POST', `${v3}/account/deactivate`, {
+            body: { auth: passwordOf(client) },
+          }),
+        ),
+      ])
+    })
+    expect(statuses).toEqual([200])
+  })
+
   test('while its aliases move, and others speak in both rooms', async () => {
     const operator = await server.admin()
     const [alice, bob] = [await server.user('alice'), await server.user('bob')]
