@@ -3,34 +3,53 @@ import { sql } from 'kysely'
 import type { ReceiptRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
-/** The user's receipts of one kind in one room, by thread, held until the transaction ends. */
-export async function lockReceipts(
+/** One receipt, held until the transaction ends. */
+export async function lockReceipt(
   tx: Tx,
-  key: Pick<ReceiptRow, 'room_id' | 'user_id' | 'receipt_type'>,
-): Promise<ReceiptRow[]> {
+  key: Pick<ReceiptRow, 'room_id' | 'user_id' | 'receipt_type' | 'thread_id'>,
+): Promise<ReceiptRow | undefined> {
   return tx.q
     .selectFrom('receipts')
     .selectAll()
     .where('room_id', '=', key.room_id)
     .where('user_id', '=', key.user_id)
     .where('receipt_type', '=', key.receipt_type)
+    .where('thread_id', '=', key.thread_id)
     .forUpdate()
+    .executeTakeFirst()
+}
+
+const movedColumns = ['event_id', 'event_position', 'received_ts', 'position'] as const
+
+/** One that is held. */
+export async function moveReceipt(tx: Tx, receipt: ReceiptRow): Promise<void> {
+  const { room_id, user_id, receipt_type, thread_id, ...moved } = receipt
+  await tx.q
+    .updateTable('receipts')
+    .set(moved)
+    .where('room_id', '=', room_id)
+    .where('user_id', '=', user_id)
+    .where('receipt_type', '=', receipt_type)
+    .where('thread_id', '=', thread_id)
     .execute()
 }
 
-/** Write, unless the receipt that is there is as far, or further. */
-export async function advanceReceipt(tx: Tx, receipt: ReceiptRow): Promise<void> {
-  const { event_id, event_position, received_ts, position } = receipt
-  await tx.q
-    .insertInto('receipts')
-    .values(receipt)
-    .onConflict(conflict =>
-      conflict
-        .columns(['room_id', 'user_id', 'receipt_type', 'thread_id'])
-        .doUpdateSet({ event_id, event_position, received_ts, position })
-        .where('receipts.event_position', '<', event_position),
-    )
-    .execute()
+/**
+ * Unless one has come meanwhile that is as far, or further, or the room has been deleted. Until the
+ * transaction ends it is not: whoever holds receipts has made sure of that before.
+ */
+export async function insertReceipt(tx: Tx, receipt: ReceiptRow): Promise<void> {
+  const moved = sql.join(
+    movedColumns.map(name => sql`${sql.ref(name)} = excluded.${sql.ref(name)}`),
+  )
+  await sql`
+    INSERT INTO receipts
+    SELECT given.* FROM rooms CROSS JOIN json_populate_record(
+      NULL::receipts, ${JSON.stringify(receipt)}::text::json
+    ) AS given
+    WHERE rooms.room_id = ${receipt.room_id} FOR KEY SHARE OF rooms
+    ON CONFLICT (room_id, user_id, receipt_type, thread_id) DO UPDATE SET ${moved}
+    WHERE receipts.event_position < excluded.event_position`.execute(tx.q)
 }
 
 /** Receipts in these rooms that moved in (after, upTo], without the private ones of others. */

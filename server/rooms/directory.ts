@@ -20,7 +20,7 @@ import { domainOf, isRoomAlias } from '../matrix/ids.ts'
 import { powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import { appendEvents } from './append-event.ts'
 import { contentOf, parsePdu, versionOf } from './stored-event.ts'
-import { assertJoined } from './visibility.ts'
+import { assertJoined, assertStays } from './visibility.ts'
 
 /**
  * The room that an id or an alias means.
@@ -51,6 +51,7 @@ export function createAlias(
   }
   ctx.appServices.assertMayManageAlias(request.alias, requester.appService)
   return transaction(ctx.db, async tx => {
+    await assertStays(tx, request.roomId)
     await assertJoined(tx, request.roomId, requester.userId)
     const outcome = await insertAlias(tx, {
       room_alias: request.alias,

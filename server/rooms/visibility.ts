@@ -1,11 +1,11 @@
 /** Who may look into a room, and how far. */
 
 import { type MembershipRow, selectMembership } from '../../db/memberships.ts'
-import { selectForgotten } from '../../db/rooms.ts'
+import { selectForgotten, selectRoomsToStay } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { selectSeen } from '../../db/seen.ts'
 import { selectStickyPositions } from '../../db/sticky-events.ts'
-import type { Db } from '../../db/transaction.ts'
+import type { Db, Tx } from '../../db/transaction.ts'
 import { groupBy } from '../lib/group-by.ts'
 import { forbidden, type MatrixError } from '../matrix/errors.ts'
 import {
@@ -23,6 +23,15 @@ export const notInRoom = (roomId: string): MatrixError => forbidden(`You are not
 export async function assertJoined(db: Db, roomId: string, userId: string): Promise<void> {
   const current = await selectMembership(db, roomId, userId)
   if (current?.membership !== 'join') throw notInRoom(roomId)
+}
+
+/**
+ * For who writes something that hangs on the room: it is not deleted before the transaction ends.
+ *
+ * @throws 403 M_FORBIDDEN it has just been
+ */
+export async function assertStays(tx: Tx, roomId: string): Promise<void> {
+  if (!(await selectRoomsToStay(tx, [roomId])).has(roomId)) throw notInRoom(roomId)
 }
 
 /** What one user may see of one room. */

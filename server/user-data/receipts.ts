@@ -5,15 +5,16 @@
  */
 import { upsertAccountData } from '../../db/account-data.ts'
 import { selectEvent } from '../../db/events.ts'
-import { advanceReceipt, lockReceipts } from '../../db/receipts.ts'
+import { insertReceipt, lockReceipt, moveReceipt } from '../../db/receipts.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { Context } from '../context.ts'
 import { invalidParam, notFound } from '../matrix/errors.ts'
 import { isEventId } from '../matrix/ids.ts'
-import { assertJoined } from '../rooms/visibility.ts'
+import { assertJoined, assertStays } from '../rooms/visibility.ts'
 import { ephemeralTopic, receiptsTopic, roomTopic, userTopic } from '../stream/notifier.ts'
 
+/** In the order in which several are written: who deletes a room goes over them in that order, too. */
 export const receiptTypes = ['m.read', 'm.read.private', 'm.fully_read'] as const
 export type ReceiptType = (typeof receiptTypes)[number]
 
@@ -40,6 +41,9 @@ export function markRead(
   for (const receipt of receipts) assertThread(receipt)
   return transaction(ctx.db, async tx => {
     await assertJoined(tx, roomId, userId)
+    // The first of them may be held before it is known that the second is new, and hangs on the room.
+    const inTable = receipts.filter(({ type }) => type !== 'm.fully_read')
+    if (inTable.length > 1) await assertStays(tx, roomId)
     for (const receipt of receipts) await markOne(ctx, tx, userId, roomId, receipt)
   })
 }
@@ -98,16 +102,15 @@ async function markOne(
     })
     return
   }
-  const key = { room_id: roomId, user_id: userId, receipt_type: type }
-  const before = await lockReceipts(tx, key)
-  const same = before.find(receipt => receipt.thread_id === threadId)
-  if (same && same.event_position >= event.position) return
+  const key = { room_id: roomId, user_id: userId, receipt_type: type, thread_id: threadId }
+  const before = await lockReceipt(tx, key)
+  if (before && before.event_position >= event.position) return
   tx.afterCommit(() => ctx.unread.forgetRoom(userId, roomId))
   const seenBy = type === 'm.read' ? [roomTopic(roomId), receiptsTopic(roomId)] : []
   const topics = [userTopic(userId), ephemeralTopic, ...seenBy]
-  await advanceReceipt(tx, {
+  const write = before ? moveReceipt : insertReceipt
+  await write(tx, {
     ...key,
-    thread_id: threadId,
     event_id: eventId,
     event_position: event.position,
     received_ts: ctx.clock.now(),

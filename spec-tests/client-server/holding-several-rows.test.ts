@@ -267,4 +267,41 @@ describe('A room is deleted', () => {
     })
     expect(statuses).toEqual(['complete'])
   })
+
+  test('while it is read, and given aliases', async () => {
+    const operator = await server.admin()
+    const clients = await Promise.all(indices(4).map(() => server.user()))
+    const statuses = await statusesOf(20, async round => {
+      const room = (await clients[0]?.createRoom({ preset: 'public_chat' })) ?? ''
+      for (const client of clients.slice(1)) await client.join(room)
+      const roots: string[] = []
+      for (const n of indices(6)) roots.push((await clients[0]?.say(room, `${n}`)) ?? '')
+      let isOver = false
+      const write = async (client: Client) => {
+        const answers: Answer[] = []
+        for (let i = 0; !isOver && i < 100; i++) {
+          const root = roots[i % roots.length] ?? ''
+          const alias = `#${client.userId.slice(1).split(':')[0]}-${round}-${i}:hs1`
+          answers.push(
+            ...(await Promise.all([
+              client.request('POST', client.roomPath(room, 'receipt', 'm.read', root), {
+                body: { thread_id: root },
+              }),
+              client.request('PUT', `${v3}/directory/room/${enc(alias)}`, {
+                body: { room_id: room },
+              }),
+            ])),
+          )
+        }
+        return answers
+      }
+      const writing = clients.map(write)
+      await clients[0]?.ok('GET', `${v3}/account/whoami`)
+      await operator.ok('DELETE', `/_synapse/admin/v1/rooms/${enc(room)}`, { body: {} })
+      isOver = true
+      return (await Promise.all(writing)).flat()
+    })
+    // Who comes too late is told that they are not in the room, or that it has no such event.
+    expect(statuses.filter(status => ![200, 403, 404].includes(Number(status)))).toEqual([])
+  })
 })
