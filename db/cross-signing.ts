@@ -63,7 +63,8 @@ export async function deleteSignaturesOfKeys(
   await deleteSignatures(
     tx,
     sql`signed_user_id = ${userId} AND signed_key_id = ANY(${[...keyIds]}::text[])`,
-    sql`signer_user_id = ${userId} AND signer_key_id = ANY(${signerIds}::text[])`,
+    // "|| ''" is in no index: one that begins with who was signed has it, too, and would be read as a whole.
+    sql`signer_user_id = ${userId} AND signer_key_id || '' = ANY(${signerIds}::text[])`,
   )
 }
 
