@@ -52,7 +52,7 @@ export async function presentEvents(
   const rows = await withoutErased(db, stored, viewer, sights)
   const [replaced, redactingRows, aggregations] = await Promise.all([
     replacedBy(db, rows),
-    redactionsOf(db, stored, viewer, sights),
+    redactionsOf(db, rows, viewer, sights),
     rowsHoldChildren && !areRelated(rows)
       ? new Map<string, JsonObject>()
       : aggregationsOf(db, rows, viewer, sights, children =>
@@ -81,7 +81,8 @@ export async function presentEvents(
     const before = replaced.get(row.event_id)
     // Their own membership they have been told, be it by an invite.
     const isOwnMembership = row.type === 'm.room.member' && row.state_key === viewer.userId
-    const isErased = before && isErasedFor(viewer, { ...row, ...before }, sight)
+    const isErased =
+      before && viewer.erased.size > 0 && isErasedFor(viewer, { ...row, ...before }, sight)
     if (before && !isErased && (isOwnMembership || isInRanges(before.position, sight.ranges))) {
       unsigned.replaces_state = before.replaces_state
       unsigned.prev_content = contentOf(before)
