@@ -9,12 +9,6 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-/** The password stage, in the first request and without a session. */
-const proof = (client: Client, password = client.password) => ({
-  type: 'm.login.password',
-  identifier: { type: 'm.id.user', user: client.userId },
-  password,
-})
 const whoami = (client: Client) => client.request('GET', '/_matrix/client/v3/account/whoami')
 const changePassword = (client: Client, body: JsonObject) =>
   client.request('POST', '/_matrix/client/v3/account/password', { body })
@@ -49,7 +43,7 @@ describe('TestChangePassword: POST /_matrix/client/v3/account/password', () => {
     alice = await server.user('alice')
     other = await anotherSession(alice)
     const answer = await changePassword(alice, {
-      auth: proof(alice),
+      auth: alice.proof(),
       new_password: 'my_new_password',
     })
     expect(answer).toMatchObject({ status: 200, body: {} })
@@ -81,7 +75,7 @@ describe('TestChangePassword: POST /_matrix/client/v3/account/password', () => {
   test('who is just logging in with the old password does not stay', async () => {
     const bob = await server.user('bob')
     const tokens = await whileOthersLogIn(bob, async () => {
-      const change = { auth: proof(bob), new_password: 'another' }
+      const change = { auth: bob.proof(), new_password: 'another' }
       expect((await changePassword(bob, change)).status).toBe(200)
     })
     const answers = await Promise.all(
@@ -93,7 +87,7 @@ describe('TestChangePassword: POST /_matrix/client/v3/account/password', () => {
   test('other sessions can be kept', async () => {
     const bob = await server.user('bob')
     const kept = await anotherSession(bob)
-    const change = { auth: proof(bob), new_password: 'new_optional', logout_devices: false }
+    const change = { auth: bob.proof(), new_password: 'new_optional', logout_devices: false }
     expect((await changePassword(bob, change)).status).toBe(200)
     expect((await whoami(kept)).status).toBe(200)
     expect((await refusal(bob.sibling().login())).status).toBe(403)
@@ -115,7 +109,7 @@ describe('TestChangePassword: POST /_matrix/client/v3/account/password', () => {
   test('the proof may come in the session of the challenge, with the user at the top', async () => {
     const bob = await server.user('bob')
     const { session } = (await changePassword(bob, { new_password: 'proven' })).body
-    const { type, password } = proof(bob)
+    const { type, password } = bob.proof()
     const auth = { type, user: bob.userId, password, session }
     expect((await changePassword(bob, { auth, new_password: 'proven' })).status).toBe(200)
     await bob.sibling().login({ password: 'proven' })
@@ -123,7 +117,7 @@ describe('TestChangePassword: POST /_matrix/client/v3/account/password', () => {
 
   test("another user's proof is refused", async () => {
     const [bob, charlie] = [await server.user('bob'), await server.user('charlie')]
-    const change = { auth: proof(charlie), new_password: 'stolen' }
+    const change = { auth: charlie.proof(), new_password: 'stolen' }
     expect(await changePassword(bob, change)).toMatchObject({
       status: 403,
       body: { errcode: 'M_FORBIDDEN' },
@@ -147,7 +141,7 @@ describe('TestDeactivateAccount: POST /_matrix/client/v3/account/deactivate', ()
 
   test('a wrong password does not deactivate, and may be tried again', async () => {
     const alice = await server.user('alice')
-    expect(await deactivate(alice, { auth: proof(alice, 'wrong_password') })).toMatchObject({
+    expect(await deactivate(alice, { auth: alice.proof('wrong_password') })).toMatchObject({
       status: 401,
       body: {
         errcode: 'M_FORBIDDEN',
@@ -163,7 +157,7 @@ describe('TestDeactivateAccount: POST /_matrix/client/v3/account/deactivate', ()
   test('the right password deactivates: every session ends', async () => {
     const alice = await server.user('alice')
     const other = await anotherSession(alice)
-    const answer = await deactivate(alice, { auth: proof(alice) })
+    const answer = await deactivate(alice, { auth: alice.proof() })
     expect(answer.status).toBe(200)
     expect(['success', 'no-support']).toContain(answer.body.id_server_unbind_result)
     expect((await whoami(alice)).body.errcode).toBe('M_UNKNOWN_TOKEN')
@@ -172,7 +166,7 @@ describe('TestDeactivateAccount: POST /_matrix/client/v3/account/deactivate', ()
 
   test('who is deactivated does not log in with their password, and their name stays taken', async () => {
     const alice = await server.user('alice')
-    await deactivate(alice, { auth: proof(alice) })
+    await deactivate(alice, { auth: alice.proof() })
     expect((await refusal(alice.sibling().login())).status).toBe(403)
     const username = alice.userId.slice(1).replace(':hs1', '')
     expect(await refusal(server.anonymous().register(username))).toMatchObject({
@@ -185,7 +179,7 @@ describe('TestDeactivateAccount: POST /_matrix/client/v3/account/deactivate', ()
 test('POST /_matrix/client/v3/account/deactivate: who is just logging in leaves no device behind', async () => {
   const [bob, admin] = [await server.user('bob'), await server.admin()]
   await whileOthersLogIn(bob, async () => {
-    const body = { auth: proof(bob) }
+    const body = { auth: bob.proof() }
     await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body })
   })
   const path = `/_matrix/client/v3/admin/whois/${encodeURIComponent(bob.userId)}`
@@ -198,12 +192,7 @@ test('POST /_matrix/client/v3/account/deactivate: who is deactivated is in no ro
   const room = await alice.createRoom({ preset: 'public_chat' })
   await bob.join(room)
   const invited = await alice.createRoom({ invite: [bob.userId] })
-  const auth = {
-    type: 'm.login.password',
-    identifier: { type: 'm.id.user', user: bob.userId },
-    password: bob.password,
-  }
-  await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body: { auth } })
+  await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body: { auth: bob.proof() } })
   for (const left of [room, invited]) {
     const { membership } = await alice.state(left, 'm.room.member', bob.userId)
     expect(membership).toBe('leave')
@@ -229,7 +218,7 @@ test.each([1, 2, 3])(
       }
     }
     const coming = rooms.map(comeAndGo)
-    const body = { auth: proof(bob) }
+    const body = { auth: bob.proof() }
     await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body })
     isOpen = false
     await Promise.all(coming)
@@ -285,7 +274,7 @@ test('POST /_matrix/client/v3/account/deactivate: what is written at the same mo
         await bob.request(method, path, { body })
       }
     })
-    const body = { auth: proof(bob) }
+    const body = { auth: bob.proof() }
     await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body })
     isOpen = false
     await Promise.all(writing)
@@ -310,7 +299,7 @@ test('POST /_matrix/client/v3/account/deactivate: who is banned, or whose room i
         : admin.ok('DELETE', `/_synapse/admin/v1/rooms/${encodeURIComponent(room)}`, { body: {} }),
     )
     const path = '/_matrix/client/v3/account/deactivate'
-    const closed = bob.request('POST', path, { body: { auth: proof(bob) } })
+    const closed = bob.request('POST', path, { body: { auth: bob.proof() } })
     await Promise.all(ends)
     expect(await closed).toMatchObject({ status: 200 })
     expect((await whoami(bob)).status).toBe(401)
@@ -327,12 +316,7 @@ test('POST /_matrix/client/v3/account/deactivate: a delayed join does not bring 
     `${bob.roomPath(room, 'state', 'm.room.member', bob.userId)}?org.matrix.msc4140.delay=1000`,
     { body: { membership: 'join' } },
   )
-  const auth = {
-    type: 'm.login.password',
-    identifier: { type: 'm.id.user', user: bob.userId },
-    password: bob.password,
-  }
-  await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body: { auth } })
+  await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body: { auth: bob.proof() } })
   const sent = await alice.request('POST', `${delayedEvents}/${delay_id}/send`)
   expect(sent.status).toBe(404)
   await server.advance(2_000)

@@ -19,11 +19,6 @@ beforeEach(async () => {
 })
 afterAll(() => server.stop())
 
-const proof = (client: Client, password = client.password) => ({
-  type: 'm.login.password',
-  identifier: { type: 'm.id.user', user: client.userId },
-  password,
-})
 async function another(client: Client, extra: JsonObject = {}): Promise<Client> {
   const other = client.sibling()
   await other.login(extra)
@@ -69,12 +64,12 @@ describe('TestDeviceManagement', () => {
     const { status, body } = await remove(alice, phone.deviceId)
     expect(status).toBe(401)
     expect(body).toEqual({ session: expect.any(String), flows, params: {} })
-    const wrong = { ...proof(alice, 'wrong'), session: body.session }
+    const wrong = { ...alice.proof('wrong'), session: body.session }
     expect(await remove(alice, phone.deviceId, { auth: wrong })).toMatchObject({
       status: 401,
       body: { errcode: 'M_FORBIDDEN', error: expect.any(String), session: body.session, flows },
     })
-    const right = { ...proof(alice), session: body.session }
+    const right = { ...alice.proof(), session: body.session }
     expect((await remove(alice, phone.deviceId, { auth: right })).status).toBe(200)
     expect(await refusal(phone.sync())).toMatchObject({ status: 401 })
     expect(await alice.request('GET', `${devices}/${phone.deviceId}`)).toMatchObject(notFound)
@@ -83,7 +78,7 @@ describe('TestDeviceManagement', () => {
   test('DELETE /device/{deviceId} requires UI auth user to match device owner', async () => {
     const bob = await server.user('bob')
     const phone = await another(alice)
-    const auth = { auth: proof(bob) }
+    const auth = { auth: bob.proof() }
     expect(await remove(alice, phone.deviceId, auth)).toMatchObject(forbidden)
     await phone.sync()
   })
@@ -109,7 +104,7 @@ describe('Devices of another user', () => {
     expect(await bob.request('GET', path)).toMatchObject(notFound)
     const body = { display_name: 'mine' }
     expect(await bob.request('PUT', path, { body })).toMatchObject(notFound)
-    await removeMany(bob, [alice.deviceId], proof(bob))
+    await removeMany(bob, [alice.deviceId], bob.proof())
     await alice.sync()
   })
 })
@@ -119,7 +114,7 @@ describe('POST /_matrix/client/v3/delete_devices', () => {
     const [phone, tablet] = [await another(alice), await another(alice)]
     const ids = [phone.deviceId, tablet.deviceId, 'NONE']
     expect((await removeMany(alice, ids)).status).toBe(401)
-    expect((await removeMany(alice, ids, proof(alice))).status).toBe(200)
+    expect((await removeMany(alice, ids, alice.proof())).status).toBe(200)
     expect((await listed(alice)).map(({ device_id }) => device_id)).toEqual([alice.deviceId])
   })
 })
@@ -130,7 +125,7 @@ describe('User-interactive authentication', () => {
   test('a session is good for what it was opened for, and nothing else', async () => {
     const [phone, tablet] = [await another(alice), await another(alice)]
     const session = await sessionFor([phone.deviceId])
-    const auth = { ...proof(alice), session }
+    const auth = { ...alice.proof(), session }
     expect(await removeMany(alice, [tablet.deviceId], auth)).toMatchObject(forbidden)
     const password = { new_password: 'another', auth }
     expect(
@@ -143,7 +138,7 @@ describe('User-interactive authentication', () => {
   test("nor for another user, though it is that user's own password", async () => {
     const session = await sessionFor(['X'])
     const bob = await server.user('bob')
-    expect(await removeMany(bob, ['X'], { ...proof(bob), session })).toMatchObject(forbidden)
+    expect(await removeMany(bob, ['X'], { ...bob.proof(), session })).toMatchObject(forbidden)
   })
 
   test('to ask again with the session alone gives the same session', async () => {
@@ -156,10 +151,10 @@ describe('User-interactive authentication', () => {
   test('a session ends, and a new one is offered', async () => {
     const session = await sessionFor(['X'])
     await server.advance(900_000)
-    const { status, body } = await removeMany(alice, ['X'], { ...proof(alice), session })
+    const { status, body } = await removeMany(alice, ['X'], { ...alice.proof(), session })
     expect(status).toBe(401)
     expect(body.session).not.toBe(session)
-    const auth = { ...proof(alice), session: body.session }
+    const auth = { ...alice.proof(), session: body.session }
     expect((await removeMany(alice, ['X'], auth)).status).toBe(200)
   })
 })

@@ -26,10 +26,7 @@ const deactivatePath = '/_matrix/client/v3/account/deactivate'
 
 /** Close the account. @param wish what is asked beside that */
 function close(client: Client, wish: JsonObject): Promise<JsonObject> {
-  const { password } = client
-  const identifier = { type: 'm.id.user', user: client.userId }
-  const auth = { type: 'm.login.password', identifier, password }
-  return client.ok('POST', deactivatePath, { body: { auth, ...wish } })
+  return client.ok('POST', deactivatePath, { body: { auth: client.proof(), ...wish } })
 }
 const erase = (client: Client) => close(client, { erase: true })
 

@@ -19,18 +19,13 @@ beforeAll(async () => {
 })
 afterAll(() => server.stop())
 
-const proof = (client: Client, password = client.password) => ({
-  type: 'm.login.password',
-  identifier: { type: 'm.id.user', user: client.userId },
-  password,
-})
 const post = (at: TestServer, body: JsonObject) => at.anonymous().request('POST', login, { body })
 
 describe('POST /_matrix/client/v1/login/get_token, and POST /login with m.login.token', () => {
   const getToken = (client: Client, body?: JsonObject) =>
     client.request('POST', '/_matrix/client/v1/login/get_token', { body })
   const tokenFor = async (client: Client) =>
-    (await getToken(client, { auth: proof(client) })).body.login_token
+    (await getToken(client, { auth: client.proof() })).body.login_token
   const use = (token: string) => post(server, { type: 'm.login.token', token })
 
   test('it is offered', async () => {
@@ -44,7 +39,7 @@ describe('POST /_matrix/client/v1/login/get_token, and POST /login with m.login.
     const { status, body } = await getToken(alice)
     expect(status).toBe(401)
     expect(body.flows).toEqual([{ stages: ['m.login.password'] }])
-    const given = await getToken(alice, { auth: { ...proof(alice), session: body.session } })
+    const given = await getToken(alice, { auth: { ...alice.proof(), session: body.session } })
     expect(given.body).toEqual({ login_token: expect.any(String), expires_in_ms: 120_000 })
     const answer = await use(given.body.login_token)
     expect(answer.body).toMatchObject({ user_id: alice.userId, access_token: expect.any(String) })
@@ -74,7 +69,7 @@ describe('POST /_matrix/client/v1/login/get_token, and POST /login with m.login.
         true,
         bob =>
           bob.ok('POST', '/_matrix/client/v3/account/password', {
-            body: { new_password: 'another', auth: proof(bob) },
+            body: { new_password: 'another', auth: bob.proof() },
           }),
       ],
       [
@@ -82,7 +77,7 @@ describe('POST /_matrix/client/v1/login/get_token, and POST /login with m.login.
         false,
         bob =>
           bob.ok('POST', '/_matrix/client/v3/account/password', {
-            body: { new_password: 'another', auth: proof(bob), logout_devices: false },
+            body: { new_password: 'another', auth: bob.proof(), logout_devices: false },
           }),
       ],
       [
@@ -118,7 +113,7 @@ describe('POST /_matrix/client/v1/login/get_token, and POST /login with m.login.
   test('who is deactivated meanwhile does not get in', async () => {
     const bob = await server.user('bob')
     const token = await tokenFor(bob)
-    const body = { auth: proof(bob) }
+    const body = { auth: bob.proof() }
     await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body })
     expect(await use(token)).toMatchObject({
       status: 403,
@@ -212,7 +207,7 @@ describe('POST /_matrix/client/v3/login with org.matrix.login.jwt', () => {
 
   test('who is deactivated does not come back', async () => {
     const bob = await server.user('bob')
-    const body = { auth: proof(bob) }
+    const body = { auth: bob.proof() }
     await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body })
     const username = bob.userId.slice(1).replace(':hs1', '')
     expect((await use(jwt({ ...good, sub: username }))).body.errcode).toBe('M_USER_DEACTIVATED')

@@ -126,14 +126,15 @@ export class Client {
     this.#adopt(await this.ok('POST', path, { body, token: null }))
   }
 
+  /** The password stage of User-Interactive Authentication, in one request and without a session. */
+  proof(password = this.password): JsonObject {
+    const identifier = { type: 'm.id.user', user: this.userId }
+    return { type: 'm.login.password', identifier, password }
+  }
+
   /** Log in with the password. */
   async login(extra: JsonObject = {}): Promise<JsonObject> {
-    const body = {
-      type: 'm.login.password',
-      identifier: { type: 'm.id.user', user: this.userId },
-      password: this.password,
-      ...extra,
-    }
+    const body = { ...this.proof(), ...extra }
     const answer = await this.ok('POST', `${v3}/login`, { body, token: null })
     this.#adopt(answer)
     return answer
