@@ -124,7 +124,7 @@ module.exports = {
       comment: 'It may look up who is asking, and what they were answered before.',
       severity: 'error',
       from: { path: '^server/http/', pathNot: tests },
-      to: { path: '^server/(?!http/|accounts/|lib/|matrix/|context\\.ts|config\\.ts)' },
+      to: { path: '^server/(?!http/|accounts/|lib/|matrix/|(context|config|requester)\\.ts)' },
     },
     {
       name: 'endpoints-do-not-open-transactions',

@@ -5,7 +5,7 @@
 import { type Sighting, updateLastSeen } from '../../db/last-seen.ts'
 import { type Pool, transaction } from '../../db/transaction.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
-import type { Requester } from './requester.ts'
+import type { Requester } from '../requester.ts'
 
 const betweenWritesMs = 60_000
 /** Longer ones say nothing more. */

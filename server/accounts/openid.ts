@@ -10,7 +10,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomToken } from '../lib/random.ts'
 import type { Job } from '../lib/sweeper.ts'
 import { unknownToken } from '../matrix/errors.ts'
-import { assertSelf, type Requester } from './requester.ts'
+import { assertSelf, type Requester } from '../requester.ts'
 
 const lifetimeMs = 3_600_000
 

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path'
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
 import { hashSecret, randomToken } from '../lib/random.ts'
-import type { Requester } from './requester.ts'
+import type { Requester } from '../requester.ts'
 import { noticesUserId } from './users.ts'
 
 /** What `hourglass admin` reads. */

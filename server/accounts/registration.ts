@@ -12,7 +12,7 @@ import {
   unknownToken,
   userInUse,
 } from '../matrix/errors.ts'
-import { findRequester } from './requester.ts'
+import { findRequester } from './find-requester.ts'
 import { type Device, openFirstSession, openSession } from './sessions.ts'
 import { type AuthData, demand } from './uia.ts'
 import {

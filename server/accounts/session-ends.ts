@@ -4,8 +4,8 @@
  */
 import type { Tx } from '../../db/transaction.ts'
 import { unknownToken } from '../matrix/errors.ts'
+import type { Requester } from '../requester.ts'
 import { type Notifier, sessionTopic } from '../stream/notifier.ts'
-import type { Requester } from './requester.ts'
 
 /** Some devices of a user, or all but one, or all. */
 export type DevicesOf = readonly string[] | { allBut: string } | 'all'

@@ -17,12 +17,12 @@ import { transaction } from '../../db/transaction.ts'
 import { endDevices } from '../accounts/devices.ts'
 import { endLoginTokens } from '../accounts/log-in-by-token.ts'
 import { closeAccount } from '../accounts/own-account.ts'
-import type { Requester } from '../accounts/requester.ts'
 import { ensureUser, hashNewPassword, noticesUserId, userIdOfUsername } from '../accounts/users.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam, notFound, unknown } from '../matrix/errors.ts'
 import { domainOf, localpartOf } from '../matrix/ids.ts'
+import type { Requester } from '../requester.ts'
 import { setProfileField } from '../user-data/profiles.ts'
 
 /** @throws 400 M_INVALID_PARAM a user of another server · 404 M_NOT_FOUND */

@@ -1,10 +1,10 @@
 /** Asking a service something while a client waits. Spec: Application Service API "Querying" */
 import { selectUser } from '../../db/accounts.ts'
 import { selectAlias } from '../../db/rooms.ts'
-import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { forbidden, MatrixError } from '../matrix/errors.ts'
 import { domainOf } from '../matrix/ids.ts'
+import type { Requester } from '../requester.ts'
 import { type AppService, covers } from './app-services.ts'
 import { callAppService, Unreachable } from './call.ts'
 

@@ -1,8 +1,8 @@
 /** Spec: Client-Server API "Account Data" */
 import { z } from 'zod'
-import { assertSelf } from '../accounts/requester.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { eventType, jsonObject, roomId, userId } from '../http/schemas.ts'
+import { assertSelf } from '../requester.ts'
 import { accountData, removeAccountData, setAccountData } from '../user-data/account-data.ts'
 
 /** MSC3391: only the removal has the unstable paths. */

@@ -1,10 +1,10 @@
 /** MSC4140 and MSC4486: lists of one's own delayed events, as each draft has them. */
 import type { DelayedEventRow } from '../../db/delayed-events.ts'
 import { selectDelayedEvents, selectScheduled } from '../../db/delayed-events-lists.ts'
-import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { endpoint } from '../http/endpoint.ts'
 import type { JsonObject } from '../lib/json.ts'
+import type { Requester } from '../requester.ts'
 import {
   filterQuery,
   filtersOf,

@@ -1,11 +1,11 @@
 /** Spec: Client-Server API "Filtering" */
 import { z } from 'zod'
 import { selectFilter } from '../../db/filters.ts'
-import { assertSelf } from '../accounts/requester.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { jsonObject, shortText, userId } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { notFound } from '../matrix/errors.ts'
+import { assertSelf } from '../requester.ts'
 import { saveFilter } from '../user-data/filters.ts'
 
 const postFilter = endpoint({

@@ -4,7 +4,6 @@
  */
 import { z } from 'zod'
 import { selectDelayedEvent } from '../../db/delayed-events.ts'
-import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import {
   callAction,
@@ -17,6 +16,7 @@ import { unknownDelayedEvent } from '../delayed-events/limits.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { optional, shortText } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
+import type { Requester } from '../requester.ts'
 import { speaks } from './delayed-events-dialects.ts'
 import { actions, spec, unstablePrefix } from './delayed-events-wire.ts'
 

@@ -3,11 +3,11 @@
  * /send and /state: `later.ts`.
  */
 import { z } from 'zod'
-import type { Requester } from '../accounts/requester.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { jsonObject, roomId, shortText, text } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { missingParam, unrecognized } from '../matrix/errors.ts'
+import type { Requester } from '../requester.ts'
 import { completeWithSecrets, speaks } from './delayed-events-dialects.ts'
 import { spec, unstablePrefix } from './delayed-events-wire.ts'
 import { futureOf, futureQuery, futureQueryWithTimeout } from './future-query.ts'

@@ -3,12 +3,12 @@
  * MSC4140's dialects, for something that is to happen later?
  */
 import { z } from 'zod'
-import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { alone } from '../delayed-events/delayed-events.ts'
 import type { Call } from '../http/call.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam } from '../matrix/errors.ts'
+import type { Requester } from '../requester.ts'
 import { delayOf, delayQuery } from './delayed-events-query.ts'
 import { expiringOf } from './expiring-events.ts'
 import { futureOf, futureQuery } from './future-query.ts'

@@ -1,8 +1,8 @@
 /** Spec: Client-Server API "Presence" */
 import { z } from 'zod'
-import { assertSelf } from '../accounts/requester.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { text, userId } from '../http/schemas.ts'
+import { assertSelf } from '../requester.ts'
 import { presenceStates } from '../user-data/presence.ts'
 import { presenceOf, setPresence } from '../user-data/presence-status.ts'
 

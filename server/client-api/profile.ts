@@ -1,9 +1,9 @@
 /** Spec: Client-Server API "Profiles"; MSC4133 */
 import { z } from 'zod'
-import { assertSelf } from '../accounts/requester.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { jsonObject, text, userId } from '../http/schemas.ts'
 import { missingParam } from '../matrix/errors.ts'
+import { assertSelf } from '../requester.ts'
 import { profile, profileField, setProfileField } from '../user-data/profiles.ts'
 
 /** matrix-js-sdk takes the second until a server claims v1.16. */

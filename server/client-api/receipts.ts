@@ -1,8 +1,8 @@
 /** Spec: Client-Server API "Receipts", "Fully read markers", "Typing Notifications" */
 import { z } from 'zod'
-import { assertSelf } from '../accounts/requester.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { eventId, optional, roomId, shortText, userId } from '../http/schemas.ts'
+import { assertSelf } from '../requester.ts'
 import { markRead, type ReceiptType, receiptTypes } from '../user-data/receipts.ts'
 import { setTyping } from '../user-data/typing-status.ts'
 

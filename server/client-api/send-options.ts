@@ -1,6 +1,6 @@
 /** What a query says about an event that is sent, be it at once or later. */
 import type { z } from 'zod'
-import type { Requester } from '../accounts/requester.ts'
+import type { Requester } from '../requester.ts'
 import { stickyDurationOf, stickyQuery } from './sticky-events.ts'
 import { timestampOf, timestampQuery } from './timestamp-massaging.ts'
 

@@ -1,9 +1,9 @@
 /** Spec: Client-Server API "Room Tagging" */
 import { z } from 'zod'
-import { assertSelf } from '../accounts/requester.ts'
 import { endpoint } from '../http/endpoint.ts'
 import { optional, roomId, shortText, userId } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
+import { assertSelf } from '../requester.ts'
 import { setTag, tagsOf } from '../user-data/tags.ts'
 
 const path = '/_matrix/client/v3/user/:userId/rooms/:roomId/tags'

@@ -1,7 +1,7 @@
 /** Application services say when what they pass on really happened. */
 import { z } from 'zod'
-import type { Requester } from '../accounts/requester.ts'
 import { parse, queryInteger } from '../http/schemas.ts'
+import type { Requester } from '../requester.ts'
 
 /** For the query of an endpoint that takes `ts`; nobody else's `ts` is looked at. */
 export const timestampQuery = z.looseObject({ ts: z.unknown().optional() })

@@ -3,9 +3,10 @@
  * address only for what does not exist. The address of who manages what exists never counts: one
  * lk-jwt-service, which sends no token, manages those of everybody.
  */
-import type { Requester } from '../accounts/requester.ts'
+
 import type { Context } from '../context.ts'
 import { type MatrixError, notFound } from '../matrix/errors.ts'
+import type { Requester } from '../requester.ts'
 
 /** Who asks for something to be done. */
 export interface Caller {

@@ -1,10 +1,11 @@
 /** From a request to the session behind it. */
 import type { Request } from 'express'
+import { findRequester } from '../accounts/find-requester.ts'
 import { operatorAsRequester } from '../accounts/operator.ts'
-import { findRequester, type Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { hashSecret } from '../lib/random.ts'
 import { forbidden, missingToken, unknownToken } from '../matrix/errors.ts'
+import type { Requester } from '../requester.ts'
 import { addressOf } from './client-address.ts'
 
 /**

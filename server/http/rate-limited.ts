@@ -9,9 +9,9 @@
  * Spec: Client-Server API "Rate limiting", and "Rate-limited" at each endpoint
  */
 import type { Request } from 'express'
-import type { Requester } from '../accounts/requester.ts'
 import type { LimitName } from '../config.ts'
 import type { Context } from '../context.ts'
+import type { Requester } from '../requester.ts'
 import { networkOf } from './client-address.ts'
 
 const v1 = '/_matrix/client/v1'

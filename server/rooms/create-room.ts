@@ -6,7 +6,6 @@
  */
 import { insertAlias, type LockedRoom } from '../../db/rooms.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
 import {
@@ -19,6 +18,7 @@ import {
 } from '../matrix/errors.ts'
 import { isRoomAlias, isUserId } from '../matrix/ids.ts'
 import { type RoomVersion, roomVersions } from '../matrix/room-versions.ts'
+import type { Requester } from '../requester.ts'
 import { appendAll } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
 import { selectInviteRefusals } from './invite-filter.ts'

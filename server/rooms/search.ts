@@ -19,12 +19,12 @@ import {
   selectMatches,
 } from '../../db/search.ts'
 import type { Db } from '../../db/transaction.ts'
-import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { matchesRoom, type RoomEventFilter } from '../matrix/filter.ts'
+import type { Requester } from '../requester.ts'
 import { formatTimelineToken } from '../stream/token.ts'
 import { presentEvents } from './present-event.ts'
 import { contentOf } from './stored-event.ts'

@@ -1,5 +1,5 @@
 /** Somebody who asks for something, for tests. */
-import type { Requester } from '../accounts/requester.ts'
+import type { Requester } from '../requester.ts'
 
 export const requesterNamed = (name: string): Requester => ({
   userId: `@${name}:hs1`,

@@ -2,9 +2,10 @@
  * What is left of the device's own keys, so that it uploads more in time. Not part of the stream:
  * the answer is as of now, and nobody is woken by it.
  */
-import type { Requester } from '../accounts/requester.ts'
+
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import type { Requester } from '../requester.ts'
 
 /**
  * In every answer, also when there are none: matrix-js-sdk reads the absence of the count as zero,

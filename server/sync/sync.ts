@@ -9,10 +9,11 @@
  *
  * Spec: GET /sync
  */
-import type { Requester } from '../accounts/requester.ts'
+
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Filter } from '../matrix/filter.ts'
+import type { Requester } from '../requester.ts'
 import { roomTopic, sessionTopic, userTopic } from '../stream/notifier.ts'
 import { formatSyncToken, parseToken } from '../stream/token.ts'
 import type { PresenceState } from '../user-data/presence.ts'

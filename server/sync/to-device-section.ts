@@ -1,8 +1,8 @@
 /** Messages to this device. They come again until a `since` acknowledges them. */
 import { selectToDevice } from '../../db/to-device.ts'
-import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import type { Requester } from '../requester.ts'
 import { userTopic } from '../stream/notifier.ts'
 import type { Window } from './build-sync.ts'
 

@@ -9,10 +9,10 @@ import {
   selectNextForRules,
   selectOwnJoins,
 } from '../../db/unread.ts'
-import type { Requester } from '../accounts/requester.ts'
 import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { actionsFor, isHighlight, isNotifying } from '../matrix/push-evaluation.ts'
+import type { Requester } from '../requester.ts'
 import { selectInvitePermission } from '../rooms/invite-filter.ts'
 import { presentEvents } from '../rooms/present-event.ts'
 import { readMarks, unreadAfter } from '../rooms/read-marks.ts'

@@ -12,10 +12,11 @@
  *
  * Spec: MSC4186 "Connections"
  */
-import type { Requester } from '../../accounts/requester.ts'
+
 import type { Clock } from '../../lib/clock.ts'
 import { RecentMap } from '../../lib/recent-map.ts'
 import { MatrixError } from '../../matrix/errors.ts'
+import type { Requester } from '../../requester.ts'
 import { formatConnectionToken } from '../../stream/token.ts'
 import type { RequiredState } from './required-state.ts'
 

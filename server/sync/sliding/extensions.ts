@@ -9,9 +9,9 @@
  * (typing), as MSC4186 has them; MSC4308 (thread subscriptions); MSC4480 (sticky events)
  */
 import { selectToDevice } from '../../../db/to-device.ts'
-import type { Requester } from '../../accounts/requester.ts'
 import type { Context } from '../../context.ts'
 import { isJsonObject, type JsonObject } from '../../lib/json.ts'
+import type { Requester } from '../../requester.ts'
 import { readSubscriptionChanges } from '../../rooms/thread-subscription-changes.ts'
 import { formatSyncToken } from '../../stream/token.ts'
 import { accountDataOfRooms, accountDataSection } from '../account-data-section.ts'

@@ -9,9 +9,9 @@
  * Spec: MSC4480
  */
 import type { EventRow } from '../../../db/schema.ts'
-import type { Requester } from '../../accounts/requester.ts'
 import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
+import type { Requester } from '../../requester.ts'
 import { presentEvents } from '../../rooms/present-event.ts'
 import { viewerOf } from '../../rooms/timeline.ts'
 import { isHeard } from '../../rooms/visibility.ts'

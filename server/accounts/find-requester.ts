@@ -6,19 +6,8 @@ import type { AppService } from '../app-services/app-services.ts'
 import type { Context } from '../context.ts'
 import { hashSecret } from '../lib/random.ts'
 import { forbidden, MatrixError, unknownToken } from '../matrix/errors.ts'
+import type { Requester } from '../requester.ts'
 import { assertNotServer } from './users.ts'
-
-export interface Requester {
-  userId: string
-  /** Empty: an application service that asks for a user, and has named none of their devices. */
-  deviceId: string
-  isGuest: boolean
-  isAdmin: boolean
-  /** False only for application services that are registered with `rate_limited: false`. */
-  isRateLimited: boolean
-  /** The application service that asks in the name of the user. */
-  appService?: AppService
-}
 
 /** In whose name an application service asks: query parameters that nobody else can use. */
 export interface AssertedIdentity {
@@ -79,9 +68,4 @@ async function asUserOf(
     isRateLimited: service.isRateLimited,
     appService: service,
   }
-}
-
-/** @throws 403 M_FORBIDDEN unless the requester is this user: what is asked for is theirs alone */
-export function assertSelf(requester: Requester, userId: string): void {
-  if (userId !== requester.userId) throw forbidden('That belongs to another user')
 }
