@@ -13,15 +13,18 @@ import { type Engine, type EngineFiles, planning, startEngine } from './pglite-e
 import { PgliteConnection } from './pglite-pool.ts'
 import { PgliteSocket } from './pglite-socket.ts'
 import { startEngineThread } from './pglite-thread.ts'
-import type { SharedPglite } from './shared-pglite.ts'
 import { sessionWrites, type TableWrites } from './table-writes.ts'
 import type { Pool } from './transaction.ts'
 
 export { DatabaseUnavailable } from './data-dir.ts'
 
+interface SchemaOpener {
+  open(schema: string): Promise<Database>
+}
+
 export interface DatabaseOptions {
-  /** An embedded database that others in this process use, too; instead of all the rest. */
-  shared?: { database: SharedPglite; schema: string } | undefined
+  /** An embedded database that others in this process use, too (`SharedPglite`); instead of all the rest. */
+  shared?: { database: SchemaOpener; schema: string } | undefined
   /** A PostgreSQL server, version 14 or later. Without it, PGlite in `dataDir`. */
   url?: string | undefined
   /** The PostgreSQL schema to live in; made where it is missing. */

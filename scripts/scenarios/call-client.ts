@@ -3,7 +3,12 @@ import { ClientEvent, createClient, type MatrixClient, SyncState } from 'matrix-
 import { type MatrixRTCSession, MatrixRTCSessionEvent } from 'matrix-js-sdk/lib/matrixrtc/index.js'
 import { heartbeat } from './constants.ts'
 import type { Asked, Machine } from './machine.ts'
-import type { TestUser } from './world.ts'
+
+interface TestUser {
+  userId: string
+  accessToken: string
+  deviceId: string
+}
 
 export class CallClient {
   readonly user: TestUser

@@ -7,12 +7,6 @@ import { CallClient } from './call-client.ts'
 import { callMember } from './constants.ts'
 import { Machine } from './machine.ts'
 
-export interface TestUser {
-  userId: string
-  accessToken: string
-  deviceId: string
-}
-
 /** Something that must be seen. */
 export interface Check {
   what: string

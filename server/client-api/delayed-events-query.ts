@@ -13,7 +13,7 @@ import {
 } from '../delayed-events/schedule.ts'
 import { delayNotUnderstood } from '../http/delays-not-understood.ts'
 import { invalidParam, MatrixError } from '../matrix/errors.ts'
-import type { Later } from './later.ts'
+import type { Later } from './given-event.ts'
 
 const unstableName = 'org.matrix.msc4140.delay'
 

@@ -18,7 +18,7 @@ import {
   speaks,
 } from './delayed-events-dialects.ts'
 import { spec } from './delayed-events-wire.ts'
-import type { Later } from './later.ts'
+import type { Later } from './given-event.ts'
 
 /** The dialect of expiring events, if the content asks for it. */
 export function expiringOf(content: JsonObject): Later | undefined {

@@ -11,7 +11,7 @@ import { shortText } from '../http/schemas.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import { answerWithSecrets, assertLegacy, inLegacyWords } from './delayed-events-dialects.ts'
-import type { Later } from './later.ts'
+import type { Later } from './given-event.ts'
 
 /** One draft says `none` where the others leave the timeout out. */
 const timeout = z

@@ -13,7 +13,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
 import { badJson, invalidParam, missingParam } from '../matrix/errors.ts'
 import { andFollow } from '../rooms/follow-upgrade.ts'
 import { answerWithSecrets, assertLegacy, inLegacyWords, msOf } from './delayed-events-dialects.ts'
-import type { GivenEvent, Later } from './later.ts'
+import type { GivenEvent, Later } from './given-event.ts'
 
 /** What the drafts put before a member's name. */
 const prefixes = ['m.', 'io.element.', 'org.matrix.msc4140.', '']

@@ -10,7 +10,8 @@ import { badJson, invalidParam, notJson } from '../matrix/errors.ts'
 import { assertFilter, assertRoomEventFilter, type Filter } from '../matrix/filter.ts'
 import type { Requester } from '../requester.ts'
 import { parseToken } from '../stream/token.ts'
-import { type StateKeyName, sync } from '../sync/sync.ts'
+import type { StateKeyName } from '../sync/request.ts'
+import { sync } from '../sync/sync.ts'
 import { presenceStates } from '../user-data/presence.ts'
 
 const query = z.object({

@@ -9,6 +9,8 @@ import type { Requester } from '../requester.ts'
 import type { Answer } from './answer.ts'
 import { networkOf } from './client-address.ts'
 
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
 /**
  * `admin`: an administrator, or whoever has the token of the data directory. `lab`: who may hold the
  * laboratory; they are no user.

@@ -12,14 +12,13 @@ import { guestAccessForbidden } from '../matrix/errors.ts'
 import { type Answer, send } from './answer.ts'
 import { assertLabToken, authenticate } from './authenticate.ts'
 import { readJson } from './body.ts'
-import { type Act, Acting, Asked, type Auth, type Call, Ending } from './call.ts'
+import { type Act, Acting, Asked, type Auth, type Call, Ending, type Method } from './call.ts'
 import { refuseDelays } from './delays-not-understood.ts'
 import { mayGuest } from './guest-access.ts'
 import { countRequest, limitOf } from './rate-limited.ts'
 import { parse } from './schemas.ts'
 
 export type { Request, Response }
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
 /**
  * Stands between a request and its answer, where the laboratory puts its faults.

@@ -4,7 +4,7 @@
  *
  * Spec: Client-Server API "Guest Access", "Client behaviour"
  */
-import type { Method } from './endpoint.ts'
+import type { Method } from './call.ts'
 
 const v1 = '/_matrix/client/v1'
 const v3 = '/_matrix/client/v3'

@@ -9,7 +9,7 @@
  *
  * Spec: Client-Server API "Common error codes", M_UNRECOGNIZED; Complement asks for it.
  */
-import type { Method } from './endpoint.ts'
+import type { Method } from './call.ts'
 
 const v1 = '/_matrix/client/v1'
 const v3 = '/_matrix/client/v3'

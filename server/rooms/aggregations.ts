@@ -11,7 +11,7 @@ import type { Db } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { isErasedFor, wholeUpTo } from './erasures.ts'
-import type { Viewer } from './present-event.ts'
+import type { Viewer } from './viewer.ts'
 import type { Sight } from './visibility.ts'
 
 /** Deviation: the specification has no limit; a poll may have ten thousand answers. */

@@ -10,9 +10,9 @@
 import { insertErased, selectErased } from '../../db/accounts.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Db, Tx } from '../../db/transaction.ts'
-import type { Viewer } from './present-event.ts'
 import { withRedacted } from './redacted-copies.ts'
 import { contentOf } from './stored-event.ts'
+import type { Viewer } from './viewer.ts'
 import type { Sight } from './visibility.ts'
 
 /** Everybody who has asked for it, in memory: it is asked of every event that is read. */

@@ -14,19 +14,8 @@ import { aggregationsOf } from './aggregations.ts'
 import { isErasedFor, withoutErased } from './erasures.ts'
 import { madeOf } from './latest-events.ts'
 import { contentOf, parsePdu } from './stored-event.ts'
+import type { Viewer } from './viewer.ts'
 import type { Sight } from './visibility.ts'
-
-/** Who looks, and when. */
-export interface Viewer {
-  userId: string
-  deviceId: string
-  /** Unix ms, for `unsigned.age`. */
-  now: number
-  /** Whose doings are not told with the events that they relate to. */
-  ignored(): Promise<ReadonlySet<string>>
-  /** By user, the position at which they asked for what they said to be erased. */
-  erased: ReadonlyMap<string, number>
-}
 
 export interface Presentation {
   /** Whatever relates to one of the rows, and may be read, is one of them. */

@@ -10,9 +10,10 @@ import { isInRanges, type Range } from '../matrix/readable-ranges.ts'
 import type { Requester } from '../requester.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
 import type { RoomEnd } from './latest-events.ts'
-import { presentEvents, type Viewer } from './present-event.ts'
+import { presentEvents } from './present-event.ts'
 import { selectIgnored } from './recipient.ts'
 import { contentOf } from './stored-event.ts'
+import type { Viewer } from './viewer.ts'
 import { isHeard, lookInto, type Sight, selectSight, withSticky } from './visibility.ts'
 
 const defaultLimit = 10

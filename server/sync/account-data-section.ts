@@ -7,7 +7,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { noChanges, type PushRuleChanges, pushRulesWith } from '../matrix/push-rules.ts'
 import { userTopic } from '../stream/notifier.ts'
-import type { Window } from './build-sync.ts'
+import type { Window } from './window.ts'
 
 /**
  * The filter's `account_data` goes for the global part, its `room.account_data` for the rooms.

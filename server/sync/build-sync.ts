@@ -13,36 +13,12 @@ import { deviceListsSection } from './device-lists-section.ts'
 import { type Ephemeral, ephemeralSection } from './ephemeral-section.ts'
 import { invitedRoom, knockedRoom } from './other-rooms.ts'
 import { presenceSection } from './presence-section.ts'
-import { joinedRooms, leftRoom, type View } from './room-section.ts'
-import type { SyncRequest } from './sync.ts'
+import type { SyncRequest } from './request.ts'
+import { joinedRooms, leftRoom } from './room-section.ts'
+import type { View } from './stretch.ts'
 import { toDeviceSection } from './to-device-section.ts'
 import { unreadSection } from './unread-section.ts'
-
-/** (since, upTo]; without `since` everything, as if nothing had been told yet. */
-export interface Window {
-  since: number | undefined
-  upTo: number
-}
-
-/** What became of a user's membership in one room within the window. */
-export interface RoomChange {
-  roomId: string
-  /** What holds at `upTo`. */
-  now: MembershipRow
-  /** In the room at `since`, and all the time since. */
-  wasJoinedThroughout: boolean
-  /** In the room at `since`. */
-  wasJoinedBefore: boolean
-}
-
-/** A room of a user to whom nothing has happened within the window. */
-export interface StayedRoom {
-  roomId: string
-  wasJoinedThroughout: true
-}
-
-/** A room that the user is in at `upTo`. */
-export type JoinedRoom = Pick<RoomChange, 'roomId' | 'wasJoinedThroughout'>
+import type { JoinedRoom, RoomChange, StayedRoom, Window } from './window.ts'
 
 export interface SyncBody {
   body: JsonObject

@@ -10,7 +10,7 @@ import { selectJoinedMembersAt, selectMembershipChanges } from '../../db/members
 import { selectSharingRoomAt } from '../../db/room-mates.ts'
 import type { Context } from '../context.ts'
 import { devicesTopic, stateTopic } from '../stream/notifier.ts'
-import type { RoomChange, StayedRoom, Window } from './build-sync.ts'
+import type { RoomChange, StayedRoom, Window } from './window.ts'
 
 /**
  * @param keysUpTo up to where changes of keys are told, inclusive

@@ -12,7 +12,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { receiptContent } from '../rooms/receipt-content.ts'
 import { receiptsTopic, userTopic } from '../stream/notifier.ts'
-import type { JoinedRoom, Window } from './build-sync.ts'
+import type { JoinedRoom, Window } from './window.ts'
 
 export interface Ephemeral {
   /** By room; the filter has been applied. */

@@ -8,7 +8,7 @@ import { type Filter, limited, matchesFilter } from '../matrix/filter.ts'
 import { roomMateTopics } from '../rooms/room-mates.ts'
 import { stateTopic } from '../stream/notifier.ts'
 import type { PresenceState } from '../user-data/presence.ts'
-import type { JoinedRoom, Window } from './build-sync.ts'
+import type { JoinedRoom, Window } from './window.ts'
 
 /**
  * Whoever syncs is there; their room-mates are woken only if that is news. Who says `offline` is not

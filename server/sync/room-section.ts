@@ -17,7 +17,6 @@ import type { ClientEvent } from '../matrix/event.ts'
 import { withFields } from '../matrix/event-fields.ts'
 import { type Filter, isUnfiltered } from '../matrix/filter.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
-import type { Requester } from '../requester.ts'
 import { withoutErased } from '../rooms/erasures.ts'
 import { presentEvents } from '../rooms/present-event.ts'
 import { parsePdu, signedPdu, versionOf } from '../rooms/stored-event.ts'
@@ -25,41 +24,13 @@ import { viewerOf } from '../rooms/timeline.ts'
 import { type Sight, selectSettledSight, sightOfStay } from '../rooms/visibility.ts'
 import { stateTopic } from '../stream/notifier.ts'
 import { formatTimelineToken } from '../stream/token.ts'
-import type { JoinedRoom, RoomChange, Window } from './build-sync.ts'
+import type { SyncRequest } from './request.ts'
 import { roomSummaries, summarisedTypes } from './room-summary.ts'
 import { readStates } from './state-section.ts'
 import { readSticky, stickySection } from './sticky-section.ts'
-import type { SyncRequest } from './sync.ts'
-import { readTimelines, type Timeline } from './timeline-section.ts'
-
-/** What of a room is to be told. */
-export interface Stretch {
-  roomId: string
-  /** Exclusive; undefined tells the state as a whole and the latest part of the timeline. */
-  since: number | undefined
-  /** Inclusive. */
-  upTo: number
-  /** Limited, however little there is: a client must not take it for the whole past. */
-  isAlwaysLimited: boolean
-  /** Inclusive; undefined if none of the state is for the user to see. */
-  stateUpTo: number | undefined
-  /** Whose memberships have to come along, for the room is named after them. */
-  heroes: readonly string[]
-  /** MSC4354: what is sticky in the room is told to those who are in it. */
-  withSticky: boolean
-}
-
-/** What has been found to tell of a room, but for its state. */
-export interface Told extends Timeline {
-  /** MSC4354: what the timeline does not hold and is sticky. */
-  sticky: EventRow[]
-}
-
-/** Who looks, and whom they do not want to see. */
-export interface View {
-  requester: Requester
-  ignored: ReadonlySet<string>
-}
+import type { Stretch, Told, View } from './stretch.ts'
+import { readTimelines } from './timeline-section.ts'
+import type { JoinedRoom, RoomChange, Window } from './window.ts'
 
 /** A room's entry. */
 export interface Section {

@@ -11,8 +11,8 @@ import type { Context } from '../context.ts'
 import { isUnfiltered, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { contentOf } from '../rooms/stored-event.ts'
 import { stateTopic } from '../stream/notifier.ts'
-import type { Stretch, Told, View } from './room-section.ts'
-import type { SyncRequest } from './sync.ts'
+import type { SyncRequest } from './request.ts'
+import type { Stretch, Told, View } from './stretch.ts'
 
 /** What is to be read of one room's state. */
 interface Wishes {

@@ -10,7 +10,7 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { isHeard } from '../rooms/visibility.ts'
 import { stickyTopic } from '../stream/notifier.ts'
-import type { Stretch } from './room-section.ts'
+import type { Stretch } from './stretch.ts'
 
 /** What of each stretch is sticky, in its timeline or not; in order of position. */
 export async function readSticky(

@@ -12,26 +12,13 @@
 
 import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
-import type { Filter } from '../matrix/filter.ts'
 import type { Requester } from '../requester.ts'
 import { roomTopic, sessionTopic, userTopic } from '../stream/notifier.ts'
 import { formatSyncToken, parseToken } from '../stream/token.ts'
-import type { PresenceState } from '../user-data/presence.ts'
 import { buildSync } from './build-sync.ts'
 import { keyCountsSection } from './key-counts-section.ts'
 import { notePresence } from './presence-section.ts'
-
-/** MSC4222: `state` stands before the timeline, the others after it, by the name that was asked. */
-export type StateKeyName = 'state' | 'state_after' | 'org.matrix.msc4222.state_after'
-
-export interface SyncRequest {
-  since: string | undefined
-  timeoutMs: number
-  filter: Filter
-  fullState: boolean
-  setPresence: PresenceState
-  stateKeyName: StateKeyName
-}
+import type { SyncRequest } from './request.ts'
 
 /** Longer than this nobody is kept waiting; clients ask for 30 s. */
 export const longestTimeoutMs = 10 * 60_000

@@ -1,20 +1,12 @@
 /** The timelines of an answer of `/sync`. */
-import type { EventRow } from '../../db/schema.ts'
 import type { Context } from '../context.ts'
 import { isUnfiltered, matchesRoom } from '../matrix/filter.ts'
 import type { Range } from '../matrix/readable-ranges.ts'
-import type { Stretch } from './room-section.ts'
-import type { SyncRequest } from './sync.ts'
+import type { SyncRequest } from './request.ts'
+import type { Stretch, Timeline } from './stretch.ts'
 
 const defaultTimelineLimit = 10
 const maxTimelineLimit = 1_000
-
-export interface Timeline {
-  /** Oldest first. */
-  rows: EventRow[]
-  /** There is more before them. */
-  isLimited: boolean
-}
 
 type ReadStretch = Pick<Stretch, 'roomId' | 'since' | 'upTo' | 'isAlwaysLimited'> & {
   /** What the user may read. */

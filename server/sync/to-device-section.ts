@@ -4,7 +4,7 @@ import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Requester } from '../requester.ts'
 import { userTopic } from '../stream/notifier.ts'
-import type { Window } from './build-sync.ts'
+import type { Window } from './window.ts'
 
 /** So many messages are handed over at once: a device may have been away for long. */
 const most = 100

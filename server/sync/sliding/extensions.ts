@@ -15,39 +15,21 @@ import type { Requester } from '../../requester.ts'
 import { readSubscriptionChanges } from '../../rooms/thread-subscription-changes.ts'
 import { formatSyncToken } from '../../stream/token.ts'
 import { accountDataOfRooms, accountDataSection } from '../account-data-section.ts'
-import { type RoomChange, roomChanges } from '../build-sync.ts'
+import { roomChanges } from '../build-sync.ts'
 import { deviceListsSection } from '../device-lists-section.ts'
 import { ephemeralSection } from '../ephemeral-section.ts'
 import { keyCountsSection } from '../key-counts-section.ts'
-import type { ExtensionName, Told } from './connections.ts'
+import type { RoomChange } from '../window.ts'
+import type { ExtensionName } from './connections.ts'
+import type { ExtensionScope, Part } from './extension-scope.ts'
 import type { ExtensionRooms, SlidingRequest } from './request.ts'
-import type { ListedRoom } from './room-list.ts'
 import type { RoomResult } from './room-result.ts'
 import { stickyEvents } from './sticky-events.ts'
-
-export interface ExtensionScope {
-  told: Told
-  /** Inclusive. */
-  upTo: number
-  joined: readonly ListedRoom[]
-  /** The rooms of this answer. */
-  results: ReadonlyMap<string, RoomResult>
-  /** By list, the rooms on it. */
-  listed: ReadonlyMap<string, ReadonlySet<string>>
-  /** Rooms that are asked for by name. */
-  subscribed: ReadonlySet<string>
-  ignored: ReadonlySet<string>
-}
 
 export interface ExtensionsBody {
   body: JsonObject
   isEmpty: boolean
   told: Map<ExtensionName, number>
-}
-
-export interface Part {
-  wire: JsonObject
-  isEmpty: boolean
 }
 
 export async function buildExtensions(

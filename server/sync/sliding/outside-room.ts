@@ -10,7 +10,7 @@ import { presentEvents } from '../../rooms/present-event.ts'
 import { viewerOf } from '../../rooms/timeline.ts'
 import { selectSettledSight } from '../../rooms/visibility.ts'
 import { strippedState } from '../other-rooms.ts'
-import type { View } from '../room-section.ts'
+import type { View } from '../stretch.ts'
 import { isRequired } from './required-state.ts'
 import type { RoomResult, RoomTask } from './room-result.ts'
 

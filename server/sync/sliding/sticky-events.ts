@@ -18,7 +18,7 @@ import { isHeard } from '../../rooms/visibility.ts'
 import { stickyTopic, userTopic } from '../../stream/notifier.ts'
 import { formatSyncToken } from '../../stream/token.ts'
 import { roomChanges } from '../build-sync.ts'
-import type { ExtensionScope, Part } from './extensions.ts'
+import type { ExtensionScope, Part } from './extension-scope.ts'
 import type { StickyEventsRequest } from './request.ts'
 
 export async function stickyEvents(
