@@ -1,36 +1,39 @@
 /** The long-lived things, each built once, bottom up, and stopped in reverse. */
 import { join } from 'node:path'
-import { countAllScheduled, type ManagedRow, selectManaged } from '../db/delayed-events.ts'
+import { countAllScheduled, selectManaged } from '../db/delayed-events.ts'
 import { type Database, type DatabaseOptions, openDatabase } from '../db/open.ts'
 import { selectSessionsByAccessToken } from '../db/sessions.ts'
 import { Answers } from './accounts/answers.ts'
+import type { Context as AccountsContext } from './accounts/context.ts'
 import { loadIdentity } from './accounts/identity.ts'
-import { type JwtKey, readJwtKey } from './accounts/jwt.ts'
+import { readJwtKey } from './accounts/jwt-key.ts'
 import { KnownSessions } from './accounts/known-sessions.ts'
 import { LastSeen } from './accounts/last-seen.ts'
 import { OnceTogether, pruneAnswers } from './accounts/once.ts'
 import { pruneTickets } from './accounts/openid.ts'
 import { Operator } from './accounts/operator.ts'
+import { RegistrationNonces } from './accounts/registration-nonces.ts'
 import { SessionEnds } from './accounts/session-ends.ts'
-import { RegistrationNonces } from './accounts/shared-secret.ts'
-import { UiaSessions } from './accounts/uia.ts'
+import { UiaSessions } from './accounts/uia-sessions.ts'
 import { pruneDeletions, RoomDeletions } from './administration/room-deletions.ts'
 import { AppServices } from './app-services/app-services.ts'
+import type { Context as AppServicesContext } from './app-services/context.ts'
 import { readRegistrations } from './app-services/registration-file.ts'
 import { Transactions } from './app-services/transactions.ts'
 import { type Config, databaseOptions } from './config.ts'
+import type { Context as DelayedEventsContext } from './delayed-events/context.ts'
 import { restartTogether } from './delayed-events/delayed-events.ts'
 import { ManagedEvents } from './delayed-events/managed-events.ts'
 import { pruneFinalised } from './delayed-events/retention.ts'
 import { type Scheduling, scheduleTogether } from './delayed-events/schedule.ts'
 import { ScheduledAtMost } from './delayed-events/scheduled-at-most.ts'
 import { Scheduler } from './delayed-events/scheduler.ts'
-import type { Lab } from './lab/lab.ts'
+import type { Context as EncryptionContext } from './encryption/context.ts'
 import { type Clock, systemClock } from './lib/clock.ts'
 import { type Log, makeLog } from './lib/log.ts'
 import { Sweeper } from './lib/sweeper.ts'
 import { Together } from './lib/together.ts'
-import type { SigningKey } from './matrix/signing.ts'
+import type { Context as MediaContext } from './media/context.ts'
 import { pruneMedia } from './media/expiry.ts'
 import { MediaFiles } from './media/files.ts'
 import { Images } from './media/images.ts'
@@ -47,61 +50,44 @@ import { RoomStates } from './rooms/state-before.ts'
 import { UnreadCounts } from './rooms/unread-counts.ts'
 import { Notifier } from './stream/notifier.ts'
 import { StreamClock } from './stream/stream-clock.ts'
+import type { Context as SyncContext } from './sync/context.ts'
 import { KeyCounts } from './sync/key-counts.ts'
 import { SyncReads } from './sync/reads.ts'
 import { SlidingConnections } from './sync/sliding/connections.ts'
+import type { Context as UserDataContext } from './user-data/context.ts'
 import { Presence } from './user-data/presence.ts'
 import { PushDelivery } from './user-data/push-delivery.ts'
 import { Typing } from './user-data/typing.ts'
 
-export interface Context {
-  readonly config: Config
-  readonly clock: Clock
-  readonly log: Log
-  readonly db: Database
-  readonly signingKey: SigningKey
-  readonly positions: StreamClock
-  readonly notifier: Notifier
+/** All of it. Each floor is given its part, as its own `context.ts` says. */
+export interface Context
+  extends AccountsContext,
+    AppServicesContext,
+    DelayedEventsContext,
+    EncryptionContext,
+    MediaContext,
+    SyncContext,
+    UserDataContext {
+  readonly appServices: AppServices
+  readonly keyCounts: KeyCounts
+  readonly pushDelivery: PushDelivery
   readonly scheduler: Scheduler
-  readonly sessions: KnownSessions
-  readonly sessionEnds: SessionEnds
-  readonly answers: Answers
-  /** A delayed event by its id. */
-  readonly delayedEvents: ManagedEvents
-  readonly restarts: Together<ManagedRow, boolean>
-  readonly scheduledAtMost: ScheduledAtMost
+  readonly typing: Typing
   readonly schedules: OnceTogether<Scheduling, { delay_id: string }>
   /** Messages that are to be sent. */
   readonly sends: OnceTogether<Message & { requester: Requester }, { event_id: string }>
-  readonly roomStates: RoomStates
-  readonly roomHeads: RoomHeads
-  readonly latestEvents: LatestEvents
-  readonly erasures: Erasures
-  readonly rateLimits: RateLimits
-  readonly metrics: Metrics
-  readonly sweeper: Sweeper
-  readonly uiaSessions: UiaSessions
-  readonly registrationNonces: RegistrationNonces
   readonly operator: Operator
   readonly roomDeletions: RoomDeletions
-  readonly presence: Presence
-  readonly appServices: AppServices
-  readonly typing: Typing
-  readonly syncReads: SyncReads
-  readonly keyCounts: KeyCounts
-  readonly slidingConnections: SlidingConnections
-  readonly unread: UnreadCounts
-  readonly pushDelivery: PushDelivery
-  readonly lastSeen: LastSeen
-  readonly mediaFiles: MediaFiles
-  readonly images: Images
   readonly transactions: Transactions
-  /** Aborts when the server stops: no request waits any longer for somebody else's server. */
-  readonly stopping: AbortSignal
+  readonly sweeper: Sweeper
   /** Undefined: nobody holds the clock. */
-  readonly lab: Lab | undefined
-  /** Undefined: nobody logs in by JWT. */
-  readonly jwtKey: JwtKey | undefined
+  readonly lab: Holder | undefined
+}
+
+/** Who holds the clock. What else there is of the laboratory is for the laboratory alone. */
+export interface Holder {
+  /** The server stops: whoever is held by a fault goes on. */
+  letGo(): void
 }
 
 export interface RunningContext extends Context {
@@ -119,7 +105,7 @@ export interface Given {
   database?: DatabaseOptions
   /** Open already; whoever opened it closes it, after the context has stopped. */
   db?: Database
-  lab?: Lab
+  lab?: Holder
   operator?: Operator
 }
 
@@ -172,14 +158,22 @@ export async function createContext(config: Config, given: Given = {}): Promise<
         keyOf: ({ delay_id }) => delay_id,
       }),
       scheduledAtMost: new ScheduledAtMost(),
-      schedules: new OnceTogether(() => context, scheduleTogether, {
-        ...going,
-        keyOf: ({ requester }) => requester.userId,
-      }),
-      sends: new OnceTogether(() => context, sendMessages, {
-        ...going,
-        keyOf: ({ roomId }) => roomId,
-      }),
+      schedules: new OnceTogether(
+        () => context,
+        (tx, asked) => scheduleTogether(context, tx, asked),
+        {
+          ...going,
+          keyOf: ({ requester }) => requester.userId,
+        },
+      ),
+      sends: new OnceTogether(
+        () => context,
+        (tx, messages) => sendMessages(context, tx, messages),
+        {
+          ...going,
+          keyOf: ({ roomId }) => roomId,
+        },
+      ),
       roomStates: new RoomStates(),
       roomHeads: new RoomHeads(),
       latestEvents,
@@ -222,7 +216,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
     await context.transactions.start(context)
 
     const letGo = () => {
-      context.lab?.faults.held.close()
+      context.lab?.letGo()
       notifier.stop()
       leaving.abort()
     }

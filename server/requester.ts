@@ -1,5 +1,5 @@
 /** Who asks. */
-import type { AppService } from './app-services/app-services.ts'
+import type { AppService } from './matrix/app-service.ts'
 import { forbidden } from './matrix/errors.ts'
 
 export interface Requester {

@@ -7,13 +7,14 @@ import type { RequestListener, ServerResponse } from 'node:http'
 import { type Database, openDatabase } from '../db/open.ts'
 import { endpoints } from './client-api/index.ts'
 import { type Config, checkLab, databaseOptions } from './config.ts'
-import { createContext, type Given, type RunningContext } from './context.ts'
+import { createContext, type Given as GivenToContext, type RunningContext } from './context.ts'
 import { Acts } from './http/acts.ts'
 import { makeApp } from './http/app.ts'
 import { type Listening, listen } from './http/listen.ts'
 import { loadCertificate } from './http/tls.ts'
 import { labPath } from './lab/door.ts'
 import { labEndpoints } from './lab/index.ts'
+import type { Lab } from './lab/lab.ts'
 import { Turns } from './lab/turns.ts'
 import { systemClock } from './lib/clock.ts'
 import { inTime } from './lib/in-time.ts'
@@ -21,6 +22,8 @@ import { Passing } from './lib/passing.ts'
 
 /** So long a request that is running may keep a swap waiting; then it is cut off. */
 const patienceMs = 5_000
+
+type Given = GivenToContext & { lab?: Lab }
 
 type Fill = (db: Database) => Promise<void>
 

@@ -6,10 +6,10 @@
  */
 import { selectUser } from '../../db/accounts.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { AppService } from '../app-services/app-services.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import type { AppService } from '../matrix/app-service.ts'
 import { forbidden, missingToken, unknownToken, userDeactivated } from '../matrix/errors.ts'
+import type { Context } from './context.ts'
 import { freeUserId } from './registration.ts'
 import { type Device, openSession } from './sessions.ts'
 import { assertNotServer, createUser } from './users.ts'

@@ -9,11 +9,11 @@ import {
   updateDeviceName,
 } from '../../db/sessions.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { forbidden, notFound } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import { noteDevicesChanged } from '../rooms/device-lists.ts'
+import type { Context } from './context.ts'
 import type { DevicesOf } from './session-ends.ts'
 import { makeDevice } from './sessions.ts'
 import { type AuthData, demand } from './uia.ts'

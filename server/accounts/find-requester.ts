@@ -2,11 +2,11 @@
 import { selectUser } from '../../db/accounts.ts'
 import { endReplacedSession, selectDevice } from '../../db/sessions.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { AppService } from '../app-services/app-services.ts'
-import type { Context } from '../context.ts'
 import { hashSecret } from '../lib/random.ts'
+import type { AppService } from '../matrix/app-service.ts'
 import { forbidden, MatrixError, unknownToken } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
+import type { Context } from './context.ts'
 import { assertNotServer } from './users.ts'
 
 /** In whose name an application service asks: query parameters that nobody else can use. */

@@ -2,29 +2,10 @@
  * JSON Web Tokens that somebody else has signed, as proof of who wants to log in. It is Synapse's
  * dialect (`org.matrix.login.jwt`), not the specification's.
  */
-import { createPublicKey, type KeyObject } from 'node:crypto'
 import type { JWTPayload, JWTVerifyOptions } from 'jose'
-import { type Config, ConfigError } from '../config.ts'
-import type { Context } from '../context.ts'
 import { forbidden } from '../matrix/errors.ts'
+import type { Context } from './context.ts'
 import { isDisplayName } from './users.ts'
-
-/** A secret, or a public key. */
-export type JwtKey = Uint8Array | KeyObject
-
-/** @returns undefined if logging in by JWT is switched off @throws ConfigError a key of no use */
-export function readJwtKey({ jwt }: Config): JwtKey | undefined {
-  if (jwt.key === undefined) return undefined
-  const isSecret = jwt.algorithms.map(algorithm => algorithm.startsWith('HS'))
-  if (isSecret.every(Boolean)) return new TextEncoder().encode(jwt.key)
-  // One key for both would let anybody who has the public key sign with it.
-  if (isSecret.some(Boolean)) throw new ConfigError('jwt: algorithms: HS… does not go with others')
-  try {
-    return createPublicKey(jwt.key)
-  } catch {
-    throw new ConfigError('jwt: key: is not a public key in PEM')
-  }
-}
 
 /**
  * Check a token: signature, algorithm, and what it says of time, issuer and audience.

@@ -1,10 +1,10 @@
 /** Coming and going: from a password to a session, from one session to the next, and out. */
 import { selectUser } from '../../db/accounts.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { forbidden } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
+import type { Context } from './context.ts'
 import { endDevices } from './devices.ts'
 import { endLoginTokens } from './log-in-by-token.ts'
 import { type Device, openSession, refreshSession } from './sessions.ts'

@@ -12,11 +12,11 @@ import {
   insertAnswers,
   isAnswered,
 } from '../../db/transaction-ids.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Job } from '../lib/sweeper.ts'
 import { type Going, Together } from '../lib/together.ts'
 import { MatrixError } from '../matrix/errors.ts'
+import type { Context } from './context.ts'
 
 /**
  * Run `action` and store its answer in one transaction. If the same request is being handled at
@@ -37,11 +37,7 @@ export function once<T extends JsonObject>(
 }
 
 /** What requests ask for that are handled together: gives each its answer, or its refusal. */
-export type Act<In, T> = (
-  ctx: Context,
-  tx: Tx,
-  inputs: readonly In[],
-) => Promise<readonly (T | MatrixError)[]>
+export type Act<In, T> = (tx: Tx, inputs: readonly In[]) => Promise<readonly (T | MatrixError)[]>
 
 /** As {@link once}, for requests that go together in one transaction. */
 export class OnceTogether<In, T extends JsonObject> {
@@ -69,7 +65,7 @@ export class OnceTogether<In, T extends JsonObject> {
     const ctx = this.#ctx()
     return presumingTransaction(ctx.db, async tx => {
       const inputs = requests.map(({ input }) => input)
-      const outcomes = await act(ctx, tx, inputs)
+      const outcomes = await act(tx, inputs)
       const answers = requests.flatMap(({ key }, i) => {
         const answer = outcomes[i]
         return !key || !answer || answer instanceof MatrixError ? [] : [{ key, answer }]

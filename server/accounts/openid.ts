@@ -5,12 +5,12 @@
  */
 import { deleteTicketsBefore, insertTicket, selectUserOfTicket } from '../../db/tickets.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomToken } from '../lib/random.ts'
 import type { Job } from '../lib/sweeper.ts'
 import { unknownToken } from '../matrix/errors.ts'
 import { assertSelf, type Requester } from '../requester.ts'
+import type { Context } from './context.ts'
 
 const lifetimeMs = 3_600_000
 

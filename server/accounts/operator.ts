@@ -6,9 +6,9 @@ import { timingSafeEqual } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Config } from '../config.ts'
-import type { Context } from '../context.ts'
 import { hashSecret, randomToken } from '../lib/random.ts'
 import type { Requester } from '../requester.ts'
+import type { Context } from './context.ts'
 import { noticesUserId } from './users.ts'
 
 /** What `hourglass admin` reads. */

@@ -1,9 +1,8 @@
 /** Making an account for whoever asks. */
 import { selectUser, upgradeGuest } from '../../db/accounts.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { AppService } from '../app-services/app-services.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import type { AppService } from '../matrix/app-service.ts'
 import {
   forbidden,
   guestAccessForbidden,
@@ -12,6 +11,7 @@ import {
   unknownToken,
   userInUse,
 } from '../matrix/errors.ts'
+import type { Context } from './context.ts'
 import { findRequester } from './find-requester.ts'
 import { type Device, openFirstSession, openSession } from './sessions.ts'
 import { type AuthData, demand } from './uia.ts'

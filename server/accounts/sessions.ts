@@ -12,10 +12,10 @@ import {
   lockSessionByRefreshToken,
 } from '../../db/sessions.ts'
 import type { Tx } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomLetters, randomToken } from '../lib/random.ts'
 import { forbidden, unknownToken, userDeactivated } from '../matrix/errors.ts'
+import type { Context } from './context.ts'
 
 /** `{ access_token, refresh_token?, expires_in_ms? }` together with what is stored of them. */
 function makeTokens(ctx: Context, wantsRefreshToken: boolean) {

@@ -6,12 +6,9 @@
  */
 import { z } from 'zod'
 import { selectUser } from '../../db/accounts.ts'
-import type { Context } from '../context.ts'
-import type { Clock } from '../lib/clock.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { randomToken } from '../lib/random.ts'
-import { RecentMap } from '../lib/recent-map.ts'
 import { forbidden, MatrixError } from '../matrix/errors.ts'
+import type { Context } from './context.ts'
 import { isPassword } from './password.ts'
 import { userIdOfLogin } from './users.ts'
 
@@ -28,39 +25,6 @@ export const authData = z
   })
   .nullish()
 export type AuthData = z.infer<typeof authData>
-
-/** Whoever opens more makes the oldest end. */
-const mostOpen = 100_000
-
-export class UiaSessions {
-  readonly #clock: Clock
-  readonly #lifetimeMs: number
-  /** By id, in order of opening, which is the order of ending. */
-  readonly #open = new RecentMap<string, { operation: string; endsAt: number }>(mostOpen)
-
-  constructor(clock: Clock, lifetimeMs: number) {
-    this.#clock = clock
-    this.#lifetimeMs = lifetimeMs
-  }
-
-  /** @param operation what is to be proven, and by whom: a session is good for nothing else */
-  open(operation: string): string {
-    const now = this.#clock.now()
-    for (const [session, { endsAt }] of this.#open) {
-      if (endsAt > now) break
-      this.#open.delete(session)
-    }
-    const session = randomToken(16)
-    this.#open.set(session, { operation, endsAt: now + this.#lifetimeMs })
-    return session
-  }
-
-  /** What a session was opened for; undefined if it is none, or has ended. */
-  operationOf(session: string): string | undefined {
-    const found = this.#open.get(session)
-    return found && found.endsAt > this.#clock.now() ? found.operation : undefined
-  }
-}
 
 /** 401 with what is still to be proven; `params` is always there because Element Call reads it. */
 function challenge(stage: Stage, session: string, failure: JsonObject = {}): MatrixError {

@@ -3,11 +3,11 @@ import { insertUser, selectUser } from '../../db/accounts.ts'
 import type { UserRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Config } from '../config.ts'
-import type { Context } from '../context.ts'
 import { randomLetters } from '../lib/random.ts'
 import { isStorable } from '../lib/storable.ts'
 import { forbidden, invalidUsername, userDeactivated, userInUse } from '../matrix/errors.ts'
 import { isUserId, isValidLocalpart, makeUserId } from '../matrix/ids.ts'
+import type { Context } from './context.ts'
 import { hashPassword, isPassword } from './password.ts'
 
 /**

@@ -35,7 +35,6 @@ import {
 } from '../../db/rooms.ts'
 import type { RoomDeletionRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { randomToken } from '../lib/random.ts'
 import { invalidParam, MatrixError, notFound, unknown } from '../matrix/errors.ts'
@@ -44,6 +43,7 @@ import type { Requester } from '../requester.ts'
 import { appendEvent, appendEvents } from '../rooms/append-event.ts'
 import { createRoomWithin, newRoomRequest } from '../rooms/create-room.ts'
 import { type Membership, membershipDrafts } from '../rooms/membership.ts'
+import type { Context } from './context.ts'
 
 /** How many leave, or how many events go, in one transaction: others wait for it. */
 const batchSize = 250

@@ -7,10 +7,10 @@
 import { countCurrentState, selectCurrentState } from '../../db/room-state.ts'
 import { selectAllRooms, selectRoom } from '../../db/rooms.ts'
 import type { RoomRow } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { notFound } from '../matrix/errors.ts'
 import { contentOf } from '../rooms/stored-event.ts'
+import type { Context } from './context.ts'
 
 const shownTypes = [
   'm.room.create',

@@ -5,9 +5,9 @@ import {
   updateDeletion,
 } from '../../db/room-deletions.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { InFlight } from '../lib/in-flight.ts'
 import type { Job } from '../lib/sweeper.ts'
+import type { Context } from './context.ts'
 import { continueDeletion } from './delete-room.ts'
 
 /** How long it can be asked what came of a deletion. */

@@ -9,7 +9,6 @@ import { selectMembership } from '../../db/memberships.ts'
 import { type LockedRoom, lockRoom, selectNoticeRoom, updateNoticesFor } from '../../db/rooms.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import { noticesUserId } from '../accounts/users.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam, notFound } from '../matrix/errors.ts'
 import { domainOf } from '../matrix/ids.ts'
@@ -18,6 +17,7 @@ import { createRoomWithin, newRoomRequest } from '../rooms/create-room.ts'
 import { setMembership } from '../rooms/membership.ts'
 import { assertStateContent } from '../rooms/state-content.ts'
 import { setTagWithin } from '../user-data/tags.ts'
+import type { Context } from './context.ts'
 
 export interface Notice {
   /** Who is spoken to. */

@@ -18,12 +18,12 @@ import { endDevices } from '../accounts/devices.ts'
 import { endLoginTokens } from '../accounts/log-in-by-token.ts'
 import { closeAccount } from '../accounts/own-account.ts'
 import { ensureUser, hashNewPassword, noticesUserId, userIdOfUsername } from '../accounts/users.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam, notFound, unknown } from '../matrix/errors.ts'
 import { domainOf, localpartOf } from '../matrix/ids.ts'
 import type { Requester } from '../requester.ts'
 import { setProfileField } from '../user-data/profiles.ts'
+import type { Context } from './context.ts'
 
 /** @throws 400 M_INVALID_PARAM a user of another server · 404 M_NOT_FOUND */
 export async function findUser(ctx: Context, userId: string): Promise<UserRow> {

@@ -1,12 +1,12 @@
 /** Asking a service something while a client waits. Spec: Application Service API "Querying" */
 import { selectUser } from '../../db/accounts.ts'
 import { selectAlias } from '../../db/rooms.ts'
-import type { Context } from '../context.ts'
+import { type AppService, covers } from '../matrix/app-service.ts'
 import { forbidden, MatrixError } from '../matrix/errors.ts'
 import { domainOf } from '../matrix/ids.ts'
 import type { Requester } from '../requester.ts'
-import { type AppService, covers } from './app-services.ts'
 import { callAppService, Unreachable } from './call.ts'
+import type { Context } from './context.ts'
 
 /**
  * Where nobody here knows an alias, the services whose namespaces hold it may make it now.

@@ -1,6 +1,7 @@
 /** Requests that we make to an application service. */
-import type { Context } from '../context.ts'
-import type { AppService } from './app-services.ts'
+
+import type { AppService } from '../matrix/app-service.ts'
+import type { Context } from './context.ts'
 
 /** It could not be reached, or did not answer in time; the message is safe to show. */
 export class Unreachable extends Error {

@@ -6,10 +6,10 @@
  */
 import { selectCurrentRoomsOf } from '../../db/memberships.ts'
 import type { ReceiptRow } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import type { AppService } from '../matrix/app-service.ts'
 import { receiptContent } from '../rooms/receipt-content.ts'
-import type { AppService } from './app-services.ts'
+import type { Context } from './context.ts'
 import { isOwnUser, selectRoomsOfInterest } from './interest.ts'
 
 /**

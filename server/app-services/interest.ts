@@ -1,9 +1,9 @@
 /** Which events concern an application service. Spec: Application Service API "Registration" */
 import { selectAliasesOfRooms, selectJoinedSpans } from '../../db/app-services.ts'
 import type { EventRow } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
+import { type AppService, covers, ownsUser } from '../matrix/app-service.ts'
 import { domainOf } from '../matrix/ids.ts'
-import { type AppService, covers, ownsUser } from './app-services.ts'
+import type { Context } from './context.ts'
 
 /**
  * Of these events, those that a service is to hear of: in a room that it is interested in, by its

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { covers } from './app-services.ts'
+import { covers } from '../matrix/app-service.ts'
 import { readRegistrations } from './registration-file.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'hourglass-'))

@@ -1,8 +1,8 @@
 /** Reading the files in which application services are registered. */
 import { z } from 'zod'
 import { ConfigError, readConfigFile } from '../config.ts'
+import type { AppService, Namespace } from '../matrix/app-service.ts'
 import { isValidLocalpart, makeUserId } from '../matrix/ids.ts'
-import type { AppService, Namespace } from './app-services.ts'
 
 const regex = z.string().transform((pattern, check) => {
   try {

@@ -21,10 +21,10 @@ import {
 import { lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import { followEvent } from '../rooms/follow-upgrade.ts'
+import type { Context } from './context.ts'
 import { type Caller, countManagement, unknownDelayedEvent } from './limits.ts'
 import { claimAndAppend } from './send.ts'
 

@@ -5,12 +5,12 @@
 import { lockUser } from '../../db/accounts.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Requester } from '../requester.ts'
 import type { SendOptions } from '../rooms/build-event.ts'
 import { lifetimeKey } from '../rooms/lifetime.ts'
 import { sendMessage, sendNewState } from '../rooms/send-event.ts'
+import type { Context } from './context.ts'
 import { schedule } from './schedule.ts'
 
 /**

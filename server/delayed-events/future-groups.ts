@@ -8,11 +8,11 @@ import { type DelayedEventRow, selectDelayedEvent } from '../../db/delayed-event
 import { lockRoom } from '../../db/rooms.ts'
 import type { SecretPower } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { randomToken } from '../lib/random.ts'
 import { invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import type { SendOptions } from '../rooms/build-event.ts'
+import type { Context } from './context.ts'
 import type { FutureEvent } from './futures.ts'
 import { schedule } from './schedule.ts'
 

@@ -5,13 +5,13 @@
 import { lockUser } from '../../db/accounts.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
 import { randomToken } from '../lib/random.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import type { SendOptions } from '../rooms/build-event.ts'
 import { sendMessage, sendNewState } from '../rooms/send-event.ts'
+import type { Context } from './context.ts'
 import { schedule } from './schedule.ts'
 
 export interface FutureEvent {

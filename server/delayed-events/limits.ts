@@ -4,9 +4,9 @@
  * lk-jwt-service, which sends no token, manages those of everybody.
  */
 
-import type { Context } from '../context.ts'
 import { type MatrixError, notFound } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
+import type { Context } from './context.ts'
 
 /** Who asks for something to be done. */
 export interface Caller {

@@ -5,8 +5,8 @@ import {
   selectUsersWithMore,
 } from '../../db/delayed-events-retention.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { Job } from '../lib/sweeper.ts'
+import type { Context } from './context.ts'
 
 /** A transaction takes no more at once, so that nobody waits long behind it. */
 const batchSize = 100

@@ -14,10 +14,10 @@
 import { type DueRow, letSleep, selectDue, selectNextWakeUp } from '../../db/delayed-events-due.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { Timer } from '../lib/clock.ts'
 import { MatrixError } from '../matrix/errors.ts'
 import { followEvent } from '../rooms/follow-upgrade.ts'
+import type { Context } from './context.ts'
 import { failDue, inRuns, sendDue, sendDueTogether } from './send-due.ts'
 
 const batchSize = 500

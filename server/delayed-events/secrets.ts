@@ -5,9 +5,9 @@
  * 2024-06 show them, though only their hashes are stored.
  */
 import type { SecretPower } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
 import { deriveSecret } from '../lib/random.ts'
 import { formatSigningKey } from '../matrix/signing.ts'
+import type { Context } from './context.ts'
 
 /** The secret of a delayed event for one purpose: 256 bit, url-safe, `hgs_…`. */
 export function secretOf(ctx: Context, delayId: string, power: SecretPower): string {

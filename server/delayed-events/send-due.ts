@@ -13,10 +13,10 @@ import {
 import { lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { presumingTransaction, type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { MatrixError } from '../matrix/errors.ts'
 import { appendEvents } from '../rooms/append-event.ts'
 import type { Entry } from '../rooms/judge-event.ts'
+import type { Context } from './context.ts'
 import { claimAndAppend, countLateness, sendableDraft } from './send.ts'
 
 /** A transaction takes no more, so that nobody waits long behind it. */

@@ -8,7 +8,6 @@ import { claimScheduled, recordSent } from '../../db/delayed-events-due.ts'
 import { type HeldRoom, lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { appendEvent } from '../rooms/append-event.ts'
 import type { EventDraft } from '../rooms/build-event.ts'
@@ -16,6 +15,7 @@ import { lifetimeKey } from '../rooms/lifetime.ts'
 import { vouchedFor } from '../rooms/restricted-join.ts'
 import { assertMaySetState, redactsOf } from '../rooms/send-event.ts'
 import { assertState } from '../rooms/state-content.ts'
+import type { Context } from './context.ts'
 
 /**
  * Send one in the caller's transaction; `action` does not ask if it is due.

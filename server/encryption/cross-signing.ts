@@ -11,7 +11,6 @@ import {
 import type { CrossSigningKeyRow, KeyUsage } from '../../db/schema.ts'
 import { selectDevice } from '../../db/sessions.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { canonicalJsonLenient } from '../matrix/canonical-json.ts'
 import { forbidden, invalidSignature, missingParam } from '../matrix/errors.ts'
@@ -19,6 +18,7 @@ import { verifyJson } from '../matrix/signing.ts'
 import type { Requester } from '../requester.ts'
 import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { noteDevicesChanged } from '../rooms/device-lists.ts'
+import type { Context } from './context.ts'
 import { assertCrossSigningKey } from './key-format.ts'
 
 interface UploadedKey {

@@ -9,13 +9,13 @@ import { insertDehydratedDevice, selectDehydratedDevice } from '../../db/dehydra
 import { deleteDevices, insertDevice, selectDevice } from '../../db/sessions.ts'
 import { selectToDevice } from '../../db/to-device.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { forbidden, invalidParam, notFound } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { noteDevicesChanged } from '../rooms/device-lists.ts'
 import { parseToken } from '../stream/token.ts'
+import type { Context } from './context.ts'
 import { checkedUpload } from './device-keys.ts'
 
 /** How many messages are handed over at once. */

@@ -19,11 +19,11 @@ import {
 } from '../../db/key-backup.ts'
 import type { KeyBackupRow, KeyBackupSessionRow } from '../../db/schema.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam, notFound, wrongRoomKeysVersion } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import { lockOwnAccount } from '../rooms/account-in-use.ts'
+import type { Context } from './context.ts'
 
 /** All sessions, those of one room, or one. */
 export interface Part {

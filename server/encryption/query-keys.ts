@@ -3,12 +3,12 @@ import { selectUsers } from '../../db/accounts.ts'
 import { selectCrossSigningKeys, selectSignaturesSeenBy } from '../../db/cross-signing.ts'
 import { selectDeviceKeysOf } from '../../db/device-keys.ts'
 import type { KeySignatureRow, KeyUsage } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
 import { groupBy } from '../lib/group-by.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { badJson } from '../matrix/errors.ts'
 import { domainOf, isUserId } from '../matrix/ids.ts'
 import type { Requester } from '../requester.ts'
+import type { Context } from './context.ts'
 import { failuresOf } from './elsewhere.ts'
 
 /**

@@ -6,7 +6,6 @@
 import { insertSignature, selectCrossSigningKeys } from '../../db/cross-signing.ts'
 import { selectDeviceKeysOf } from '../../db/device-keys.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { canonicalJson } from '../matrix/canonical-json.ts'
 import { badJson, invalidSignature, MatrixError, notFound } from '../matrix/errors.ts'
@@ -15,6 +14,7 @@ import { verifyJson } from '../matrix/signing.ts'
 import type { Requester } from '../requester.ts'
 import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { noteDevicesChanged, noteKeysSigned } from '../rooms/device-lists.ts'
+import type { Context } from './context.ts'
 
 /** A key that the user may sign, and with what. */
 interface Signable {

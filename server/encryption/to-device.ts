@@ -2,11 +2,11 @@
 import { selectDevicesOf } from '../../db/sessions.ts'
 import { deleteToDeviceUpTo, insertToDevice, selectToDevice } from '../../db/to-device.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { badJson } from '../matrix/errors.ts'
 import { isUserId } from '../matrix/ids.ts'
 import { userTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 
 /** user id → device id, or `*` for all that are not named → content */
 type Messages = Map<string, Map<string, JsonObject>>

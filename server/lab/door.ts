@@ -1,7 +1,7 @@
 /** Where the laboratory is, and for whom. */
 import type { Config } from '../config.ts'
 import type { Context } from '../context.ts'
-import type { Lab } from './lab.ts'
+import { Lab } from './lab.ts'
 
 export const labPath = '/_hourglass/lab/v1'
 
@@ -13,6 +13,6 @@ export const labEndpoint = {
 } as const
 
 export function labOf({ lab }: Context): Lab {
-  if (!lab) throw new Error('a server with the option lab is given a laboratory')
+  if (!(lab instanceof Lab)) throw new Error('a server with the option lab is given a laboratory')
   return lab
 }

@@ -2,7 +2,7 @@
 import { dropCopies, dropCopy } from '../../db/copying.ts'
 import type { Database } from '../../db/open.ts'
 import type { Tx } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
+import type { Context, Holder } from '../context.ts'
 import type { LabClock } from '../lib/lab-clock.ts'
 import type { Company } from './company.ts'
 import { Faults } from './faults.ts'
@@ -16,7 +16,7 @@ export interface Held {
   swap(change: (db: Database) => Promise<void>): Promise<void>
 }
 
-export class Lab {
+export class Lab implements Holder {
   readonly clock: LabClock
   readonly faults: Faults
   /** By id. They end with the server. */
@@ -43,6 +43,10 @@ export class Lab {
     if (!this.#held) return
     for (const id of this.snapshots.keys()) await dropCopy(this.context.db, id)
     this.snapshots.clear()
+  }
+
+  letGo(): void {
+    this.faults.held.close()
   }
 
   get held(): Held {

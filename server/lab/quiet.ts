@@ -1,6 +1,8 @@
 /** Waiting until all that time has brought about can be seen. */
 import type { Context } from '../context.ts'
 import { inTime } from '../lib/in-time.ts'
+import type { Company } from './company.ts'
+import { Lab } from './lab.ts'
 
 /** So long, in the machine's time, we wait for push gateways and application services. */
 const patienceMs = 5_000
@@ -17,7 +19,7 @@ export async function untilQuiet(ctx: Context): Promise<void> {
     await ctx.sweeper.idle()
     await ctx.roomDeletions.idle()
     await ctx.positions.idle()
-    for (const one of ctx.lab?.company ?? []) await one.idle()
+    for (const one of companyOf(ctx)) await one.idle()
     const isInTime = await inTime(
       Promise.all([ctx.pushDelivery.idle(), ctx.notifier.idle()]),
       patienceMs,
@@ -29,7 +31,11 @@ export async function untilQuiet(ctx: Context): Promise<void> {
 }
 
 function isQuiet(ctx: Context): boolean {
-  const { scheduler, sweeper, roomDeletions, positions, pushDelivery, notifier, lab } = ctx
+  const { scheduler, sweeper, roomDeletions, positions, pushDelivery, notifier } = ctx
   const own = [scheduler, sweeper, roomDeletions, positions, pushDelivery, notifier]
-  return [...own, ...(lab?.company ?? [])].every(one => one.isIdle())
+  return [...own, ...companyOf(ctx)].every(one => one.isIdle())
+}
+
+function companyOf({ lab }: Context): Company[] {
+  return lab instanceof Lab ? [...lab.company] : []
 }

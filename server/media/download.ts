@@ -1,9 +1,9 @@
 /** Finding what was uploaded. Spec: Client-Server API "Content repository" */
 import { selectMedia } from '../../db/media.ts'
 import type { MediaRow } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
 import { notFound, notYetUploaded } from '../matrix/errors.ts'
 import { mediaTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 
 /** What the specification says where the client says nothing. */
 const defaultWaitMs = 20_000

@@ -1,8 +1,8 @@
 /** What goes by itself: ids to which nothing was uploaded in time, previews and their pictures. */
 import { deleteMediaBefore, deleteUrlPreviewsBefore } from '../../db/media.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { Job } from '../lib/sweeper.ts'
+import type { Context } from './context.ts'
 
 /** A transaction takes no more at once, so that nobody waits long behind it. */
 const batchSize = 100

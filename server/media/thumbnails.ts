@@ -6,8 +6,8 @@
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Context } from '../context.ts'
 import { InFlight } from '../lib/in-flight.ts'
+import type { Context } from './context.ts'
 import type { Media } from './download.ts'
 import { fileOf, thumbnailsOf } from './files.ts'
 import { isLarger, type Shape } from './images.ts'

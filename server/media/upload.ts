@@ -9,11 +9,11 @@
 import { lockUser } from '../../db/accounts.ts'
 import { completeMedia, insertMedia, selectEndsOfPending, selectMedia } from '../../db/media.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { randomToken } from '../lib/random.ts'
 import { cannotOverwriteMedia, forbidden, limitExceeded, notFound } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import { mediaTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 import { fileOf } from './files.ts'
 
 /** What is uploaded, and what its sender says of it. */

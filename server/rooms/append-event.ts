@@ -20,9 +20,9 @@ import { replaceStates, selectStateByKeys } from '../../db/room-state.ts'
 import type { HeldRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { MatrixError } from '../matrix/errors.ts'
 import type { EventDraft } from './build-event.ts'
+import type { Context } from './context.ts'
 import {
   type Accepted,
   type Candidate,

@@ -1,6 +1,6 @@
 /** From what somebody wants to say to a PDU: placed, hashed and named. */
 import type { RoomRow } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
+import type { Ground } from '../ground.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { randomLetters } from '../lib/random.ts'
 import { authEventKeys } from '../matrix/auth-events.ts'
@@ -51,7 +51,7 @@ type Place = Pick<RoomRow, 'room_id' | 'last_event_id' | 'last_event_hash'>
  * @throws 400 M_BAD_JSON · 413 M_TOO_LARGE
  */
 export function buildEvent(
-  ctx: Context,
+  ctx: Ground,
   room: Place & Pick<RoomRow, 'last_depth'>,
   draft: EventDraft,
   given: { version: RoomVersion; citedEvents: readonly EventReference[]; now: number },
@@ -78,7 +78,7 @@ export function buildEvent(
  * @throws 400 M_BAD_JSON · 413 M_TOO_LARGE
  */
 export function assertBuildable(
-  ctx: Context,
+  ctx: Ground,
   room: Place,
   given: EventDraft,
   version: RoomVersion,
@@ -106,7 +106,7 @@ function withLongestVoucher(draft: EventDraft, version: RoomVersion): EventDraft
 }
 
 function bodyOf(
-  ctx: Context,
+  ctx: Ground,
   room: Place,
   draft: EventDraft,
   given: {
@@ -143,7 +143,7 @@ function bodyOf(
 }
 
 /** The size of an event with our signature; canonical or not, only the order of members differs. */
-function signedBytes({ config, signingKey }: Context, json: string): number {
+function signedBytes({ config, signingKey }: Ground, json: string): number {
   const signatures = { [config.server_name]: { [signingKey.keyId]: '-'.repeat(86) } }
   return Buffer.byteLength(json) + `,"signatures":${JSON.stringify(signatures)}`.length
 }

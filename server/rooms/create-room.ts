@@ -6,7 +6,6 @@
  */
 import { insertAlias, type LockedRoom } from '../../db/rooms.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
 import {
   badJson,
@@ -21,6 +20,7 @@ import { type RoomVersion, roomVersions } from '../matrix/room-versions.ts'
 import type { Requester } from '../requester.ts'
 import { appendAll } from './append-event.ts'
 import type { EventDraft } from './build-event.ts'
+import type { Context } from './context.ts'
 import { selectInviteRefusals } from './invite-filter.ts'
 import { membershipDrafts } from './membership.ts'
 import { additionalCreators, insertNewRoom } from './new-room.ts'

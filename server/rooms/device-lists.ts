@@ -6,8 +6,8 @@
  */
 import { insertDeviceListChanges } from '../../db/device-lists.ts'
 import type { Tx } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { devicesTopic, userTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 import { roomMateTopics } from './room-mates.ts'
 
 /**

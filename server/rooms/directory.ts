@@ -12,13 +12,13 @@ import {
   selectRoom,
 } from '../../db/rooms.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { forbidden, invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
 import { domainOf, isRoomAlias } from '../matrix/ids.ts'
 import { powerLevelOf, requiredLevel } from '../matrix/power-levels.ts'
 import type { Requester } from '../requester.ts'
 import { appendEvents } from './append-event.ts'
+import type { Context } from './context.ts'
 import { contentOf, parsePdu, versionOf } from './stored-event.ts'
 import { assertJoined, assertStays } from './visibility.ts'
 

@@ -5,7 +5,6 @@
 import type { HeldRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { Tx } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { authEventKeys, type StateKey } from '../matrix/auth-events.ts'
 import { isAllowed } from '../matrix/auth-rules.ts'
 import { bumpEventTypes } from '../matrix/bump-event-types.ts'
@@ -24,6 +23,7 @@ import {
   userTopic,
 } from '../stream/notifier.ts'
 import { buildEvent, type EventDraft, stickyUntil } from './build-event.ts'
+import type { Context } from './context.ts'
 import { assertNoLifetime } from './lifetime.ts'
 import { assertRelation, type KnownRelations, relationOf } from './relate-event.ts'
 import type { StateBefore, StatePlace } from './state-before.ts'

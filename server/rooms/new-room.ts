@@ -1,7 +1,6 @@
 /** The first thing of every room, new or the successor of another: its row, and its first events. */
 import { insertRoom, type LockedRoom } from '../../db/rooms.ts'
 import type { Tx } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { randomLetters } from '../lib/random.ts'
 import { badJson, invalidParam } from '../matrix/errors.ts'
@@ -9,6 +8,7 @@ import { isUserId } from '../matrix/ids.ts'
 import type { RoomVersion } from '../matrix/room-versions.ts'
 import { holdOwnProfile } from './account-in-use.ts'
 import { buildEvent, type EventDraft } from './build-event.ts'
+import type { Context } from './context.ts'
 import { membershipDrafts } from './membership.ts'
 
 /**

@@ -1,9 +1,9 @@
 /** Reading what relates to an event, and a room's threads. */
 import { selectChildren, selectDescendants, selectThreadRoots } from '../../db/relations.ts'
-import type { Context } from '../context.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import type { Requester } from '../requester.ts'
 import { formatTimelineToken, parseToken } from '../stream/token.ts'
+import type { Context } from './context.ts'
 import { presentEvents } from './present-event.ts'
 import { withRedacted } from './redacted-copies.ts'
 import { findReadable, lookAtEvents, viewerOf } from './timeline.ts'

@@ -1,12 +1,12 @@
 /** Reading a room's state and its members, as of now or as of when the user left. */
 import { selectStateAt, selectStateEventAt } from '../../db/room-state.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { forbidden, notFound } from '../matrix/errors.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { isInRanges } from '../matrix/readable-ranges.ts'
 import type { Requester } from '../requester.ts'
 import { parseToken } from '../stream/token.ts'
+import type { Context } from './context.ts'
 import { presentEvents } from './present-event.ts'
 import { contentOf } from './stored-event.ts'
 import { viewerOf } from './timeline.ts'

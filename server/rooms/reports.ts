@@ -7,9 +7,9 @@
 import { selectUser } from '../../db/accounts.ts'
 import { insertReport } from '../../db/reports.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { notFound } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
+import type { Context } from './context.ts'
 import { readRoomSummary } from './room-summary.ts'
 import { findReadable } from './timeline.ts'
 

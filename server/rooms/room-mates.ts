@@ -1,8 +1,8 @@
 /** Who is to be woken when something about a user changes that their room-mates can see. */
 import { selectMembershipsBetween } from '../../db/memberships.ts'
 import type { Db } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { roomTopic, userTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 
 /** The user, and every room that they are in. @param db the open transaction, if there is one */
 export async function roomMateTopics(

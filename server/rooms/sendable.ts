@@ -1,10 +1,10 @@
 /** What can be said of an event before it is sent. */
 import type { RoomHead } from '../../db/rooms.ts'
-import type { Context } from '../context.ts'
 import { badJson, invalidParam } from '../matrix/errors.ts'
 import { isUserId } from '../matrix/ids.ts'
 import { ownerOf } from '../matrix/owned-state.ts'
 import { assertBuildable, type EventDraft } from './build-event.ts'
+import type { Context } from './context.ts'
 import { assertNoLifetime } from './lifetime.ts'
 import { versionOf } from './stored-event.ts'
 

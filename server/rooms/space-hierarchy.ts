@@ -10,13 +10,13 @@
  */
 import { selectStateAt } from '../../db/room-state.ts'
 import type { Db } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { forbidden, invalidParam } from '../matrix/errors.ts'
 import type { Pdu } from '../matrix/event.ts'
 import { type ChildKey, childKey, compareChildren, isChild } from '../matrix/space-children.ts'
 import { toStripped } from '../matrix/stripped-state.ts'
 import type { Requester } from '../requester.ts'
+import type { Context } from './context.ts'
 import { parsePdu } from './stored-event.ts'
 import { selectVisibleRooms, type VisibleRoom } from './visible-rooms.ts'
 

@@ -1,6 +1,6 @@
 /** From rows back to what they stand for. */
 import type { EventRow, RoomRow } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
+import type { Ground } from '../ground.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Pdu, SignedPdu } from '../matrix/event.ts'
 import { type RoomVersion, roomVersions } from '../matrix/room-versions.ts'
@@ -28,7 +28,7 @@ export function contentOf(row: Pick<EventRow, 'pdu'>): JsonObject {
  * follows from the rest, is the same whenever it is made, and covers only what a redaction leaves.
  */
 export function signedPdu(
-  { config, signingKey }: Context,
+  { config, signingKey }: Ground,
   row: Pick<EventRow, 'pdu'>,
   version: RoomVersion,
 ): SignedPdu {

@@ -1,9 +1,9 @@
 /** What somebody says in a room, for tests. */
 import type { EventRow } from '../../db/schema.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Requester } from '../requester.ts'
+import type { Context } from './context.ts'
 import { sendMessage } from './send-event.ts'
 
 /** Sent once: the same body again is the same message. */

@@ -16,11 +16,11 @@ import {
   upsertThreadSubscription,
 } from '../../db/thread-subscriptions.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { MatrixError, notFound } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import { userTopic } from '../stream/notifier.ts'
 import { lockOwnAccount } from './account-in-use.ts'
+import type { Context } from './context.ts'
 import { findReadable } from './timeline.ts'
 
 export interface Thread {

@@ -2,11 +2,11 @@
 import { selectAccountDataBetween, selectAccountDataOfRooms } from '../../db/account-data.ts'
 import { selectPushRules } from '../../db/push.ts'
 import type { AccountDataRow } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { noChanges, type PushRuleChanges, pushRulesWith } from '../matrix/push-rules.ts'
 import { userTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 import type { Window } from './window.ts'
 
 /**

@@ -8,8 +8,8 @@
 import { selectDeviceListChanges } from '../../db/device-lists.ts'
 import { selectJoinedMembersAt, selectMembershipChanges } from '../../db/memberships.ts'
 import { selectSharingRoomAt } from '../../db/room-mates.ts'
-import type { Context } from '../context.ts'
 import { devicesTopic, stateTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 import type { RoomChange, StayedRoom, Window } from './window.ts'
 
 /**

@@ -7,11 +7,11 @@
 import { selectReceiptsBetween } from '../../db/receipts.ts'
 import { selectPresentIn } from '../../db/room-mates.ts'
 import type { ReceiptRow } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { receiptContent } from '../rooms/receipt-content.ts'
 import { receiptsTopic, userTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 import type { JoinedRoom, Window } from './window.ts'
 
 export interface Ephemeral {

@@ -1,8 +1,9 @@
 /** What `device_lists` of one /sync from one token to another would tell. */
-import type { Context } from '../context.ts'
+
 import type { JsonObject } from '../lib/json.ts'
 import { parseToken } from '../stream/token.ts'
 import { roomChanges } from './build-sync.ts'
+import type { Context } from './context.ts'
 import { deviceListsSection } from './device-lists-section.ts'
 
 /**

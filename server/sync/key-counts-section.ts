@@ -3,9 +3,9 @@
  * the answer is as of now, and nobody is woken by it.
  */
 
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Requester } from '../requester.ts'
+import type { Context } from './context.ts'
 
 /**
  * In every answer, also when there are none: matrix-js-sdk reads the absence of the count as zero,

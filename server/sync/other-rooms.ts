@@ -2,10 +2,10 @@
 
 import type { MembershipRow } from '../../db/memberships.ts'
 import { selectStateAt } from '../../db/room-state.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { strippedStateTypes, toStripped } from '../matrix/stripped-state.ts'
 import { parsePdu } from '../rooms/stored-event.ts'
+import type { Context } from './context.ts'
 
 /** `{ invite_state: { events } }`, as the room was when the invite was made. */
 export async function invitedRoom(ctx: Context, invite: MembershipRow): Promise<JsonObject> {

@@ -2,12 +2,12 @@
 
 import { selectJoinedMembersAt, selectMembershipChanges } from '../../db/memberships.ts'
 import { selectSharingRoomAt } from '../../db/room-mates.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { type Filter, limited, matchesFilter } from '../matrix/filter.ts'
 import { roomMateTopics } from '../rooms/room-mates.ts'
 import { stateTopic } from '../stream/notifier.ts'
 import type { PresenceState } from '../user-data/presence.ts'
+import type { Context } from './context.ts'
 import type { JoinedRoom, Window } from './window.ts'
 
 /**

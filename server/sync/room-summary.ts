@@ -8,9 +8,9 @@ import { selectHeroes } from '../../db/memberships.ts'
 import { selectStateOfRooms } from '../../db/room-state.ts'
 import { selectRooms } from '../../db/rooms.ts'
 import type { RoomRow } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { contentOf } from '../rooms/stored-event.ts'
+import type { Context } from './context.ts'
 
 const heroCount = 5
 

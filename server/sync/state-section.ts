@@ -7,10 +7,10 @@
 import type { MemberWish } from '../../db/memberships.ts'
 import type { EventRow } from '../../db/schema.ts'
 import type { StateWish } from '../../db/sync-reads.ts'
-import type { Context } from '../context.ts'
 import { isUnfiltered, matchesFilter, matchesRoom } from '../matrix/filter.ts'
 import { contentOf } from '../rooms/stored-event.ts'
 import { stateTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 import type { SyncRequest } from './request.ts'
 import type { Stretch, Told, View } from './stretch.ts'
 

@@ -6,10 +6,10 @@
  * Spec: MSC4354 "Current /sync"
  */
 import type { EventRow } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { isHeard } from '../rooms/visibility.ts'
 import { stickyTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 import type { Stretch } from './stretch.ts'
 
 /** What of each stretch is sticky, in its timeline or not; in order of position. */

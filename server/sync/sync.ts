@@ -10,12 +10,12 @@
  * Spec: GET /sync
  */
 
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Requester } from '../requester.ts'
 import { roomTopic, sessionTopic, userTopic } from '../stream/notifier.ts'
 import { formatSyncToken, parseToken } from '../stream/token.ts'
 import { buildSync } from './build-sync.ts'
+import type { Context } from './context.ts'
 import { keyCountsSection } from './key-counts-section.ts'
 import { notePresence } from './presence-section.ts'
 import type { SyncRequest } from './request.ts'

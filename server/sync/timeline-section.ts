@@ -1,7 +1,8 @@
 /** The timelines of an answer of `/sync`. */
-import type { Context } from '../context.ts'
+
 import { isUnfiltered, matchesRoom } from '../matrix/filter.ts'
 import type { Range } from '../matrix/readable-ranges.ts'
+import type { Context } from './context.ts'
 import type { SyncRequest } from './request.ts'
 import type { Stretch, Timeline } from './stretch.ts'
 

@@ -1,9 +1,9 @@
 /** Messages to this device. They come again until a `since` acknowledges them. */
 import { selectToDevice } from '../../db/to-device.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import type { Requester } from '../requester.ts'
 import { userTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 import type { Window } from './window.ts'
 
 /** So many messages are handed over at once: a device may have been away for long. */

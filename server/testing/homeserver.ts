@@ -244,7 +244,7 @@ export class Homeserver implements contract.Homeserver {
 
   get #lab(): Lab {
     const { lab } = this.#serving.context
-    if (!lab) throw new Error('this server runs in real time')
+    if (!(lab instanceof Lab)) throw new Error('this server runs in real time')
     return lab
   }
 

@@ -1,13 +1,13 @@
 /** Account data: what users keep for themselves, and all their devices hear of. */
 import { selectAccountData, upsertAccountData } from '../../db/account-data.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { MatrixError, notFound } from '../matrix/errors.ts'
 import { pushRulesWith } from '../matrix/push-rules.ts'
 import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { selectPushRuleChanges } from '../rooms/recipient.ts'
 import { userTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 
 /** Global account data has the empty `roomId`. */
 export interface AccountDataKey {

@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto'
 import { insertFilter } from '../../db/filters.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { assertFilter } from '../matrix/filter.ts'
+import type { Context } from './context.ts'
 
 /**
  * Keep a filter. Its id is made from its text: the same definition has the same id.

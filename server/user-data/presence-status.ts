@@ -1,10 +1,10 @@
 /** Saying how one is, and asking how others are. The state itself is in presence.ts. */
 import { selectUser } from '../../db/accounts.ts'
 import { selectSharingRoomAt } from '../../db/room-mates.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { forbidden, notFound } from '../matrix/errors.ts'
 import { roomMateTopics } from '../rooms/room-mates.ts'
+import type { Context } from './context.ts'
 import type { PresenceState } from './presence.ts'
 
 /**

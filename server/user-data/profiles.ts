@@ -15,12 +15,12 @@ import { selectStateOfRooms } from '../../db/room-state.ts'
 import { lockRooms } from '../../db/rooms.ts'
 import type { UserRow } from '../../db/schema.ts'
 import { type Db, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { isDeeperThan, type JsonObject, type JsonValue } from '../lib/json.ts'
 import { isStorable } from '../lib/storable.ts'
 import { badJson, invalidParam, MatrixError, notFound } from '../matrix/errors.ts'
 import { appendEvents } from '../rooms/append-event.ts'
 import { contentOf } from '../rooms/stored-event.ts'
+import type { Context } from './context.ts'
 
 /** The two that every room shows beside the user. */
 const memberKeys = ['displayname', 'avatar_url'] as const

@@ -3,9 +3,10 @@
  *
  * Spec: Push Gateway API, POST /_matrix/push/v1/notify
  */
-import type { Context } from '../context.ts'
+
 import { requestPublic } from '../lib/fetch-public.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
+import type { Context } from './context.ts'
 
 /** A gateway that has not answered by then is asked again later. */
 const patienceMs = 30_000

@@ -7,11 +7,11 @@
 import { selectJoinedRooms } from '../../db/memberships.ts'
 import { selectCurrentState, selectStateByKeys } from '../../db/room-state.ts'
 import type { PusherRow } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { tweaksOf } from '../matrix/push-evaluation.ts'
 import { displayNameIn, type StoredRuledEvent } from '../rooms/recipient.ts'
 import { contentOf } from '../rooms/stored-event.ts'
+import type { Context } from './context.ts'
 
 export interface Push {
   event: StoredRuledEvent

@@ -5,7 +5,6 @@
  */
 import { upsertPushRules } from '../../db/push.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonValue } from '../lib/json.ts'
 import { invalidParam, notFound, unknown } from '../matrix/errors.ts'
 import {
@@ -19,6 +18,7 @@ import {
 import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { selectPushRuleChanges } from '../rooms/recipient.ts'
 import { userTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 import { type NewPushRule, newPushRule } from './push-rule-form.ts'
 
 export interface RuleKey {

@@ -9,7 +9,6 @@ import {
   selectNextForRules,
   selectOwnJoins,
 } from '../../db/unread.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { actionsFor, isHighlight, isNotifying } from '../matrix/push-evaluation.ts'
 import type { Requester } from '../requester.ts'
@@ -25,6 +24,7 @@ import {
 import { contentOf } from '../rooms/stored-event.ts'
 import { viewerOf } from '../rooms/timeline.ts'
 import { selectSights } from '../rooms/visibility.ts'
+import type { Context } from './context.ts'
 
 interface Notifying {
   event: StoredRuledEvent

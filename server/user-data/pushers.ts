@@ -8,10 +8,10 @@ import { deletePushers, lockPushkey, selectPushers, upsertPusher } from '../../d
 import type { PusherRow } from '../../db/schema.ts'
 import { selectDevice } from '../../db/sessions.ts'
 import { transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { invalidParam, missingParam, unknownToken } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
+import type { Context } from './context.ts'
 
 export interface PusherForm {
   appId: string

@@ -8,11 +8,11 @@ import { selectEvent } from '../../db/events.ts'
 import { insertReceipt, lockReceipt, moveReceipt } from '../../db/receipts.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { invalidParam, notFound } from '../matrix/errors.ts'
 import { isEventId } from '../matrix/ids.ts'
 import { assertJoined, assertStays } from '../rooms/visibility.ts'
 import { ephemeralTopic, receiptsTopic, roomTopic, userTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 
 /** In the order in which several are written: who deletes a room goes over them in that order, too. */
 export const receiptTypes = ['m.read', 'm.read.private', 'm.fully_read'] as const

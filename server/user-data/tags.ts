@@ -5,10 +5,10 @@
  */
 import { selectAccountData, upsertAccountData } from '../../db/account-data.ts'
 import { type Db, type Tx, transaction } from '../../db/transaction.ts'
-import type { Context } from '../context.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
 import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { userTopic } from '../stream/notifier.ts'
+import type { Context } from './context.ts'
 
 const type = 'm.tag'
 

@@ -1,6 +1,7 @@
 /** Saying that one types. The state itself is in typing.ts. */
-import type { Context } from '../context.ts'
+
 import { assertJoined } from '../rooms/visibility.ts'
+import type { Context } from './context.ts'
 
 /**
  * @param timeoutMs 0 says that one has stopped

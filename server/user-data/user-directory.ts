@@ -1,7 +1,7 @@
 /** Finding users. Spec: Client-Server API "User Directory" */
 import { selectUsersByWords } from '../../db/profiles.ts'
-import type { Context } from '../context.ts'
 import type { JsonObject } from '../lib/json.ts'
+import type { Context } from './context.ts'
 
 /** More words than this narrow nothing down. */
 const mostWords = 10

@@ -1,8 +1,8 @@
 /** One answer of sliding sync: which rooms are in view, and what is new in them. */
 import { selectLatestReads } from '../../../db/room-activity.ts'
-import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import type { Requester } from '../../requester.ts'
+import type { Context } from '../context.ts'
 import type { News, Told, ToldRoom } from './connections.ts'
 import { buildExtensions } from './extensions.ts'
 import { filterRooms } from './list-filters.ts'

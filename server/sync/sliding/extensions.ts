@@ -9,13 +9,13 @@
  * (typing), as MSC4186 has them; MSC4308 (thread subscriptions); MSC4480 (sticky events)
  */
 import { selectToDevice } from '../../../db/to-device.ts'
-import type { Context } from '../../context.ts'
 import { isJsonObject, type JsonObject } from '../../lib/json.ts'
 import type { Requester } from '../../requester.ts'
 import { readSubscriptionChanges } from '../../rooms/thread-subscription-changes.ts'
 import { formatSyncToken } from '../../stream/token.ts'
 import { accountDataOfRooms, accountDataSection } from '../account-data-section.ts'
 import { roomChanges } from '../build-sync.ts'
+import type { Context } from '../context.ts'
 import { deviceListsSection } from '../device-lists-section.ts'
 import { ephemeralSection } from '../ephemeral-section.ts'
 import { keyCountsSection } from '../key-counts-section.ts'

@@ -5,9 +5,9 @@
  */
 import { selectAccountDataOfType } from '../../../db/account-data.ts'
 import { selectCurrentState, selectStateAt } from '../../../db/room-state.ts'
-import type { Context } from '../../context.ts'
 import { isJsonObject, type JsonObject } from '../../lib/json.ts'
 import { contentOf } from '../../rooms/stored-event.ts'
+import type { Context } from '../context.ts'
 import type { ListFilters } from './request.ts'
 import type { ListedRoom } from './room-list.ts'
 

@@ -4,11 +4,11 @@
  * Spec: MSC4186 "Invite/knock/rejections"; `invite_state` is what clients call `stripped_state`
  */
 import { selectEvents } from '../../../db/events.ts'
-import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import { presentEvents } from '../../rooms/present-event.ts'
 import { viewerOf } from '../../rooms/timeline.ts'
 import { selectSettledSight } from '../../rooms/visibility.ts'
+import type { Context } from '../context.ts'
 import { strippedState } from '../other-rooms.ts'
 import type { View } from '../stretch.ts'
 import { isRequired } from './required-state.ts'

@@ -11,9 +11,9 @@ import {
 } from '../../../db/memberships.ts'
 import { selectActivity } from '../../../db/room-activity.ts'
 import { selectForgotten } from '../../../db/rooms.ts'
-import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import { selectWelcome } from '../../rooms/invite-filter.ts'
+import type { Context } from '../context.ts'
 import type { Told } from './connections.ts'
 
 export interface ListedRoom {

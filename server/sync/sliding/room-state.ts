@@ -1,7 +1,7 @@
 /** `required_state`: the state that a client asked for, as far as it does not have it. */
 import { selectStateAt } from '../../../db/room-state.ts'
 import type { EventRow } from '../../../db/schema.ts'
-import type { Context } from '../../context.ts'
+import type { Context } from '../context.ts'
 import type { ToldRoom } from './connections.ts'
 import { covers, isRequired, type RequiredState, selectionOf } from './required-state.ts'
 

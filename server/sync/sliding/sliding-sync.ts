@@ -5,9 +5,9 @@
  * Spec: MSC4186, in the form that clients speak today: decision 0037
  */
 
-import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import type { Requester } from '../../requester.ts'
+import type { Context } from '../context.ts'
 import { notePresence } from '../presence-section.ts'
 import { longestTimeoutMs, topicsOf } from '../sync.ts'
 import { buildSlidingSync } from './build-sliding-sync.ts'

@@ -9,7 +9,6 @@
  * Spec: MSC4480
  */
 import type { EventRow } from '../../../db/schema.ts'
-import type { Context } from '../../context.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import type { Requester } from '../../requester.ts'
 import { presentEvents } from '../../rooms/present-event.ts'
@@ -18,6 +17,7 @@ import { isHeard } from '../../rooms/visibility.ts'
 import { stickyTopic, userTopic } from '../../stream/notifier.ts'
 import { formatSyncToken } from '../../stream/token.ts'
 import { roomChanges } from '../build-sync.ts'
+import type { Context } from '../context.ts'
 import type { ExtensionScope, Part } from './extension-scope.ts'
 import type { StickyEventsRequest } from './request.ts'
 
