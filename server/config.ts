@@ -9,7 +9,7 @@ import type { DatabaseOptions } from '../db/open.ts'
 import { addressRanges } from './lib/address-ranges.ts'
 import { nearest } from './lib/nearest.ts'
 import { configSchema } from './options/index.ts'
-import { withProfile } from './profiles.ts'
+import { withProfile } from './options/profiles.ts'
 
 /** Something in the options is wrong; the message is one line for the person who starts us. */
 export class ConfigError extends Error {}

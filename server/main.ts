@@ -2,9 +2,9 @@
 /** The front door: read the options, start everything, stop on a signal. */
 import { debuglog } from 'node:util'
 import { DatabaseUnavailable } from '../db/data-dir.ts'
-import { AdminError } from './admin-client.ts'
-import { banner, localUrl } from './banner.ts'
-import { helpText, readCommandLine, UsageError } from './command-line.ts'
+import { AdminError } from './command-line/admin-client.ts'
+import { banner, localUrl } from './command-line/banner.ts'
+import { helpText, readCommandLine, UsageError } from './command-line/command-line.ts'
 import { type Config, ConfigError, checkLab, databaseOptions } from './config.ts'
 import { CannotListen } from './http/listen.ts'
 import { systemClock } from './lib/clock.ts'
@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   const command = readCommandLine(process.argv.slice(2), process.env)
   if (command.run === 'help') process.stdout.write(helpText)
   else if (command.run === 'admin') {
-    const { runAdmin } = await import('./admin-command.ts')
+    const { runAdmin } = await import('./command-line/admin-command.ts')
     process.stdout.write(await runAdmin(command.args, process.env))
   } else if (command.run === 'version') process.stdout.write(`${version}\n`)
   else await serve(command.config)

@@ -11,7 +11,7 @@
  * with 0 only if everything was seen.
  */
 import { parseArgs } from 'node:util'
-import { mergeOptions, type Options } from '../../server/profiles.ts'
+import { mergeOptions, type Options } from '../../server/options/profiles.ts'
 import { Homeserver, stopSharedDatabase } from '../../server/testing/ours.ts'
 import { scenarios } from './index.ts'
 import type { Scenario } from './scenario.ts'

@@ -6,11 +6,11 @@ import { z } from 'zod'
 import { logLevels } from '../lib/log.ts'
 import { isServerName } from '../matrix/ids.ts'
 import { roomVersions } from '../matrix/room-versions.ts'
-import { profileNames } from '../profiles.ts'
 import { delayedEvents } from './delayed-events.ts'
 import { jwt } from './jwt.ts'
 import { durationMs, ranges } from './kinds.ts'
 import { media, urlPreviews } from './media.ts'
+import { profileNames } from './profiles.ts'
 import { rateLimits } from './rate-limits.ts'
 
 export const configSchema = z.strictObject({

@@ -1,5 +1,5 @@
 /** The administration API of a running server, as `hourglass admin` asks it. */
-import { isJsonObject, type JsonObject } from './lib/json.ts'
+import { isJsonObject, type JsonObject } from '../lib/json.ts'
 
 /** It was understood and cannot be done; the message is one line. */
 export class AdminError extends Error {}

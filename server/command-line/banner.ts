@@ -1,5 +1,5 @@
 /** What is printed when the server has started. */
-import type { Config } from './config.ts'
+import type { Config } from '../config.ts'
 
 /**
  * Lines for a shell, to be run in this order: a user, a room, a message that is sent two seconds

@@ -1,8 +1,8 @@
 /** What the person who starts the server said: flags, environment and file, as one `Config`. */
 import { parseArgs } from 'node:util'
-import { type Config, parseConfig, readConfigFile } from './config.ts'
-import { nearest } from './lib/nearest.ts'
-import { configSchema } from './options/index.ts'
+import { type Config, parseConfig, readConfigFile } from '../config.ts'
+import { nearest } from '../lib/nearest.ts'
+import { configSchema } from '../options/index.ts'
 
 /** The command line cannot be understood; the message is one line. */
 export class UsageError extends Error {

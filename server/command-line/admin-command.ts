@@ -4,14 +4,14 @@
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { type OperatorFile, operatorFileIn } from './accounts/operator.ts'
+import { type OperatorFile, operatorFileIn } from '../accounts/operator.ts'
+import { parseConfig, readConfigFile } from '../config.ts'
+import { nearest } from '../lib/nearest.ts'
+import { randomToken } from '../lib/random.ts'
+import { table } from '../lib/table.ts'
+import { configSchema } from '../options/index.ts'
 import { AdminClient, AdminError, type Rows } from './admin-client.ts'
 import { firstLine, UsageError } from './command-line.ts'
-import { parseConfig, readConfigFile } from './config.ts'
-import { nearest } from './lib/nearest.ts'
-import { randomToken } from './lib/random.ts'
-import { table } from './lib/table.ts'
-import { configSchema } from './options/index.ts'
 
 export const adminHelpText = `Usage: hourglass admin COMMAND [options]
 
