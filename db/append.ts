@@ -3,7 +3,7 @@
  * longer than the rows do.
  */
 import { sql } from 'kysely'
-import { unawaited } from './connection.ts'
+import { unawaited } from './engine/connection.ts'
 import type { HeldRoom } from './rooms.ts'
 import type { EventRow } from './schema.ts'
 import { insertTexts, type SearchableText } from './search.ts'

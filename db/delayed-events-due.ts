@@ -1,12 +1,12 @@
 /** MSC4140's table: what is due, and that it is sent once or is said to have failed. */
 import { type NotNull, sql } from 'kysely'
-import { unawaited } from './connection.ts'
 import {
   type DelayedEventRow,
   type FinalisedRow,
   finalisedColumns,
   scheduled,
 } from './delayed-events.ts'
+import { unawaited } from './engine/connection.ts'
 import type { DelayedEventCause } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
+import type { Database } from './database.ts'
 import { insertScheduled, restartAtOnce, restartScheduled } from './delayed-events.ts'
 import {
   claimDue,
@@ -12,9 +13,9 @@ import {
   selectDue,
   selectNextWakeUp,
 } from './delayed-events-due.ts'
-import { type Database, openDatabase } from './open.ts'
+import { openDatabase } from './open.ts'
 import { insertRoom } from './rooms.ts'
-import { statementsOf } from './statements.ts'
+import { statementsOf } from './testing/statements.ts'
 import { type Tx, transaction } from './transaction.ts'
 
 let dataDir: string

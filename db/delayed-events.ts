@@ -1,6 +1,6 @@
 /** MSC4140's table: what is scheduled, and what moves or cancels it. */
 import { type Selectable, sql } from 'kysely'
-import { unawaited } from './connection.ts'
+import { unawaited } from './engine/connection.ts'
 import type { DelayedEventCause, DelayedEventTable } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 

@@ -3,7 +3,7 @@
  * asked together with what is written, in one journey; and if it is not so, nothing is written.
  */
 import { type RawBuilder, sql } from 'kysely'
-import { unawaited } from './connection.ts'
+import { unawaited } from './engine/connection.ts'
 import { notePresumption, type Tx } from './transaction.ts'
 
 /**

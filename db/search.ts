@@ -1,6 +1,6 @@
 /** Full text search, by PostgreSQL's own: words of events, and the index that finds them. */
 import { type ExpressionBuilder, type RawBuilder, sql } from 'kysely'
-import { unawaited } from './connection.ts'
+import { unawaited } from './engine/connection.ts'
 import { passes, type TimelineFilter } from './events.ts'
 import { isNotIgnored, isReadable, type RoomRanges } from './relations.ts'
 import type { EventRow, Schema, SearchableKey, SearchableTextRow } from './schema.ts'

@@ -1,6 +1,6 @@
 /** Answers to idempotent requests. */
 import { sql } from 'kysely'
-import { unawaited } from './connection.ts'
+import { unawaited } from './engine/connection.ts'
 import { fixed } from './fixed.ts'
 import type { Db, Tx } from './transaction.ts'
 

@@ -8,9 +8,10 @@ import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { copyTemplate } from '../db/data-dir.ts'
-import { initialisePglite, sharedTemplateDir, templateDir } from '../db/open.ts'
-import { prepareForSharing } from '../db/shared-pglite.ts'
+import { sharedTemplateDir, templateDir } from '../db/built.ts'
+import { copyTemplate } from '../db/engine/data-dir.ts'
+import { initialisePglite } from '../db/engine/pglite.ts'
+import { prepareForSharing } from '../db/engine/shared-pglite.ts'
 
 /** Beside the folders, not in them: what is in them is copied. */
 const stampFile = `${templateDir}.stamp`
@@ -40,9 +41,9 @@ function stampOf(): string {
   const pglite = new URL('../package.json', import.meta.resolve('@electric-sql/pglite'))
   const migrations = readdirSync(new URL('migrations/', db)).sort()
   const sources = [
-    'open.js',
-    'migrate.js',
-    'shared-pglite.js',
+    'engine/pglite.js',
+    'engine/migrate.js',
+    'engine/shared-pglite.js',
     ...migrations.map(name => `migrations/${name}`),
   ]
   for (const name of sources) hash.update(readFileSync(new URL(name, db)))

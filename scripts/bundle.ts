@@ -43,6 +43,6 @@ const require = createRequireOfBundle(import.meta.url)`,
 await bundle('dist/bundle', {
   main: 'server/main.ts',
   testing: 'server/testing/index.ts',
-  'pglite-worker': 'db/pglite-worker.ts',
+  'pglite-worker': 'db/engine/pglite-worker.ts',
 })
 await bundle('dist/spec-tests-bundle', { 'in-worker': 'spec-tests/support/in-worker.ts' })

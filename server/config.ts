@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { parse as parseYaml, YAMLParseError } from 'yaml'
 import { z } from 'zod'
-import type { DatabaseOptions } from '../db/open.ts'
+import type { DatabaseOptions } from '../db/database.ts'
 import { addressRanges } from './lib/address-ranges.ts'
 import { nearest } from './lib/nearest.ts'
 import { configSchema } from './options/index.ts'

@@ -1,7 +1,8 @@
 /** The long-lived things, each built once, bottom up, and stopped in reverse. */
 import { join } from 'node:path'
+import type { Database, DatabaseOptions } from '../db/database.ts'
 import { countAllScheduled, selectManaged } from '../db/delayed-events.ts'
-import { type Database, type DatabaseOptions, openDatabase } from '../db/open.ts'
+import { openDatabase } from '../db/open.ts'
 import { selectSessionsByAccessToken } from '../db/sessions.ts'
 import { Answers } from './accounts/answers.ts'
 import type { Context as AccountsContext } from './accounts/context.ts'

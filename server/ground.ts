@@ -1,5 +1,5 @@
 /** What every floor stands on: time, the database, the stream, and how the server was set up. */
-import type { Database } from '../db/open.ts'
+import type { Database } from '../db/database.ts'
 import type { Config } from './config.ts'
 import type { Clock } from './lib/clock.ts'
 import type { Log } from './lib/log.ts'

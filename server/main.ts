@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The front door: read the options, start everything, stop on a signal. */
 import { debuglog } from 'node:util'
-import { DatabaseUnavailable } from '../db/data-dir.ts'
+import { DatabaseUnavailable } from '../db/database.ts'
 import { AdminError } from './command-line/admin-client.ts'
 import { banner, localUrl } from './command-line/banner.ts'
 import { helpText, readCommandLine, UsageError } from './command-line/command-line.ts'

@@ -4,7 +4,8 @@
  * answered afterwards.
  */
 import type { RequestListener, ServerResponse } from 'node:http'
-import { type Database, openDatabase } from '../db/open.ts'
+import type { Database } from '../db/database.ts'
+import { openDatabase } from '../db/open.ts'
 import { endpoints } from './client-api/index.ts'
 import { type Config, checkLab, databaseOptions } from './config.ts'
 import { createContext, type Given as GivenToContext, type RunningContext } from './context.ts'

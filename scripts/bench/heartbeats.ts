@@ -1,5 +1,5 @@
 /** Heartbeats among so many outstanding delayed events, by id alone, as lk-jwt-service sends them. */
-import { multiplyDelayedEvents } from '../../db/testing.ts'
+import { multiplyDelayedEvents } from '../../db/testing/behind-the-curtain.ts'
 import type { Job } from './load.ts'
 import { MatrixClient, type User } from './matrix-client.ts'
 import type { Started } from './processes.ts'

@@ -7,7 +7,7 @@ import {
   multiplyMembers,
   multiplyMessages,
   settleLargeRooms,
-} from '../../db/large-rooms.ts'
+} from '../../db/testing/large-rooms.ts'
 import { Connection } from './http-client.ts'
 import { type Json, MatrixClient, type User } from './matrix-client.ts'
 import { millis, type Row, type Stage } from './stage.ts'

@@ -1,5 +1,5 @@
 /** Rows about reading: waking those who wait, the first sync, and going back in a long room. */
-import { multiplyEvents, readLast } from '../../db/testing.ts'
+import { multiplyEvents, readLast } from '../../db/testing/behind-the-curtain.ts'
 import { Connection } from './http-client.ts'
 import { MatrixClient, times, type User } from './matrix-client.ts'
 import { median, millis, percentiles, type Row, type Stage, timeOf } from './stage.ts'

@@ -3,8 +3,13 @@ import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Database, type DatabaseOptions, openDatabase } from '../../db/open.ts'
-import { describeServer, dropSchemas, serverProcesses } from '../../db/testing.ts'
+import type { Database, DatabaseOptions } from '../../db/database.ts'
+import { openDatabase } from '../../db/open.ts'
+import {
+  describeServer,
+  dropSchemas,
+  serverProcesses,
+} from '../../db/testing/behind-the-curtain.ts'
 import {
   Load,
   postgresProcessorMs,

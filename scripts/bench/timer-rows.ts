@@ -1,5 +1,5 @@
 /** Rows about time: how late an idle server fires, and how fast a storm of leaves goes through. */
-import { insertInBulk } from '../../db/testing.ts'
+import { insertInBulk } from '../../db/testing/behind-the-curtain.ts'
 import { type Json, MatrixClient, times, type User } from './matrix-client.ts'
 import { median, millis, type Row, rate, type Stage, timeOf } from './stage.ts'
 

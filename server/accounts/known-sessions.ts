@@ -2,6 +2,7 @@
  * The sessions that requests come from, by the hash of their access token. They are remembered as long
  * as nobody writes to what they are read from: no request of a session that has ended gets through.
  */
+
 import type { SessionWithUser } from '../../db/sessions.ts'
 import type { TableWrites } from '../../db/table-writes.ts'
 import { RecentMap } from '../lib/recent-map.ts'

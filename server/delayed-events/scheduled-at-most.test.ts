@@ -1,4 +1,4 @@
-import { heldTransaction } from '../../db/test-transaction.ts'
+import { heldTransaction } from '../../db/testing/test-transaction.ts'
 import type { Tx } from '../../db/transaction.ts'
 import { ScheduledAtMost } from './scheduled-at-most.ts'
 

@@ -1,6 +1,6 @@
 /** The laboratory: who holds the clock of a server, and does one thing after the other. */
 import { dropCopies, dropCopy } from '../../db/copying.ts'
-import type { Database } from '../../db/open.ts'
+import type { Database } from '../../db/database.ts'
 import type { Tx } from '../../db/transaction.ts'
 import type { Context, Holder } from '../context.ts'
 import type { LabClock } from '../lib/lab-clock.ts'

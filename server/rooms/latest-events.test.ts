@@ -1,5 +1,5 @@
 import type { EventRow } from '../../db/schema.ts'
-import { heldTransaction } from '../../db/test-transaction.ts'
+import { heldTransaction } from '../../db/testing/test-transaction.ts'
 import { LatestEvents } from './latest-events.ts'
 
 let latest: LatestEvents

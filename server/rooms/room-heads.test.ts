@@ -1,7 +1,7 @@
 /** What is remembered of rooms is presumed; what is wrong of it harms nobody. */
 import { selectEvent } from '../../db/events.ts'
 import { lockRoom } from '../../db/rooms.ts'
-import { statementsOf } from '../../db/statements.ts'
+import { statementsOf } from '../../db/testing/statements.ts'
 import { transaction } from '../../db/transaction.ts'
 import { createUser } from '../accounts/users.ts'
 import { continueDeletion, requestDeletion } from '../administration/delete-room.ts'

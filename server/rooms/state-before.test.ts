@@ -2,7 +2,7 @@
 
 import { selectStateByKeys } from '../../db/room-state.ts'
 import { lockRoom } from '../../db/rooms.ts'
-import { statementsOf } from '../../db/statements.ts'
+import { statementsOf } from '../../db/testing/statements.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import { createUser } from '../accounts/users.ts'
 import type { RunningContext } from '../context.ts'

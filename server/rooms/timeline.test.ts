@@ -1,6 +1,6 @@
 import type { CompiledQuery } from 'kysely'
-import { gate } from '../../db/test-gate.ts'
-import { heldTransaction } from '../../db/test-transaction.ts'
+import { gate } from '../../db/testing/test-gate.ts'
+import { heldTransaction } from '../../db/testing/test-transaction.ts'
 import type { Context, RunningContext } from '../context.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { eventsTopic } from '../stream/notifier.ts'

@@ -1,5 +1,5 @@
 /** What is remembered of users' counts is bounded by how much there is in it. */
-import { statementsOf } from '../../db/statements.ts'
+import { statementsOf } from '../../db/testing/statements.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { RuledRow } from '../../db/unread.ts'
 import { createUser } from '../accounts/users.ts'

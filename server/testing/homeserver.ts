@@ -3,18 +3,18 @@ import { existsSync } from 'node:fs'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { copyInto } from '../../db/copying.ts'
+import type { Database } from '../../db/database.ts'
+import { countRows } from '../../db/testing/behind-the-curtain.ts'
 import {
   multiplyChanges,
   multiplyMembers,
   multiplyMessages,
   multiplyScheduled,
   settleLargeRooms,
-} from '../../db/large-rooms.ts'
-import type { Database } from '../../db/open.ts'
-import { type RowsRead, rowsRead } from '../../db/rows-read.ts'
-import { statementsOf } from '../../db/statements.ts'
-import { countRows } from '../../db/testing.ts'
-import { type Walk, walksOf } from '../../db/walks.ts'
+} from '../../db/testing/large-rooms.ts'
+import { type RowsRead, rowsRead } from '../../db/testing/rows-read.ts'
+import { statementsOf } from '../../db/testing/statements.ts'
+import { type Walk, walksOf } from '../../db/testing/walks.ts'
 import { type Config, parseConfig } from '../config.ts'
 import { Scheduler } from '../delayed-events/scheduler.ts'
 import type { Company } from '../lab/company.ts'

@@ -6,9 +6,9 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { DatabaseOptions } from '../../db/open.ts'
-import { SharedPglite } from '../../db/shared-pglite.ts'
-import { SharedPostgres } from '../../db/shared-postgres.ts'
+import type { DatabaseOptions } from '../../db/database.ts'
+import { SharedPglite } from '../../db/engine/shared-pglite.ts'
+import { SharedPostgres } from '../../db/engine/shared-postgres.ts'
 import { Shared } from './shared.ts'
 
 export interface Storage {

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 
-export { breakConnectionOf } from '../../db/testing.ts'
+export { breakConnectionOf } from '../../db/testing/behind-the-curtain.ts'
 
 /** jest runs the sources; a script runs what was built of us. */
 const dist = new URL(import.meta.url.endsWith('.ts') ? '../../dist/' : '../../', import.meta.url)

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 
 const reader = `
-  const { SharedPglite } = await import('./dist/db/shared-pglite.js')
+  const { SharedPglite } = await import('./dist/db/engine/shared-pglite.js')
   const { sql } = await import('kysely')
   const shared = await SharedPglite.start()
   await shared.make('reader')

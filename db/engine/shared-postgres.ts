@@ -4,8 +4,8 @@
  */
 import { sql } from 'kysely'
 import pg from 'pg'
+import { DatabaseUnavailable } from '../database.ts'
 import { kyselyOn } from './connection.ts'
-import { DatabaseUnavailable } from './data-dir.ts'
 import { SpareSchemas } from './spare-schemas.ts'
 
 /** Names of spare schemas begin so; then comes the number of the process whose they are. */

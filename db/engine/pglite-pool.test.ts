@@ -2,12 +2,12 @@
 import { setImmediate } from 'node:timers/promises'
 import { sql } from 'kysely'
 import pg from 'pg'
+import { gate } from '../testing/test-gate.ts'
+import { type Pool, transaction } from '../transaction.ts'
 import { kyselyOn } from './connection.ts'
 import { startEngine } from './pglite-engine.ts'
 import { PgliteConnection } from './pglite-pool.ts'
 import { PgliteSocket } from './pglite-socket.ts'
-import { gate } from './test-gate.ts'
-import { type Pool, transaction } from './transaction.ts'
 
 const lose = (reason: Error) => {
   throw reason

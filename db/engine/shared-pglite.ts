@@ -6,13 +6,16 @@
  * a process makes, six times as long. So they are files in memory, and some schemas lie ready in the
  * database that was prepared.
  */
+
+import { sharedTemplateDir } from '../built.ts'
+import type { Database } from '../database.ts'
+import { sessionWrites } from '../table-writes.ts'
 import { kyselyOn } from './connection.ts'
 import { makeSchema } from './migrate.ts'
-import { type Database, sharedTemplateDir, startPglite } from './open.ts'
+import { startPglite } from './pglite.ts'
 import { readIntoMemory } from './pglite-in-memory.ts'
 import type { PgliteConnection } from './pglite-pool.ts'
 import { SpareSchemas } from './spare-schemas.ts'
-import { sessionWrites } from './table-writes.ts'
 
 /** Few tests have more servers than these at a time, and that of the prepared database, `public`. */
 const furtherSchemas = ['ready_1', 'ready_2', 'ready_3']

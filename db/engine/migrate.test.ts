@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Kysely, sql } from 'kysely'
 import pg from 'pg'
+import { unseenTables } from '../migrations/0034_no_statistics.ts'
+import { migrations } from '../migrations/index.ts'
+import { openDatabase } from '../open.ts'
+import type { Schema } from '../schema.ts'
 import { makeSchema, migrate } from './migrate.ts'
-import { unseenTables } from './migrations/0034_no_statistics.ts'
-import { migrations } from './migrations/index.ts'
-import { openDatabase } from './open.ts'
-import type { Schema } from './schema.ts'
 
 const url = process.env.HOURGLASS_TEST_DATABASE_URL
 const name = () => `test_${randomBytes(8).toString('hex')}`

@@ -1,11 +1,11 @@
 /** What a server has left is the next one's, on both engines. */
 import { randomBytes, randomInt } from 'node:crypto'
 import { sql } from 'kysely'
-import { openDatabase } from './open.ts'
+import { openDatabase } from '../open.ts'
+import { countRows } from '../testing/behind-the-curtain.ts'
+import type { Db } from '../transaction.ts'
 import { SharedPglite } from './shared-pglite.ts'
 import { SharedPostgres } from './shared-postgres.ts'
-import { countRows } from './testing.ts'
-import type { Db } from './transaction.ts'
 
 const url = process.env.HOURGLASS_TEST_DATABASE_URL
 const name = () => `test_${randomBytes(8).toString('hex')}`

@@ -1,8 +1,8 @@
 /** What statements walk through, for tests. */
 import { sql } from 'kysely'
+import type { Pool } from '../transaction.ts'
 import { type PlanNode, planOf } from './explain.ts'
 import { statementsOf } from './statements.ts'
-import type { Pool } from './transaction.ts'
 
 /** Something that a statement reads from end to end, or looks through by a column that is not its first. */
 export interface Walk {

@@ -1,7 +1,7 @@
 /** For tests that look behind the curtain: whether anything was written, and a server that fails. */
 import { type RawBuilder, sql } from 'kysely'
 import pg from 'pg'
-import type { Db } from './transaction.ts'
+import type { Db } from '../transaction.ts'
 
 /** How many rows each of our tables has. */
 export async function countRows(db: Db): Promise<Record<string, number>> {

@@ -1,7 +1,7 @@
 /** Bring the tables up to date. Forward only; a released migration is never edited. */
 import { Kysely, PostgresDialect, sql } from 'kysely'
-import { migrations } from './migrations/index.ts'
-import type { Schema } from './schema.ts'
+import { migrations } from '../migrations/index.ts'
+import type { Schema } from '../schema.ts'
 
 type Migration = (q: Kysely<unknown>) => Promise<void>
 

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
-import { type Database, openDatabase } from './open.ts'
+import type { Database } from '../database.ts'
+import { openDatabase } from '../open.ts'
 import { walksOf } from './walks.ts'
 
 const url = process.env.HOURGLASS_TEST_DATABASE_URL

@@ -5,10 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import pg from 'pg'
+import type { Database } from '../database.ts'
+import { openDatabase } from '../open.ts'
+import { presume } from '../presume.ts'
+import { presumingTransaction, type Tx, transaction } from '../transaction.ts'
 import { unawaited } from './connection.ts'
-import { type Database, openDatabase } from './open.ts'
-import { presume } from './presume.ts'
-import { presumingTransaction, type Tx, transaction } from './transaction.ts'
 
 const url = process.env.HOURGLASS_TEST_DATABASE_URL
 const schema = `test_${randomBytes(8).toString('hex')}`

@@ -2,10 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
-import { type Database, openDatabase } from './open.ts'
+import type { Database } from '../database.ts'
+import { openDatabase } from '../open.ts'
+import { gate } from '../testing/test-gate.ts'
+import { transaction } from '../transaction.ts'
 import { startEngineThread } from './pglite-thread.ts'
-import { gate } from './test-gate.ts'
-import { transaction } from './transaction.ts'
 
 let dataDir: string
 let db: Database

@@ -3,9 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { chmod, link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-
-/** A database that cannot be opened, said in one line for the person who starts the server. */
-export class DatabaseUnavailable extends Error {}
+import { DatabaseUnavailable } from '../database.ts'
 
 const heldHere = new Set<string>()
 

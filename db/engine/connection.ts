@@ -1,9 +1,9 @@
 /** What stands between kysely and the driver: which statements are waited for, and which are prepared. */
 import { Kysely, PostgresDialect, type PostgresPool, type PostgresPoolClient, sql } from 'kysely'
 import type pg from 'pg'
-import type { Schema } from './schema.ts'
-import { sessionWrites } from './table-writes.ts'
-import { assertOutsideTransaction } from './transaction.ts'
+import type { Schema } from '../schema.ts'
+import { sessionWrites } from '../table-writes.ts'
+import { assertOutsideTransaction } from '../transaction.ts'
 
 const mark = '/* unawaited */'
 

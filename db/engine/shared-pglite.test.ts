@@ -2,7 +2,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { sql } from 'kysely'
-import { sharedTemplateDir, templateDir } from './open.ts'
+import { sharedTemplateDir, templateDir } from '../built.ts'
 import { SharedPglite } from './shared-pglite.ts'
 
 let shared: SharedPglite

@@ -13,7 +13,9 @@ export type FromEngine = Uint8Array | 'started' | { failed: string } | { lost: s
 /** What was compiled, beside this; jest runs the sources. */
 const program = fileURLToPath(
   new URL(
-    import.meta.url.endsWith('.ts') ? '../dist/db/pglite-worker.js' : './pglite-worker.js',
+    import.meta.url.endsWith('.ts')
+      ? '../../dist/db/engine/pglite-worker.js'
+      : './pglite-worker.js',
     import.meta.url,
   ),
 )

@@ -1,8 +1,8 @@
 /** EXPLAIN, for tests that look at how statements are done. */
 import { sql } from 'kysely'
 import pg from 'pg'
+import { type Pool, transaction } from '../transaction.ts'
 import type { Statement } from './statements.ts'
-import { type Pool, transaction } from './transaction.ts'
 
 /** Of what PostgreSQL says of a plan, what is looked at here. */
 export interface PlanNode {

@@ -1,7 +1,8 @@
 /** How much of the tables a request has to read: a measure that no other load on the machine moves. */
+
+import type { Pool } from '../transaction.ts'
 import { type PlanNode, planOf } from './explain.ts'
 import { statementsOf } from './statements.ts'
-import type { Pool } from './transaction.ts'
 
 export interface RowsRead {
   /** By all that were only reading, of tables and of indexes, those that were thrown away too. */

@@ -3,9 +3,9 @@
  * what a server has left is emptied, and is the next one's.
  */
 import { sql } from 'kysely'
-import { emptyAnew } from './copying.ts'
+import { emptyAnew } from '../copying.ts'
+import type { Db } from '../transaction.ts'
 import { makeSchema } from './migrate.ts'
-import type { Db } from './transaction.ts'
 
 /** A schema with more is not worth keeping. */
 const mostDead = 10_000

@@ -1,5 +1,5 @@
 /** For tests of what waits for the end of a transaction. */
-import type { Tx } from './transaction.ts'
+import type { Tx } from '../transaction.ts'
 
 /** One that ends when it is told to; on PGlite no two real ones can be open at once. */
 export function heldTransaction(): { tx: Tx; end: (committed?: boolean) => void } {

@@ -1,7 +1,7 @@
 /** Rooms that are large from the start, for measurements: the tables as if all had come one by one. */
 import { sql } from 'kysely'
-import { columns, copyDelayedEvent } from './testing.ts'
-import type { Db } from './transaction.ts'
+import type { Db } from '../transaction.ts'
+import { columns, copyDelayedEvent } from './behind-the-curtain.ts'
 
 /**
  * Let `count` more users be in a room: like its last member, whose join is the room's last event,
