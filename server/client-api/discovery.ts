@@ -6,7 +6,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { version } from '../lib/version.ts'
 import { notFound } from '../matrix/errors.ts'
 import { roomVersions } from '../matrix/room-versions.ts'
-import { type Dialect, isDelaying, speaks } from './delayed-events-dialects.ts'
+import { type Dialect, isDelaying, speaks } from './delayed-events/dialects.ts'
 
 const server = { name: 'Hourglass', version }
 

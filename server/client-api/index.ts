@@ -2,24 +2,24 @@
 import type { Endpoint } from '../http/endpoint.ts'
 import { accountEndpoints } from './account.ts'
 import { accountDataEndpoints } from './account-data.ts'
-import { adminEndpoints } from './admin.ts'
-import { adminDelayedEventEndpoints } from './admin-delayed-events.ts'
-import { adminNoticeEndpoints } from './admin-notices.ts'
-import { adminRoomEndpoints } from './admin-rooms.ts'
-import { adminUserEndpoints } from './admin-users.ts'
+import { adminDelayedEventEndpoints } from './admin/delayed-events.ts'
+import { adminRoomEndpoints } from './admin/rooms.ts'
+import { adminNoticeEndpoints } from './admin/server-notices.ts'
+import { sharedSecretEndpoints } from './admin/shared-secret.ts'
+import { adminUserEndpoints } from './admin/users.ts'
 import { appServiceEndpoints } from './app-services.ts'
 import { crossSigningEndpoints } from './cross-signing.ts'
 import { dehydratedDeviceEndpoints } from './dehydrated-devices.ts'
-import { delayedEventsEndpoints } from './delayed-events.ts'
-import { delayedEventsListsEndpoints } from './delayed-events-lists.ts'
-import { delayedEventsUnstableEndpoints } from './delayed-events-unstable.ts'
+import { expiringEventsEndpoints } from './delayed-events/expiring-events.ts'
+import { futuresListEndpoints } from './delayed-events/futures-lists.ts'
+import { futuresManagingEndpoints } from './delayed-events/futures-managing.ts'
+import { futuresSchedulingEndpoints } from './delayed-events/futures-scheduling.ts'
+import { delayedEventsListsEndpoints } from './delayed-events/lists.ts'
+import { delayedEventsEndpoints } from './delayed-events/stable.ts'
+import { delayedEventsUnstableEndpoints } from './delayed-events/unstable.ts'
 import { deviceEndpoints } from './devices.ts'
 import { discoveryEndpoints } from './discovery.ts'
-import { expiringEventsEndpoints } from './expiring-events.ts'
 import { filterEndpoints } from './filters.ts'
-import { futuresListEndpoints } from './futures-lists.ts'
-import { futuresManagingEndpoints } from './futures-managing.ts'
-import { futuresSchedulingEndpoints } from './futures-scheduling.ts'
 import { keyBackupEndpoints } from './key-backup.ts'
 import { keyEndpoints } from './keys.ts'
 import { loginEndpoints } from './login.ts'
@@ -102,7 +102,7 @@ export const endpoints: readonly Endpoint[] = [
   ...serverKeyEndpoints,
   ...appServiceEndpoints,
   ...whoisEndpoints,
-  ...adminEndpoints,
+  ...sharedSecretEndpoints,
   ...adminUserEndpoints,
   ...adminRoomEndpoints,
   ...adminNoticeEndpoints,

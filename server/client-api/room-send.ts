@@ -4,9 +4,9 @@ import { endpoint } from '../http/endpoint.ts'
 import { contentWithReason, eventId, jsonObject, roomId, shortText, text } from '../http/schemas.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import { redactEvent, sendState } from '../rooms/send-event.ts'
-import { completeWithSecrets } from './delayed-events-dialects.ts'
-import { speaksOfFutures } from './futures.ts'
-import { laterOf, laterQuery, withoutTransactionId } from './later.ts'
+import { completeWithSecrets } from './delayed-events/dialects.ts'
+import { speaksOfFutures } from './delayed-events/futures.ts'
+import { laterOf, laterQuery, withoutTransactionId } from './delayed-events/later.ts'
 import { sendOptionsOf, sendOptionsQuery } from './send-options.ts'
 
 /** An event's type, or its state key, that is too long is refused with the event: 413, not 400. */

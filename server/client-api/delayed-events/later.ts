@@ -3,10 +3,10 @@
  * MSC4140's dialects, for something that is to happen later?
  */
 import { z } from 'zod'
-import type { Context } from '../context.ts'
-import { alone } from '../delayed-events/delayed-events.ts'
-import { invalidParam } from '../matrix/errors.ts'
-import { delayOf, delayQuery } from './delayed-events-query.ts'
+import type { Context } from '../../context.ts'
+import { alone } from '../../delayed-events/delayed-events.ts'
+import { invalidParam } from '../../matrix/errors.ts'
+import { delayOf, delayQuery } from './delay-query.ts'
 import { expiringOf } from './expiring-events.ts'
 import { futureOf, futureQuery } from './future-query.ts'
 import { futuresOf } from './futures.ts'

@@ -2,11 +2,11 @@
  * MSC4140: what the dialects have in common on the wire. A record is shown under the names of every
  * generation at once; clients take what they know.
  */
-import type { DelayedEventRow } from '../../db/delayed-events.ts'
-import type { Context } from '../context.ts'
-import { type Action, errorOf, type Outcome } from '../delayed-events/delayed-events.ts'
-import type { JsonObject } from '../lib/json.ts'
-import { notFound } from '../matrix/errors.ts'
+import type { DelayedEventRow } from '../../../db/delayed-events.ts'
+import type { Context } from '../../context.ts'
+import { type Action, errorOf, type Outcome } from '../../delayed-events/delayed-events.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import { notFound } from '../../matrix/errors.ts'
 
 export const stableBase = '/_matrix/client/v1/delayed_events'
 export const unstablePrefix = '/_matrix/client/unstable/org.matrix.msc4140'

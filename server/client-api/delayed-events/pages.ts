@@ -6,12 +6,12 @@
  * own delayed events.
  */
 import { z } from 'zod'
-import type { DelayedEventRow } from '../../db/delayed-events.ts'
-import { never, selectDelayedEvents } from '../../db/delayed-events-lists.ts'
-import type { Context } from '../context.ts'
-import { eventType, roomId } from '../http/schemas.ts'
-import { invalidParam } from '../matrix/errors.ts'
-import type { Requester } from '../requester.ts'
+import type { DelayedEventRow } from '../../../db/delayed-events.ts'
+import { never, selectDelayedEvents } from '../../../db/delayed-events-lists.ts'
+import type { Context } from '../../context.ts'
+import { eventType, roomId } from '../../http/schemas.ts'
+import { invalidParam } from '../../matrix/errors.ts'
+import type { Requester } from '../../requester.ts'
 
 export const statuses = ['scheduled', 'finalised', 'sent', 'cancelled', 'failed'] as const
 

@@ -2,19 +2,19 @@
  * Listing Futures, as MSC4140's drafts of 2024 have it. Both lists show all that a user has
  * scheduled, in whichever dialect.
  */
-import { selectGroup } from '../../db/delayed-event-groups.ts'
-import type { DelayedEventRow } from '../../db/delayed-events.ts'
-import { selectScheduled } from '../../db/delayed-events-lists.ts'
-import { selectEvent } from '../../db/events.ts'
-import { selectRoom } from '../../db/rooms.ts'
-import type { Context } from '../context.ts'
-import { timeoutMember } from '../delayed-events/futures.ts'
-import { secretOf } from '../delayed-events/secrets.ts'
-import { endpoint } from '../http/endpoint.ts'
-import type { JsonObject } from '../lib/json.ts'
-import { signedPdu, versionOf } from '../rooms/stored-event.ts'
-import { speaks } from './delayed-events-dialects.ts'
-import { spec, unstablePrefix } from './delayed-events-wire.ts'
+import { selectGroup } from '../../../db/delayed-event-groups.ts'
+import type { DelayedEventRow } from '../../../db/delayed-events.ts'
+import { selectScheduled } from '../../../db/delayed-events-lists.ts'
+import { selectEvent } from '../../../db/events.ts'
+import { selectRoom } from '../../../db/rooms.ts'
+import type { Context } from '../../context.ts'
+import { timeoutMember } from '../../delayed-events/futures.ts'
+import { secretOf } from '../../delayed-events/secrets.ts'
+import { endpoint } from '../../http/endpoint.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import { signedPdu, versionOf } from '../../rooms/stored-event.ts'
+import { speaks } from './dialects.ts'
+import { spec, unstablePrefix } from './wire.ts'
 
 const contentOf = (row: DelayedEventRow) => JSON.parse(row.content) as JsonObject
 const stateKeyOf = (row: DelayedEventRow): JsonObject =>

@@ -1,7 +1,7 @@
 /** Synapse's administration of users. */
 import { z } from 'zod'
-import { userOrders } from '../../db/accounts.ts'
-import { whois } from '../accounts/devices.ts'
+import { userOrders } from '../../../db/accounts.ts'
+import { whois } from '../../accounts/devices.ts'
 import {
   createOrChangeUser,
   deactivateUser,
@@ -10,9 +10,9 @@ import {
   listUsers,
   resetPassword,
   setAdmin,
-} from '../administration/users.ts'
-import { JsonAnswer } from '../http/answer.ts'
-import { endpoint } from '../http/endpoint.ts'
+} from '../../administration/users.ts'
+import { JsonAnswer } from '../../http/answer.ts'
+import { endpoint } from '../../http/endpoint.ts'
 import {
   avatarUrl,
   displayName,
@@ -22,8 +22,8 @@ import {
   queryInteger,
   text,
   userId,
-} from '../http/schemas.ts'
-import { version } from '../lib/version.ts'
+} from '../../http/schemas.ts'
+import { version } from '../../lib/version.ts'
 
 const v1 = '/_synapse/admin/v1'
 const v2 = '/_synapse/admin/v2'

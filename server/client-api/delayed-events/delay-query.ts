@@ -5,14 +5,14 @@
  * the stable name of the same draft. Neither is ever ignored: that would send the event at once.
  */
 import { z } from 'zod'
-import type { Context } from '../context.ts'
+import type { Context } from '../../context.ts'
 import {
   assertMaySchedule,
   MaxDelayExceeded,
   TooManyScheduled,
-} from '../delayed-events/schedule.ts'
-import { delayNotUnderstood } from '../http/delays-not-understood.ts'
-import { invalidParam, MatrixError } from '../matrix/errors.ts'
+} from '../../delayed-events/schedule.ts'
+import { delayNotUnderstood } from '../../http/delays-not-understood.ts'
+import { invalidParam, MatrixError } from '../../matrix/errors.ts'
 import type { Later } from './given-event.ts'
 
 const unstableName = 'org.matrix.msc4140.delay'

@@ -1,8 +1,8 @@
 /** The server speaks to a user, because an administrator wants it to. */
 import { z } from 'zod'
-import { sendOneServerNotice, sendServerNotice } from '../administration/server-notices.ts'
-import { endpoint } from '../http/endpoint.ts'
-import { eventType, jsonObject, optional, shortText, userId } from '../http/schemas.ts'
+import { sendOneServerNotice, sendServerNotice } from '../../administration/server-notices.ts'
+import { endpoint } from '../../http/endpoint.ts'
+import { eventType, jsonObject, optional, shortText, userId } from '../../http/schemas.ts'
 
 const path = '/_synapse/admin/v1/send_server_notice'
 const spec = 'Synapse "Server Notices"'

@@ -3,13 +3,14 @@
  * managing under stable names. Here a token is needed, and the ids of others do not exist.
  */
 import { z } from 'zod'
-import { selectDelayedEvent } from '../../db/delayed-events.ts'
-import { type Action, manage, type Outcome } from '../delayed-events/delayed-events.ts'
-import { assertMaySchedule, MaxDelayExceeded } from '../delayed-events/schedule.ts'
-import { endpoint } from '../http/endpoint.ts'
-import { jsonObject, optional, roomId, shortText, text } from '../http/schemas.ts'
-import type { JsonObject } from '../lib/json.ts'
-import { forbidden, invalidParam, missingParam, notFound, unknown } from '../matrix/errors.ts'
+import { selectDelayedEvent } from '../../../db/delayed-events.ts'
+import { type Action, manage, type Outcome } from '../../delayed-events/delayed-events.ts'
+import { assertMaySchedule, MaxDelayExceeded } from '../../delayed-events/schedule.ts'
+import { endpoint } from '../../http/endpoint.ts'
+import { jsonObject, optional, roomId, shortText, text } from '../../http/schemas.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import { forbidden, invalidParam, missingParam, notFound, unknown } from '../../matrix/errors.ts'
+import { sendOptionsOf, sendOptionsQuery } from '../send-options.ts'
 import {
   actions,
   answerOr404,
@@ -19,8 +20,7 @@ import {
   unstableBase,
   unstablePrefix,
   viewOf,
-} from './delayed-events-wire.ts'
-import { sendOptionsOf, sendOptionsQuery } from './send-options.ts'
+} from './wire.ts'
 
 const schedulePath = 'rooms/:roomId/delayed_event/:eventType/:txnId'
 

@@ -9,9 +9,9 @@
  *   from=…                        the next page of whichever it was
  */
 import { z } from 'zod'
-import { eventType, queryInteger, roomId, shortText, text } from '../http/schemas.ts'
-import { invalidParam } from '../matrix/errors.ts'
-import type { List } from './delayed-events-pages.ts'
+import { eventType, queryInteger, roomId, shortText, text } from '../../http/schemas.ts'
+import { invalidParam } from '../../matrix/errors.ts'
+import type { List } from './pages.ts'
 
 /** The statuses of MSC4486, with the names that they had for five days before. */
 const statuses = {

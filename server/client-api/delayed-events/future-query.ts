@@ -4,13 +4,13 @@
  * answer has what each of them looks for.
  */
 import { z } from 'zod'
-import type { SecretPower } from '../../db/schema.ts'
-import type { Context } from '../context.ts'
-import { scheduleFuture } from '../delayed-events/future-groups.ts'
-import { shortText } from '../http/schemas.ts'
-import type { JsonObject } from '../lib/json.ts'
-import { invalidParam } from '../matrix/errors.ts'
-import { answerWithSecrets, assertLegacy, inLegacyWords } from './delayed-events-dialects.ts'
+import type { SecretPower } from '../../../db/schema.ts'
+import type { Context } from '../../context.ts'
+import { scheduleFuture } from '../../delayed-events/future-groups.ts'
+import { shortText } from '../../http/schemas.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import { invalidParam } from '../../matrix/errors.ts'
+import { answerWithSecrets, assertLegacy, inLegacyWords } from './dialects.ts'
 import type { Later } from './given-event.ts'
 
 /** One draft says `none` where the others leave the timeout out. */

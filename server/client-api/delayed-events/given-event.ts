@@ -1,8 +1,8 @@
 /** What is handed to those who understand one dialect of MSC4140, and what they make of it. */
-import type { Context } from '../context.ts'
-import type { Call } from '../http/call.ts'
-import type { JsonObject } from '../lib/json.ts'
-import type { Requester } from '../requester.ts'
+import type { Context } from '../../context.ts'
+import type { Call } from '../../http/call.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import type { Requester } from '../../requester.ts'
 
 /** An event as the path, the query and the body of a request give it. */
 export interface GivenEvent {

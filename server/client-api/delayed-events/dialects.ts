@@ -1,11 +1,11 @@
 /** MSC4140: which of its generations this server speaks, and what their codecs have in common. */
-import type { SecretPower } from '../../db/schema.ts'
-import type { Config } from '../config.ts'
-import type { Context } from '../context.ts'
-import { MaxDelayExceeded } from '../delayed-events/schedule.ts'
-import { secretOf } from '../delayed-events/secrets.ts'
-import type { JsonObject, JsonValue } from '../lib/json.ts'
-import { invalidParam, MatrixError, unrecognized } from '../matrix/errors.ts'
+import type { SecretPower } from '../../../db/schema.ts'
+import type { Config } from '../../config.ts'
+import type { Context } from '../../context.ts'
+import { MaxDelayExceeded } from '../../delayed-events/schedule.ts'
+import { secretOf } from '../../delayed-events/secrets.ts'
+import type { JsonObject, JsonValue } from '../../lib/json.ts'
+import { invalidParam, MatrixError, unrecognized } from '../../matrix/errors.ts'
 
 export type Dialect = keyof Config['delayed_events']['dialects']
 

@@ -3,22 +3,22 @@
  * scheduled, by one token for each thing to do, or by id and with an access token.
  */
 import { z } from 'zod'
-import { selectDelayedEvent } from '../../db/delayed-events.ts'
-import type { Context } from '../context.ts'
+import { selectDelayedEvent } from '../../../db/delayed-events.ts'
+import type { Context } from '../../context.ts'
 import {
   callAction,
   doBySecret,
   gone,
   manageBySecret,
   manageOrGone,
-} from '../delayed-events/by-secret.ts'
-import { unknownDelayedEvent } from '../delayed-events/limits.ts'
-import { endpoint } from '../http/endpoint.ts'
-import { optional, shortText } from '../http/schemas.ts'
-import type { JsonObject } from '../lib/json.ts'
-import type { Requester } from '../requester.ts'
-import { speaks } from './delayed-events-dialects.ts'
-import { actions, spec, unstablePrefix } from './delayed-events-wire.ts'
+} from '../../delayed-events/by-secret.ts'
+import { unknownDelayedEvent } from '../../delayed-events/limits.ts'
+import { endpoint } from '../../http/endpoint.ts'
+import { optional, shortText } from '../../http/schemas.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import type { Requester } from '../../requester.ts'
+import { speaks } from './dialects.ts'
+import { actions, spec, unstablePrefix } from './wire.ts'
 
 /** These drafts say `refresh`, and the later ones `restart`. */
 const actionName = z

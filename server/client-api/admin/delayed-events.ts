@@ -1,9 +1,9 @@
 /** What is scheduled, by whomever: for developers who wonder what will happen next. */
 import { z } from 'zod'
-import { selectDelayedEventsOfAll } from '../../db/delayed-events-lists.ts'
-import { endpoint } from '../http/endpoint.ts'
-import { roomId, userId } from '../http/schemas.ts'
-import { countedPage } from './admin-users.ts'
+import { selectDelayedEventsOfAll } from '../../../db/delayed-events-lists.ts'
+import { endpoint } from '../../http/endpoint.ts'
+import { roomId, userId } from '../../http/schemas.ts'
+import { countedPage } from './users.ts'
 
 const statuses = ['scheduled', 'sent', 'cancelled', 'failed', 'any'] as const
 

@@ -5,10 +5,10 @@
  * one that is sent must be good.
  */
 import { z } from 'zod'
-import { manage } from '../delayed-events/delayed-events.ts'
-import { endpoint } from '../http/endpoint.ts'
-import { shortText } from '../http/schemas.ts'
-import { actions, answerOr404, spec, unstableBase } from './delayed-events-wire.ts'
+import { manage } from '../../delayed-events/delayed-events.ts'
+import { endpoint } from '../../http/endpoint.ts'
+import { shortText } from '../../http/schemas.ts'
+import { actions, answerOr404, spec, unstableBase } from './wire.ts'
 
 export const delayedEventsUnstableEndpoints = [
   ...actions.map(action =>

@@ -1,20 +1,20 @@
 /** Synapse's administration of rooms. */
 import { z } from 'zod'
-import { selectDeletion, selectDeletionsOf } from '../../db/room-deletions.ts'
-import type { RoomDeletionRow } from '../../db/schema.ts'
+import { selectDeletion, selectDeletionsOf } from '../../../db/room-deletions.ts'
+import type { RoomDeletionRow } from '../../../db/schema.ts'
 import {
   blockOf,
   type DeletionRequest,
   requestDeletion,
   setBlocked,
   shutdownOf,
-} from '../administration/delete-room.ts'
-import { describeRoom, listRooms, roomOrders } from '../administration/list-rooms.ts'
-import { endpoint } from '../http/endpoint.ts'
-import { optional, queryBoolean, roomId, text, userId } from '../http/schemas.ts'
-import type { JsonObject } from '../lib/json.ts'
-import { notFound, unknown } from '../matrix/errors.ts'
-import { countedPage } from './admin-users.ts'
+} from '../../administration/delete-room.ts'
+import { describeRoom, listRooms, roomOrders } from '../../administration/list-rooms.ts'
+import { endpoint } from '../../http/endpoint.ts'
+import { optional, queryBoolean, roomId, text, userId } from '../../http/schemas.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import { notFound, unknown } from '../../matrix/errors.ts'
+import { countedPage } from './users.ts'
 
 const v1 = '/_synapse/admin/v1/rooms'
 const v2 = '/_synapse/admin/v2/rooms'

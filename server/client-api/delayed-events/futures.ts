@@ -7,12 +7,12 @@ import {
   type Futures,
   scheduleFutures,
   timeoutMember,
-} from '../delayed-events/futures.ts'
-import { shortText } from '../http/schemas.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
-import { badJson, invalidParam, missingParam } from '../matrix/errors.ts'
-import { andFollow } from '../rooms/follow-upgrade.ts'
-import { answerWithSecrets, assertLegacy, inLegacyWords, msOf } from './delayed-events-dialects.ts'
+} from '../../delayed-events/futures.ts'
+import { shortText } from '../../http/schemas.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../../lib/json.ts'
+import { badJson, invalidParam, missingParam } from '../../matrix/errors.ts'
+import { andFollow } from '../../rooms/follow-upgrade.ts'
+import { answerWithSecrets, assertLegacy, inLegacyWords, msOf } from './dialects.ts'
 import type { GivenEvent, Later } from './given-event.ts'
 
 /** What the drafts put before a member's name. */

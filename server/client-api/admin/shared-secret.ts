@@ -1,8 +1,8 @@
-/** The few of Synapse's administration routes that test fixtures call. */
+/** Registration by those who know a secret: Synapse's, for test fixtures. */
 import { z } from 'zod'
-import { assertHasSecret, giveNonce, registerBySecret } from '../accounts/shared-secret.ts'
-import { endpoint } from '../http/endpoint.ts'
-import { displayName, jsonObject, optional, parse } from '../http/schemas.ts'
+import { assertHasSecret, giveNonce, registerBySecret } from '../../accounts/shared-secret.ts'
+import { endpoint } from '../../http/endpoint.ts'
+import { displayName, jsonObject, optional, parse } from '../../http/schemas.ts'
 
 const getNonce = endpoint({
   method: 'GET',
@@ -49,4 +49,4 @@ const postRegister = endpoint({
   },
 })
 
-export const adminEndpoints = [getNonce, postRegister]
+export const sharedSecretEndpoints = [getNonce, postRegister]

@@ -3,22 +3,16 @@
  * and a token by which whoever has it keeps the event running or ends it.
  */
 import { z } from 'zod'
-import { manageBySecret } from '../delayed-events/by-secret.ts'
-import { sendExpiring } from '../delayed-events/expiring.ts'
-import { endpoint } from '../http/endpoint.ts'
-import { shortText } from '../http/schemas.ts'
-import type { JsonObject } from '../lib/json.ts'
-import { andFollow } from '../rooms/follow-upgrade.ts'
-import { lifetimeIn, lifetimeKey } from '../rooms/lifetime.ts'
-import {
-  answerWithSecrets,
-  assertLegacy,
-  inLegacyWords,
-  msOf,
-  speaks,
-} from './delayed-events-dialects.ts'
-import { spec } from './delayed-events-wire.ts'
+import { manageBySecret } from '../../delayed-events/by-secret.ts'
+import { sendExpiring } from '../../delayed-events/expiring.ts'
+import { endpoint } from '../../http/endpoint.ts'
+import { shortText } from '../../http/schemas.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import { andFollow } from '../../rooms/follow-upgrade.ts'
+import { lifetimeIn, lifetimeKey } from '../../rooms/lifetime.ts'
+import { answerWithSecrets, assertLegacy, inLegacyWords, msOf, speaks } from './dialects.ts'
 import type { Later } from './given-event.ts'
+import { spec } from './wire.ts'
 
 /** The dialect of expiring events, if the content asks for it. */
 export function expiringOf(content: JsonObject): Later | undefined {

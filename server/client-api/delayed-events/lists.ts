@@ -1,19 +1,12 @@
 /** MSC4140 and MSC4486: lists of one's own delayed events, as each draft has them. */
-import type { DelayedEventRow } from '../../db/delayed-events.ts'
-import { selectDelayedEvents, selectScheduled } from '../../db/delayed-events-lists.ts'
-import type { Context } from '../context.ts'
-import { endpoint } from '../http/endpoint.ts'
-import type { JsonObject } from '../lib/json.ts'
-import type { Requester } from '../requester.ts'
-import {
-  filterQuery,
-  filtersOf,
-  flatListOf,
-  listOf,
-  listQuery,
-  pageQuery,
-} from './delayed-events-list-query.ts'
-import { type List, type Page, parseToken, readPage } from './delayed-events-pages.ts'
+import type { DelayedEventRow } from '../../../db/delayed-events.ts'
+import { selectDelayedEvents, selectScheduled } from '../../../db/delayed-events-lists.ts'
+import type { Context } from '../../context.ts'
+import { endpoint } from '../../http/endpoint.ts'
+import type { JsonObject } from '../../lib/json.ts'
+import type { Requester } from '../../requester.ts'
+import { filterQuery, filtersOf, flatListOf, listOf, listQuery, pageQuery } from './list-query.ts'
+import { type List, type Page, parseToken, readPage } from './pages.ts'
 import {
   finalisedItemOf,
   lookUpItemOf,
@@ -24,7 +17,7 @@ import {
   unstableBase,
   type View,
   viewOf,
-} from './delayed-events-wire.ts'
+} from './wire.ts'
 
 const scheduledList: List = { kind: 'scheduled', status: 'scheduled', dir: 'f' }
 const finalisedList: List = { kind: 'finalised', status: 'finalised', dir: 'b' }
