@@ -38,6 +38,7 @@ import { reportEndpoints } from './reports.ts'
 import { roomCreateEndpoints } from './room-create.ts'
 import { roomDirectoryEndpoints } from './room-directory.ts'
 import { roomMembershipEndpoints } from './room-membership.ts'
+import { roomPreviewEndpoints } from './room-previews.ts'
 import { roomReadEndpoints } from './room-read.ts'
 import { roomSendEndpoints } from './room-send.ts'
 import { roomSummaryEndpoints } from './room-summary.ts'
@@ -62,6 +63,7 @@ export const endpoints: readonly Endpoint[] = [
   ...syncEndpoints,
   ...slidingSyncEndpoints,
   ...roomReadEndpoints,
+  ...roomPreviewEndpoints,
   ...relationsEndpoints,
   ...threadSubscriptionsEndpoints,
   ...searchEndpoints,

@@ -35,10 +35,8 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/account/3pid/email/requestToken`]: ['POST'],
   [`${v3}/account/3pid/msisdn/requestToken`]: ['POST'],
   // Events
-  [`${v3}/events`]: ['GET'],
   [`${v3}/events/:eventId`]: ['GET'],
   [`${v3}/initialSync`]: ['GET'],
-  [`${v3}/rooms/:roomId/initialSync`]: ['GET'],
   // Rooms
   [`${v1}/mutual_rooms`]: ['GET'],
   [`${v3}/directory/list/appservice/:networkId/:roomId`]: ['PUT'],

@@ -75,6 +75,8 @@ describe('Guests may do what the specification lists, and nothing else', () => {
     'GET /v3/rooms/{}/state/{}/{}',
     'GET /v3/rooms/{}/messages',
     'GET /v3/rooms/{}/members',
+    'GET /v3/rooms/{}/initialSync',
+    'GET /v3/events',
     'GET /v3/sync',
     'GET /v1/media/download/{}/{}',
     'GET /v1/media/download/{}/{}/{}',

@@ -61,6 +61,7 @@ const queries: Record<string, Record<string, string | number | boolean>[]> = {
   context: [{ limit: 100, filter: '{"lazy_load_members":true}' }, { limit: 1 }],
   relations: [{ limit: 100, recurse: true }],
   timestamp_to_event: [{ ts: 0, dir: 'f' }],
+  initialSync: [{ limit: 100 }],
   sync: [
     { filter: '{"room":{"include_leave":true,"timeline":{"limit":1}}}' },
     { filter: '{"room":{"include_leave":true,"timeline":{"limit":100}}}' },
@@ -92,7 +93,8 @@ export function questionsAbout(asked: Asked, userId: string): Question[] {
       )
     }),
   )
-  return [...questions, { method: 'GET', path: hierarchy }]
+  const everythingSince = `/_matrix/client/v3/events?room_id=${enc(room)}&from=s0`
+  return [...questions, ...[hierarchy, everythingSince].map(path => ({ method: 'GET', path }))]
 }
 
 /** One answer for each way in which it can be asked. */
