@@ -75,6 +75,30 @@ async function selectInAnyOf(
   return rows.map(row => row.state_key)
 }
 
+/** The rooms that both have joined now, in order of their ids: of those of `userId` each is looked up. */
+export async function selectMutualRooms(
+  db: Db,
+  userId: string,
+  otherId: string,
+): Promise<string[]> {
+  const { rows } = await sql<{ room_id: string }>`
+    SELECT mine.room_id FROM (
+      SELECT room_id FROM room_state
+      -- In no index: by one of them all that stands anywhere would be looked through.
+      WHERE state_key = ${userId} AND membership = 'join' AND until_position - 0 IS NULL
+      ORDER BY room_id
+    ) AS mine
+    CROSS JOIN LATERAL (
+      SELECT FROM room_state theirs
+      WHERE theirs.room_id = mine.room_id AND theirs.type = 'm.room.member'
+        AND theirs.state_key = ${otherId} AND theirs.until_position IS NULL
+        AND theirs.membership = 'join'
+      LIMIT 1
+    ) AS together
+    ORDER BY mine.room_id`.execute(db.q)
+  return rows.map(row => row.room_id)
+}
+
 /** Which of these users are in which of these rooms now, or invited to them. Read as above. */
 export async function selectPresentIn(
   db: Db,

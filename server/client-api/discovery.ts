@@ -86,6 +86,9 @@ const getVersions = endpoint({
       'org.matrix.msc3771': true,
       'org.matrix.msc3773': true,
       'org.matrix.msc3952_intentional_mentions': true,
+      // matrix-js-sdk asks for mutual rooms where it finds the first.
+      'uk.half-shot.msc2666.query_mutual_rooms': true,
+      'uk.half-shot.msc2666.query_mutual_rooms.stable': true,
       'uk.tcpip.msc4133': true,
       'uk.tcpip.msc4133.stable': true,
     },

@@ -26,6 +26,7 @@ import { loginEndpoints } from './login.ts'
 import { mediaEndpoints } from './media.ts'
 import { previewEndpoints } from './media-previews.ts'
 import { thumbnailEndpoints } from './media-thumbnails.ts'
+import { mutualRoomsEndpoints } from './mutual-rooms.ts'
 import { openIdEndpoints } from './openid.ts'
 import { presenceEndpoints } from './presence.ts'
 import { profileEndpoints } from './profile.ts'
@@ -82,6 +83,7 @@ export const endpoints: readonly Endpoint[] = [
   ...roomSummaryEndpoints,
   ...spaceEndpoints,
   ...roomMembershipEndpoints,
+  ...mutualRoomsEndpoints,
   ...profileEndpoints,
   ...userDirectoryEndpoints,
   ...receiptEndpoints,

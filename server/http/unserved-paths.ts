@@ -38,7 +38,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/events/:eventId`]: ['GET'],
   [`${v3}/initialSync`]: ['GET'],
   // Rooms
-  [`${v1}/mutual_rooms`]: ['GET'],
   [`${v3}/directory/list/appservice/:networkId/:roomId`]: ['PUT'],
   '/_matrix/key/v2/query': ['POST'],
   '/_matrix/key/v2/query/:serverName': ['GET'],

@@ -225,6 +225,7 @@ export class GoodRequests {
   #query(template: string): string {
     if (template.includes('/room_keys/keys')) return `?version=${this.#idFor('version')}`
     if (template.endsWith('/v3/events')) return `?room_id=${enc(this.#idFor('roomId'))}`
+    if (template.endsWith('/mutual_rooms')) return `?user_id=${enc(this.#bob.userId)}`
     if (template.endsWith('/keys/changes')) return '?from=s0&to=s0'
     if (template.includes('/thumbnail/')) return '?width=32&height=32'
     if (template.endsWith('/thread_subscriptions')) return '?dir=b'
