@@ -53,6 +53,7 @@ import { tagEndpoints } from './tags.ts'
 import { threadSubscriptionsEndpoints } from './thread-subscriptions.ts'
 import { toDeviceEndpoints } from './to-device.ts'
 import { userDirectoryEndpoints } from './user-directory.ts'
+import { voipEndpoints } from './voip.ts'
 import { whoisEndpoints } from './whois.ts'
 
 export const endpoints: readonly Endpoint[] = [
@@ -103,6 +104,7 @@ export const endpoints: readonly Endpoint[] = [
   ...pushEndpoints,
   ...pushRuleEndpoints,
   ...openIdEndpoints,
+  ...voipEndpoints,
   ...serverKeyEndpoints,
   ...appServiceEndpoints,
   ...whoisEndpoints,

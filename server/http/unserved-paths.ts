@@ -42,7 +42,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   '/_matrix/key/v2/query': ['POST'],
   '/_matrix/key/v2/query/:serverName': ['GET'],
   // Other modules
-  [`${v3}/voip/turnServer`]: ['GET'],
   [`${v3}/thirdparty/protocols`]: ['GET'],
   [`${v3}/thirdparty/protocol/:protocol`]: ['GET'],
   [`${v3}/thirdparty/location`]: ['GET'],

@@ -12,6 +12,7 @@ import { durationMs, ranges } from './kinds.ts'
 import { media, urlPreviews } from './media.ts'
 import { profileNames } from './profiles.ts'
 import { rateLimits } from './rate-limits.ts'
+import { turn } from './turn.ts'
 
 export const configSchema = z.strictObject({
   profile: z
@@ -206,4 +207,5 @@ export const configSchema = z.strictObject({
       'What /rtc/transports offers to Element Call, for example ' +
         '[{ type: livekit, livekit_service_url: https://rtc.example.org/livekit/jwt }].',
     ),
+  turn,
 })
