@@ -46,6 +46,11 @@ describe.each([stable, unstable])('GET %s', path => {
     const invitedTo = await alice.createRoom({ invite: [bob.userId] })
     const [left = ''] = await together(1)
     await bob.leave(left)
+    const [leftByAsker = ''] = await together(1)
+    await alice.leave(leftByAsker)
+    // Another membership in each of the rooms.
+    const name = `/_matrix/client/v3/profile/${alice.userId}/displayname`
+    await alice.ok('PUT', name, { body: { displayname: 'Alice' } })
     const { status, body } = await ask({ user_id: bob.userId }, path)
     expect(status).toBe(200)
     expect(body).toEqual({ joined: rooms, count: 2 })
