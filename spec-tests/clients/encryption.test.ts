@@ -5,11 +5,11 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { Given, Report } from '../../scripts/encrypted-room.ts'
+import type { Given, Report } from '../../scripts/encryption/room.ts'
 import type { Client } from '../support/client.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
-const program = fileURLToPath(new URL('../../dist/scripts/encrypted-room.js', import.meta.url))
+const program = fileURLToPath(new URL('../../dist/scripts/encryption/room.js', import.meta.url))
 
 let server: TestServer
 beforeAll(async () => {

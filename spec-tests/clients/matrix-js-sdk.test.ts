@@ -2,7 +2,7 @@
  * Unmodified matrix-js-sdk clients, each in a process of its own, against this server: what Element
  * Call does when a participant vanishes. Runs the programs in `dist/`, so build before.
  */
-import { runDeadMansSwitch } from '../../scripts/dead-mans-switch.ts'
+import { runDeadMansSwitch } from '../../scripts/demo/dead-mans-switch.ts'
 import { startServer } from '../support/server.ts'
 
 describe('matrix-js-sdk in a MatrixRTC call', () => {

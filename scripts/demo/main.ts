@@ -44,7 +44,7 @@ try {
 }
 
 function startServer(): ChildProcessByStdio<null, Readable, Readable> {
-  const main = fileURLToPath(new URL('../bundle/main.js', import.meta.url))
+  const main = fileURLToPath(new URL('../../bundle/main.js', import.meta.url))
   const databaseUrl = process.env.DATABASE_URL
   const database = databaseUrl ? ['--database-url', databaseUrl] : []
   return spawn(process.execPath, [main, '--port', '0', '--data-dir', dataDir, ...database], {

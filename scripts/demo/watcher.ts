@@ -4,7 +4,7 @@
  */
 import { RoomEvent } from 'matrix-js-sdk'
 import { MatrixRTCSessionEvent } from 'matrix-js-sdk/lib/matrixrtc/index.js'
-import { callMemberType, connect, given, type Login, report } from './demo-clients.ts'
+import { callMemberType, connect, given, type Login, report } from './clients.ts'
 
 const { client, room } = await connect(given<Login>())
 

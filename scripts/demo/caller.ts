@@ -5,14 +5,7 @@
  * on: it hands the SDK a `fetch` that reports the requests which matter.
  */
 import { MatrixRTCSessionEvent } from 'matrix-js-sdk/lib/matrixrtc/index.js'
-import {
-  callMemberType,
-  connect,
-  given,
-  type Heartbeat,
-  type Login,
-  report,
-} from './demo-clients.ts'
+import { callMemberType, connect, given, type Heartbeat, type Login, report } from './clients.ts'
 
 const login = given<Login & Heartbeat>()
 const { userId, deviceId } = login

@@ -145,12 +145,12 @@ export interface ClientProcess {
 
 /** Start the client that joins the call and keeps its own delayed leave from firing. */
 export function startCaller(login: Login, heartbeat: Heartbeat): ClientProcess {
-  return startClient('demo-caller.js', { ...login, ...heartbeat })
+  return startClient('caller.js', { ...login, ...heartbeat })
 }
 
 /** Start a client that watches the call. Resolves when it is in sync: from then on it sees all. */
 export async function watchMembership(login: Login, withinMs: number): Promise<ClientProcess> {
-  const watcher = startClient('demo-watcher.js', login)
+  const watcher = startClient('watcher.js', login)
   try {
     await watcher.wait('synced', withinMs)
     return watcher
@@ -170,7 +170,7 @@ export function momentsOf<W extends What>(
 
 function startClient(program: string, options: Login): ClientProcess {
   // Under jest this module is TypeScript, but the programs are always the built ones.
-  const built = import.meta.url.endsWith('.ts') ? '../dist/scripts/' : './'
+  const built = import.meta.url.endsWith('.ts') ? '../../dist/scripts/demo/' : './'
   const path = fileURLToPath(new URL(built + program, import.meta.url))
   const child = spawn(process.execPath, [path], {
     // The environment, because `ps` shows arguments to everybody and this holds a token.

@@ -12,7 +12,7 @@ import {
   momentsOf,
   startCaller,
   watchMembership,
-} from './demo-clients.ts'
+} from './clients.ts'
 
 /** Element Call: 18 000 and 4 000 ms. This is the same, in less of the reader's time. */
 const heartbeat: Heartbeat = { delayMs: 4_000, restartMs: 1_000 }

@@ -67,7 +67,7 @@ const drop = () => {}
 const keep = (...words: unknown[]) => process.stderr.write(`${words.map(String).join(' ')}\n`)
 Object.assign(console, { log: drop, trace: drop, debug: drop, info: drop, warn: drop, error: keep })
 
-const { joinCall } = await import('./encrypted-call.ts')
+const { joinCall } = await import('./call.ts')
 const { ClientEvent, SyncState, createClient } = await import('matrix-js-sdk')
 const { CryptoEvent } = await import('matrix-js-sdk/lib/crypto-api/index.js')
 
