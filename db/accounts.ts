@@ -1,7 +1,7 @@
 /** Users. */
 import { sql } from 'kysely'
 import { presume } from './presume.ts'
-import type { UserRow } from './schema.ts'
+import type { RestrictedUserRow, UserRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
 export async function selectUser(db: Db, userId: string): Promise<UserRow | undefined> {
@@ -136,6 +136,24 @@ export async function insertErased(tx: Tx, userId: string, upTo: number): Promis
 export async function selectErased(db: Db): Promise<Map<string, number>> {
   const rows = await db.q.selectFrom('erased_users').selectAll().execute()
   return new Map(rows.map(row => [row.user_id, row.position]))
+}
+
+/** Those who are locked or suspended. */
+export async function selectRestricted(db: Db): Promise<RestrictedUserRow[]> {
+  return db.q.selectFrom('restricted_users').selectAll().execute()
+}
+
+/** What is not in `change` stays as it is. */
+export async function upsertRestricted(
+  tx: Tx,
+  userId: string,
+  change: Partial<Omit<RestrictedUserRow, 'user_id'>>,
+): Promise<void> {
+  await tx.q
+    .insertInto('restricted_users')
+    .values({ user_id: userId, is_locked: false, is_suspended: false, ...change })
+    .onConflict(conflict => conflict.column('user_id').doUpdateSet(change))
+    .execute()
 }
 
 /** Nobody can log in as this user any more. */

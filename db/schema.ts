@@ -7,6 +7,7 @@ import type {
   AppServiceRow,
   DeviceRow,
   ErasedUserRow,
+  RestrictedUserRow,
   ServerRow,
   SessionTable,
   TicketRow,
@@ -60,6 +61,7 @@ export interface Schema {
   server: ServerRow
   users: UserRow
   erased_users: ErasedUserRow
+  restricted_users: RestrictedUserRow
   devices: DeviceRow
   sessions: SessionTable
   transaction_ids: TransactionIdRow

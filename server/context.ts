@@ -43,6 +43,7 @@ import { RateLimits } from './rate-limits.ts'
 import type { Requester } from './requester.ts'
 import { Erasures } from './rooms/erasures.ts'
 import { LatestEvents } from './rooms/latest-events.ts'
+import { Restrictions } from './rooms/restrictions.ts'
 import { RoomHeads } from './rooms/room-heads.ts'
 import { roomMateTopics } from './rooms/room-mates.ts'
 import { RuledRooms } from './rooms/ruled-rooms.ts'
@@ -179,6 +180,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       roomHeads: new RoomHeads(),
       latestEvents,
       erasures: await Erasures.start(db),
+      restrictions: await Restrictions.start(db),
       rateLimits: new RateLimits(clock, config.rate_limits, limit => metrics.refused(limit)),
       metrics,
       sweeper: new Sweeper({ clock, log, everyMs: 3_600_000 }),

@@ -284,13 +284,15 @@ describe('hourglass admin', () => {
     expect((await logIn(url, 'alice', reset.password)).status).toBe(200)
     expect(await whoAmI(url, first.body.access_token ?? '')).toBe(200)
     expectRefusal(await admin('reset-password', 'bob'), 1, 'refuses: There is no user @bob:by.hand')
-    expect((await admin('list-users')).stdout).toMatch(/^@alice:by\.hand +- +true +false +false$/m)
+    expect((await admin('list-users')).stdout).toMatch(/^@alice:by\.hand +- +true( +false){4}$/m)
 
     token = first.body.access_token ?? ''
     const identifier = { type: 'm.id.user', user: 'alice' }
     const auth = { type: 'm.login.password', identifier, password: reset.password }
     await post('/account/deactivate', { auth })
-    expect((await admin('list-users')).stdout).toMatch(/^@alice:by\.hand +- +true +false +true$/m)
+    expect((await admin('list-users')).stdout).toMatch(
+      /^@alice:by\.hand +- +true +false +true( +false){2}$/m,
+    )
   })
 
   test('closes accounts, and has what they said erased', async () => {
@@ -316,6 +318,19 @@ describe('hourglass admin', () => {
     }
     expect([await contentFor(owner), await contentFor(token)]).toEqual([{ body: 'x' }, {}])
     expectRefusal(await admin('deactivate-user', 'dave'), 1, 'refuses: There is no user')
+  })
+
+  test('locks and suspends accounts, and takes that back', async () => {
+    await admin('create-user', 'bob', '--password', 'sand')
+    expect((await admin('lock-user', 'bob')).stdout).toBe('user_id  @bob:by.hand\nlocked   true\n')
+    expect((await logIn(url, 'bob', 'sand')).status).toBe(401)
+    await admin('unlock-user', 'bob')
+    token = (await logIn(url, 'bob', 'sand')).body.access_token ?? ''
+    await admin('suspend-user', 'bob')
+    expect(await post('/createRoom', {})).toMatchObject({ errcode: 'M_USER_SUSPENDED' })
+    await admin('unsuspend-user', 'bob')
+    expect(await post('/createRoom', {})).toHaveProperty('room_id')
+    expectRefusal(await admin('lock-user', 'dave'), 1, 'refuses: There is no user')
   })
 
   test('lists rooms and delayed events, and no secret of theirs', async () => {

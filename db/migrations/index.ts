@@ -32,6 +32,7 @@ import { changesByRequest } from './0037_changes_by_request.ts'
 import { stickyEvents } from './0038_sticky_events.ts'
 import { erasedUsers } from './0039_erased_users.ts'
 import { latestKeyChanges } from './0040_latest_key_changes.ts'
+import { accountModeration } from './0041_account_moderation.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -62,4 +63,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0038_sticky_events': stickyEvents,
   '0039_erased_users': erasedUsers,
   '0040_latest_key_changes': latestKeyChanges,
+  '0041_account_moderation': accountModeration,
 }

@@ -29,6 +29,13 @@ export interface ErasedUserRow {
   position: number
 }
 
+/** Whose account is locked, or suspended, or both. */
+export interface RestrictedUserRow {
+  user_id: string
+  is_locked: boolean
+  is_suspended: boolean
+}
+
 export interface DeviceRow {
   user_id: string
   device_id: string

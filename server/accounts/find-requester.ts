@@ -4,7 +4,7 @@ import { endReplacedSession, selectDevice } from '../../db/sessions.ts'
 import { transaction } from '../../db/transaction.ts'
 import { hashSecret } from '../lib/random.ts'
 import type { AppService } from '../matrix/app-service.ts'
-import { forbidden, MatrixError, unknownToken } from '../matrix/errors.ts'
+import { forbidden, MatrixError, unknownToken, userLocked } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import type { Context } from './context.ts'
 import { assertNotServer } from './users.ts'
@@ -19,14 +19,30 @@ export interface AssertedIdentity {
  * Find the session of an access token. The first use of a refreshed one ends its predecessor. For
  * the token of an application service: the user, and perhaps the device, in whose name it asks.
  *
- * @throws 401 M_UNKNOWN_TOKEN, with soft_logout if the token has expired · for a service also
+ * @throws 401 M_UNKNOWN_TOKEN, with soft_logout if the token has expired · 401 M_USER_LOCKED · for a service also
  *   403 M_FORBIDDEN not one of its users · 400 M_UNKNOWN_DEVICE
  * Spec: Client-Server API "Using access tokens", "Soft logout"
  */
 export async function findRequester(
   ctx: Context,
   accessToken: string,
-  asserted?: AssertedIdentity,
+  { asserted, evenIfLocked = false }: FindOptions = {},
+): Promise<Requester> {
+  const requester = await findByToken(ctx, accessToken, asserted)
+  if (!evenIfLocked && ctx.restrictions.of(requester.userId).isLocked) throw userLocked()
+  return requester
+}
+
+interface FindOptions {
+  asserted?: AssertedIdentity
+  /** Who is locked out may still log out. */
+  evenIfLocked?: boolean | undefined
+}
+
+async function findByToken(
+  ctx: Context,
+  accessToken: string,
+  asserted: AssertedIdentity | undefined,
 ): Promise<Requester> {
   const service = ctx.appServices.ofToken(accessToken)
   if (service) return asUserOf(ctx, service, asserted)

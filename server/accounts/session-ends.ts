@@ -3,7 +3,7 @@
  * device is still the same, and still waits.
  */
 import type { Tx } from '../../db/transaction.ts'
-import { unknownToken } from '../matrix/errors.ts'
+import { type MatrixError, unknownToken } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import { type Notifier, sessionTopic } from '../stream/notifier.ts'
 
@@ -12,7 +12,8 @@ export type DevicesOf = readonly string[] | { allBut: string } | 'all'
 
 interface Poll {
   deviceId: string
-  hasEnded: boolean
+  /** What it is answered, since its session has ended. */
+  refusal: MatrixError | undefined
 }
 
 export class SessionEnds {
@@ -24,12 +25,12 @@ export class SessionEnds {
     this.#notifier = notifier
   }
 
-  /** The sessions of these devices end: who waits in their name is woken. */
-  note(tx: Tx, userId: string, devices: DevicesOf): void {
+  /** The sessions of these devices end, or rest: who waits in their name is woken, and refused. */
+  note(tx: Tx, userId: string, devices: DevicesOf, refusal = unknownToken()): void {
     tx.afterCommit(() => {
       for (const poll of this.#polls.get(userId) ?? []) {
         if (!isAmong(devices, poll.deviceId)) continue
-        poll.hasEnded = true
+        poll.refusal ??= refusal
         this.#notifier.publish(0, [sessionTopic(userId, poll.deviceId)])
       }
     })
@@ -38,7 +39,7 @@ export class SessionEnds {
   /**
    * Run a poll, which waits for `sessionTopic`, too.
    *
-   * @param run is given what throws 401 M_UNKNOWN_TOKEN once the session has ended
+   * @param run is given what throws 401 M_UNKNOWN_TOKEN once the session has ended, M_USER_LOCKED once it rests
    */
   async during<T>(
     { userId, deviceId, appService }: Requester,
@@ -46,12 +47,12 @@ export class SessionEnds {
   ): Promise<T> {
     // The token of an application service has no session.
     if (appService) return run(() => undefined)
-    const poll = { deviceId, hasEnded: false }
+    const poll: Poll = { deviceId, refusal: undefined }
     const ofUser = this.#polls.get(userId) ?? new Set()
     this.#polls.set(userId, ofUser.add(poll))
     try {
       return await run(() => {
-        if (poll.hasEnded) throw unknownToken()
+        if (poll.refusal) throw poll.refusal
       })
     } finally {
       ofUser.delete(poll)

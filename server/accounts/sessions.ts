@@ -14,7 +14,7 @@ import {
 import type { Tx } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { hashSecret, randomLetters, randomToken } from '../lib/random.ts'
-import { forbidden, unknownToken, userDeactivated } from '../matrix/errors.ts'
+import { forbidden, unknownToken, userDeactivated, userLocked } from '../matrix/errors.ts'
 import type { Context } from './context.ts'
 
 /** `{ access_token, refresh_token?, expires_in_ms? }` together with what is stored of them. */
@@ -85,11 +85,12 @@ const deviceRow = (ctx: Context, { userId, deviceId, displayName }: NewDevice): 
  * stays.
  *
  * @returns `{ user_id, device_id, access_token, home_server, refresh_token?, expires_in_ms? }`
- * @throws as `makeDevice`
+ * @throws as `makeDevice` · 401 M_USER_LOCKED
  * Spec: POST /login
  */
 export async function openSession(ctx: Context, tx: Tx, login: Login): Promise<JsonObject> {
   const deviceId = deviceIdOf(login)
+  if (ctx.restrictions.of(login.userId).isLocked) throw userLocked()
   await makeDevice(ctx, tx, { ...login, deviceId })
   await deleteSessionsOfDevice(tx, login.userId, deviceId)
   ctx.sessionEnds.note(tx, login.userId, [deviceId])
@@ -128,7 +129,7 @@ async function insertTokens(
  * New tokens for a refresh token. The old pair works until one of the new is used, so an answer
  * that is lost costs nothing.
  *
- * @throws 401 M_UNKNOWN_TOKEN, with soft_logout if the refresh token has expired
+ * @throws 401 M_UNKNOWN_TOKEN, with soft_logout if the refresh token has expired · 401 M_USER_LOCKED
  * Spec: POST /refresh
  */
 export async function refreshSession(
@@ -138,6 +139,7 @@ export async function refreshSession(
 ): Promise<JsonObject> {
   const session = await lockSessionByRefreshToken(tx, hashSecret(refreshToken))
   if (!session) throw unknownToken()
+  if (ctx.restrictions.of(session.user_id).isLocked) throw userLocked()
   const { refresh_expires_ts: endsAt } = session
   // The device is still there, and its keys with it.
   if (endsAt !== null && endsAt <= ctx.clock.now()) throw unknownToken(true)

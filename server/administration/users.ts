@@ -19,21 +19,13 @@ import { endLoginTokens } from '../accounts/log-in-by-token.ts'
 import { closeAccount } from '../accounts/own-account.ts'
 import { ensureUser, hashNewPassword, noticesUserId, userIdOfUsername } from '../accounts/users.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { invalidParam, notFound, unknown } from '../matrix/errors.ts'
+import { forbidden, invalidParam, unknown } from '../matrix/errors.ts'
 import { domainOf, localpartOf } from '../matrix/ids.ts'
 import type { Requester } from '../requester.ts'
 import { setProfileField } from '../user-data/profiles.ts'
 import type { Context } from './context.ts'
-
-/** @throws 400 M_INVALID_PARAM a user of another server · 404 M_NOT_FOUND */
-export async function findUser(ctx: Context, userId: string): Promise<UserRow> {
-  if (domainOf(userId) !== ctx.config.server_name) {
-    throw invalidParam(`${userId} is not a user of this server`)
-  }
-  const user = await selectUser(ctx.db, userId)
-  if (!user) throw notFound(`There is no user ${userId}`)
-  return user
-}
+import { findUser } from './find-user.ts'
+import { assertMayRestrict, setLocked } from './moderation.ts'
 
 /** As Synapse shows a user; times are Unix ms. */
 export function describeUser(ctx: Context, user: UserRow): JsonObject {
@@ -44,6 +36,8 @@ export function describeUser(ctx: Context, user: UserRow): JsonObject {
     admin: user.is_admin,
     is_guest: user.is_guest,
     deactivated: user.deactivated_ts !== null,
+    locked: ctx.restrictions.of(user.user_id).isLocked,
+    suspended: ctx.restrictions.of(user.user_id).isSuspended,
     erased: ctx.erasures.erased.has(user.user_id),
     creation_ts: user.created_ts,
   }
@@ -75,6 +69,7 @@ export interface UserChange {
   isAdmin: boolean | undefined
   /** True closes the account; false is what a living one is. */
   isDeactivated: boolean | undefined
+  isLocked: boolean | undefined
   /** With a new password, end the devices. */
   logoutDevices: boolean
 }
@@ -84,7 +79,7 @@ export interface UserChange {
  *
  * @returns whether there was none
  * @throws 400 M_INVALID_PARAM a user of another server, a deactivated one, or the server's own ·
- *   400 M_INVALID_USERNAME · as {@link setAdmin}
+ *   400 M_INVALID_USERNAME · as {@link setAdmin}, and {@link assertMayRestrict} if it is to be locked
  * Spec: Synapse PUT /_synapse/admin/v2/users/{userId}
  */
 export async function createOrChangeUser(
@@ -98,8 +93,13 @@ export async function createOrChangeUser(
   }
   if (userId === noticesUserId(ctx.config)) throw invalidParam('That is the server itself')
   const known = await selectUser(ctx.db, userId)
+  const { isLocked = ctx.restrictions.of(userId).isLocked } = change
+  const changesLock = isLocked !== ctx.restrictions.of(userId).isLocked
+  if (changesLock && isLocked && change.isAdmin) throw forbidden('Administrators cannot be locked')
+  if (known && changesLock) await assertMayRestrict(ctx, requester, userId)
   const isNew = !known && (await makeUser(ctx, userId, change))
   if (!isNew) await changeUser(ctx, requester, known ?? (await findUser(ctx, userId)), change)
+  if (changesLock) await setLocked(ctx, requester, userId, isLocked)
   if (change.isDeactivated) await closeAccount(ctx, userId, { erase: false })
   return isNew
 }

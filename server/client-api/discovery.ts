@@ -89,6 +89,7 @@ const getVersions = endpoint({
       // matrix-js-sdk asks for mutual rooms where it finds the first.
       'uk.half-shot.msc2666.query_mutual_rooms': true,
       'uk.half-shot.msc2666.query_mutual_rooms.stable': true,
+      'uk.timedout.msc4323': true,
       'uk.tcpip.msc4133': true,
       'uk.tcpip.msc4133.stable': true,
     },
@@ -101,7 +102,7 @@ const getCapabilities = endpoint({
   path: '/_matrix/client/v3/capabilities',
   spec: 'client-server-api/#get_matrixclientv3capabilities',
   auth: 'user',
-  handle({ ctx }) {
+  handle({ ctx, requester }) {
     const { max_delay_ms, max_scheduled_per_user } = ctx.config.delayed_events
     // MSC4140: always there, because its clients read absence as "not supported"; 0 says so too,
     // and one 0 is enough to switch them off.
@@ -127,6 +128,7 @@ const getCapabilities = endpoint({
         'uk.tcpip.msc4133.profile_fields': { enabled: true },
         'm.3pid_changes': { enabled: false },
         'm.get_login_token': { enabled: true },
+        ...(requester.isAdmin && { 'm.account_moderation': { suspend: true, lock: true } }),
         'm.delayed_events': limitsOf('delayed_event'),
         'org.matrix.msc4140.delayed_events': limitsOf(
           'delayed_event',

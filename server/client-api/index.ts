@@ -3,6 +3,7 @@ import type { Endpoint } from '../http/endpoint.ts'
 import { accountEndpoints } from './account.ts'
 import { accountDataEndpoints } from './account-data.ts'
 import { adminDelayedEventEndpoints } from './admin/delayed-events.ts'
+import { moderationEndpoints } from './admin/moderation.ts'
 import { adminRoomEndpoints } from './admin/rooms.ts'
 import { adminNoticeEndpoints } from './admin/server-notices.ts'
 import { sharedSecretEndpoints } from './admin/shared-secret.ts'
@@ -108,6 +109,7 @@ export const endpoints: readonly Endpoint[] = [
   ...serverKeyEndpoints,
   ...appServiceEndpoints,
   ...whoisEndpoints,
+  ...moderationEndpoints,
   ...sharedSecretEndpoints,
   ...adminUserEndpoints,
   ...adminRoomEndpoints,

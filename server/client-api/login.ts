@@ -102,6 +102,7 @@ const postLogout = endpoint({
   path: '/_matrix/client/v3/logout',
   spec: 'client-server-api/#post_matrixclientv3logout',
   auth: 'user',
+  evenIfLocked: true,
   async handle({ ctx, requester }) {
     await logOut(ctx, requester)
     return {}
@@ -113,6 +114,7 @@ const postLogoutAll = endpoint({
   path: '/_matrix/client/v3/logout/all',
   spec: 'client-server-api/#post_matrixclientv3logoutall',
   auth: 'user',
+  evenIfLocked: true,
   async handle({ ctx, requester }) {
     await logOutEverywhere(ctx, requester)
     return {}

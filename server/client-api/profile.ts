@@ -43,6 +43,7 @@ const putField = endpoint({
   body: jsonObject,
   async handle({ ctx, requester, params, body }) {
     assertSelf(requester, params.userId)
+    ctx.restrictions.assertNotSuspended(requester.userId)
     const value = Object.hasOwn(body, params.keyName) ? body[params.keyName] : undefined
     if (value === undefined) throw missingParam(`${params.keyName} is missing`)
     await setProfileField(ctx, requester.userId, params.keyName, value)
@@ -58,6 +59,7 @@ const deleteField = endpoint({
   params: fieldParams,
   async handle({ ctx, requester, params }) {
     assertSelf(requester, params.userId)
+    ctx.restrictions.assertNotSuspended(requester.userId)
     await setProfileField(ctx, requester.userId, params.keyName, undefined)
     return {}
   },

@@ -18,6 +18,8 @@ export const adminHelpText = `Usage: hourglass admin COMMAND [options]
   create-user NAME      make a user; --admin makes an administrator
   reset-password NAME   set a new password and end the devices; --keep-devices leaves them
   deactivate-user NAME  close an account for good; --erase hides what it said from who comes later
+  lock-user NAME        nobody uses the account until unlock-user; its devices stay
+  suspend-user NAME     it reads, and says nothing, until unsuspend-user
   list-users            everybody who has an account
   list-rooms            every room, with how many are in it
   delete-room ROOM_ID   everybody out, and no trace left; --block keeps them out
@@ -57,6 +59,17 @@ interface Command {
   run(client: AdminClient, operand: string, given: Flags): Promise<string>
 }
 
+/** What `/admin/{verb}/{userId}` is to be told. */
+const restricting = (verb: string, wish: Record<string, boolean>): Command => ({
+  operand: 'NAME',
+  flags: [],
+  async run(client, name, given) {
+    const userId = client.userId(name)
+    await client.ask('PUT', `/_matrix/client/v1/admin/${verb}/${encodeURIComponent(userId)}`, wish)
+    return told(given, { user_id: userId, ...wish })
+  },
+})
+
 const commands: Record<string, Command> = {
   'create-user': {
     operand: 'NAME',
@@ -93,11 +106,23 @@ const commands: Record<string, Command> = {
       return told(given, { user_id: userId, erased: erase })
     },
   },
+  'lock-user': restricting('lock', { locked: true }),
+  'unlock-user': restricting('lock', { locked: false }),
+  'suspend-user': restricting('suspend', { suspended: true }),
+  'unsuspend-user': restricting('suspend', { suspended: false }),
   'list-users': {
     flags: [],
     async run(client, _, given) {
       const users = await client.all('/_synapse/admin/v2/users?deactivated=true', 'users')
-      return shown(given, users, ['name', 'displayname', 'admin', 'is_guest', 'deactivated'])
+      return shown(given, users, [
+        'name',
+        'displayname',
+        'admin',
+        'is_guest',
+        'deactivated',
+        'locked',
+        'suspended',
+      ])
     },
   },
   'list-rooms': {

@@ -12,13 +12,14 @@ import { addressOf } from './client-address.ts'
  * Who is asking, by bearer token or, as old clients still do, by the query parameter.
  *
  * @returns undefined only if `auth` is optional and no token was sent
- * @throws 401 M_MISSING_TOKEN · 401 M_UNKNOWN_TOKEN, also where a token is optional · 403 M_FORBIDDEN
+ * @throws 401 M_MISSING_TOKEN · 401 M_UNKNOWN_TOKEN, M_USER_LOCKED, also where a token is optional · 403 M_FORBIDDEN
  *   where an administrator is wanted
  */
 export async function authenticate(
   ctx: Context,
   request: Request,
   auth: 'user' | 'admin' | 'optional',
+  evenIfLocked?: boolean,
 ): Promise<Requester | undefined> {
   const token = tokenOf(request)
   if (auth === 'admin' && token !== undefined && ctx.operator.isToken(token)) {
@@ -26,10 +27,11 @@ export async function authenticate(
   }
   if (token !== undefined) {
     const query = queryOf(request)
-    const requester = await findRequester(ctx, token, {
+    const asserted = {
       userId: query.get('user_id') ?? undefined,
       deviceId: query.get('device_id') ?? query.get('org.matrix.msc3202.device_id') ?? undefined,
-    })
+    }
+    const requester = await findRequester(ctx, token, { asserted, evenIfLocked })
     if (auth === 'admin' && !requester.isAdmin) throw forbidden('You are no administrator')
     ctx.lastSeen.note(requester, {
       ip: addressOf(request),

@@ -53,6 +53,8 @@ interface Declaration<
   bodyOptional?: boolean
   /** The answer is kept by user, device and path, and given again before the body is read. */
   idempotent?: boolean
+  /** Also those may call it whose account is locked. */
+  evenIfLocked?: boolean
   /** Undefined: always. Where it is not served there is no such path: 404 M_UNRECOGNIZED. */
   servedIf?: (config: Config) => boolean
   /** Add to an answer what must not be stored with it; also to one that is given again. */
@@ -95,7 +97,9 @@ export function endpoint<
   ): Promise<Answer> {
     if (auth === 'lab') assertLabToken(ctx, request)
     const isNobody = auth === 'none' || auth === 'lab'
-    const requester = isNobody ? undefined : await authenticate(ctx, request, auth)
+    const requester = isNobody
+      ? undefined
+      : await authenticate(ctx, request, auth, declaration.evenIfLocked)
     if (requester?.isGuest && !mayGuest(method, request.path)) {
       throw guestAccessForbidden('Guests may not do that')
     }

@@ -48,8 +48,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/thirdparty/location/:protocol`]: ['GET'],
   [`${v3}/thirdparty/user`]: ['GET'],
   [`${v3}/thirdparty/user/:protocol`]: ['GET'],
-  [`${v1}/admin/suspend/:userId`]: ['GET', 'PUT'],
-  [`${v1}/admin/lock/:userId`]: ['GET', 'PUT'],
   // MSC4140: to manage one needs its id. Complement of before 2025-11 asks for 404 without.
   [`${v1}/delayed_events`]: ['POST'],
   '/_matrix/client/unstable/org.matrix.msc4140/delayed_events': ['POST'],

@@ -103,6 +103,14 @@ export const guestAccessForbidden = (message: string) =>
 export const userDeactivated = () =>
   new MatrixError(403, 'M_USER_DEACTIVATED', 'This account has been deactivated')
 
+/** 401 M_USER_LOCKED: the session is kept, and the device with its keys. */
+export const userLocked = () =>
+  new MatrixError(401, 'M_USER_LOCKED', 'This account has been locked', { soft_logout: true })
+
+/** 403 M_USER_SUSPENDED */
+export const userSuspended = () =>
+  new MatrixError(403, 'M_USER_SUSPENDED', 'This account has been suspended')
+
 /** 504 M_NOT_YET_UPLOADED */
 export const notYetUploaded = () =>
   new MatrixError(504, 'M_NOT_YET_UPLOADED', 'Nothing has been uploaded there yet')

@@ -3,6 +3,7 @@ import type { Ground } from '../ground.ts'
 import type { AppService } from '../matrix/app-service.ts'
 import type { Erasures } from './erasures.ts'
 import type { LatestEvents } from './latest-events.ts'
+import type { Restrictions } from './restrictions.ts'
 import type { RoomHeads } from './room-heads.ts'
 import type { RoomStates } from './state-before.ts'
 import type { UnreadCounts } from './unread-counts.ts'
@@ -12,6 +13,7 @@ export interface Context extends Ground {
   readonly roomHeads: RoomHeads
   readonly latestEvents: LatestEvents
   readonly erasures: Erasures
+  readonly restrictions: Restrictions
   readonly unread: UnreadCounts
   readonly appServices: {
     /** @throws 400 M_EXCLUSIVE */

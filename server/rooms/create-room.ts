@@ -91,6 +91,7 @@ export async function createRoom(
   requester: Requester,
   request: CreateRoomRequest,
 ): Promise<string> {
+  ctx.restrictions.assertNotSuspended(requester.userId)
   if (request.roomAliasName !== undefined) {
     const alias = `#${request.roomAliasName}:${ctx.config.server_name}`
     ctx.appServices.assertMayManageAlias(alias, requester.appService)

@@ -91,10 +91,12 @@ export function judge(
     relations: KnownRelations
   },
 ): Accepted {
-  const { room, draft, version, authEvent, citedKeys } = candidate
+  const { room, draft, version, authEvent, citedKeys, redacts } = candidate
   assertNoLifetime(draft.content)
   const state = states.lookupIn(room.room_id)
   assertNotAnOutsider(draft, room, state)
+  const original = redacts === undefined ? undefined : known.originals.get(redacts)
+  ctx.restrictions.assertMaySend(draft, original?.sender)
   const now = ctx.clock.now()
   const { pdu, json, eventId, referenceHash } = buildEvent(ctx, room, draft, {
     version,

@@ -571,7 +571,6 @@ describe('Users, in the hands of an administrator', () => {
     const bob = await server.user('bob')
     const before = await server.rowCounts()
     for (const body of [
-      { locked: true },
       { threepids: [{ medium: 'email', address: 'bob@example.org' }] },
       { external_ids: [{ auth_provider: 'x', external_id: 'bob' }] },
       { user_type: 'bot' },
@@ -593,6 +592,29 @@ describe('Users, in the hands of an administrator', () => {
       status: 200,
       body: { displayname: null },
     })
+  })
+
+  test('`locked` locks, and what may not be locked is not changed otherwise either', async () => {
+    const bob = await server.user('bob')
+    expect(await change(bob.userId, { locked: true })).toMatchObject({ body: { locked: true } })
+    expect(await bob.request('GET', '/_matrix/client/v3/sync')).toMatchObject({ status: 401 })
+    expect(await change(bob.userId, { locked: false })).toMatchObject({ body: { locked: false } })
+    await bob.sync()
+    const made = { password: 'sand', locked: true }
+    expect(await change('@made-locked:hs1', made)).toMatchObject({
+      status: 201,
+      body: { locked: true },
+    })
+    for (const [id, extra] of [
+      [operator.userId, {}],
+      [bob.userId, { admin: true }],
+      ['@never-made:hs1', { admin: true }],
+    ] as const) {
+      const answer = await change(id, { locked: true, displayname: 'Nobody', ...extra })
+      expect(answer).toMatchObject({ status: 403, body: { errcode: 'M_FORBIDDEN' } })
+      const shown = await operator.request('GET', user(id))
+      expect(shown.body.displayname).not.toBe('Nobody')
+    }
   })
 
   test('who may not be demoted is not changed otherwise either', async () => {

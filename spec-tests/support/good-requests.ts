@@ -134,6 +134,7 @@ export class GoodRequests {
 
   /** Whom administrators do something to: somebody else, and no room that is needed. */
   #administered(template: string): Record<string, string> {
+    if (/\/admin\/(lock|suspend)\//.test(template)) return { userId: enc(this.#bob.userId) }
     if (!template.startsWith('/_synapse/admin')) return {}
     if (template.includes('/deactivate/')) return { userId: enc('@nobody:hs1') }
     const isGentle = !/\/rooms\/:roomId(\/block)?$/.test(template)
@@ -154,6 +155,8 @@ export class GoodRequests {
     }
     if (template.includes('/reset_password/')) return { new_password: 'x', logout_devices: false }
     if (template.includes('/admin/v1/rooms/')) return { block: true }
+    if (template.includes('/admin/lock/')) return { locked: false }
+    if (template.includes('/admin/suspend/')) return { suspended: false }
     if (template.endsWith('/admin')) return { admin: false }
     if (template.includes('/send_server_notice')) {
       return { user_id: this.#bob.userId, content: { msgtype: 'm.text', body: 'hello' } }

@@ -2,11 +2,11 @@
 import { z } from 'zod'
 import { userOrders } from '../../../db/accounts.ts'
 import { whois } from '../../accounts/devices.ts'
+import { findUser } from '../../administration/find-user.ts'
 import {
   createOrChangeUser,
   deactivateUser,
   describeUser,
-  findUser,
   listUsers,
   resetPassword,
   setAdmin,
@@ -85,7 +85,6 @@ const without = {
   threepids: optional(z.array(z.unknown()).max(0, notHere)),
   external_ids: optional(z.array(z.unknown()).max(0, notHere)),
   user_type: optional(text.refine(() => false, notHere)),
-  locked: optional(z.literal(false, notHere)),
   approved: optional(z.literal(true, notHere)),
 }
 
@@ -110,6 +109,7 @@ const putUser = endpoint({
     displayname: optional(displayName),
     avatar_url: optional(avatarUrl),
     deactivated: optional(z.boolean()),
+    locked: optional(z.boolean()),
     admin: optional(z.boolean()),
     logout_devices: z.boolean().default(true),
   }),
@@ -119,6 +119,7 @@ const putUser = endpoint({
       displayname: body.displayname,
       avatarUrl: body.avatar_url,
       isDeactivated: body.deactivated,
+      isLocked: body.locked,
       isAdmin: body.admin,
       logoutDevices: body.logout_devices,
     })
