@@ -49,6 +49,23 @@ const getWellKnownServer = endpoint({
   },
 })
 
+const getSupport = endpoint({
+  method: 'GET',
+  path: '/.well-known/matrix/support',
+  spec: 'client-server-api/#getwell-knownmatrixsupport',
+  auth: 'none',
+  handle({ ctx }) {
+    const { contacts, support_page } = ctx.config.support
+    if (contacts.length === 0 && support_page === undefined) {
+      throw notFound('Nobody has been named')
+    }
+    return {
+      ...(contacts.length > 0 && { contacts }),
+      ...(support_page !== undefined && { support_page }),
+    } as JsonObject
+  },
+})
+
 /** Where other servers, and lk-jwt-service, find us over TLS: behind the proxy, or at our own port. */
 function authorityOf({ config }: Context): string | undefined {
   const publicUrl = new URL(config.public_base_url ?? 'http://none')
@@ -170,6 +187,7 @@ const getFederationVersion = endpoint({
 export const discoveryEndpoints = [
   getWellKnown,
   getWellKnownServer,
+  getSupport,
   getVersions,
   getCapabilities,
   getRtcTransports,

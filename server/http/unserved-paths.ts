@@ -17,7 +17,6 @@ const v3 = '/_matrix/client/v3'
 export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   // Server Discovery
   '/.well-known/matrix/policy_server': ['GET'],
-  '/.well-known/matrix/support': ['GET'],
   // Client Authentication
   [`${v1}/auth_metadata`]: ['GET'],
   [`${v1}/register/m.login.registration_token/validity`]: ['GET'],

@@ -12,6 +12,7 @@ import { durationMs, ranges } from './kinds.ts'
 import { media, urlPreviews } from './media.ts'
 import { profileNames } from './profiles.ts'
 import { rateLimits } from './rate-limits.ts'
+import { support } from './support.ts'
 import { turn } from './turn.ts'
 
 export const configSchema = z.strictObject({
@@ -208,4 +209,5 @@ export const configSchema = z.strictObject({
         '[{ type: livekit, livekit_service_url: https://rtc.example.org/livekit/jwt }].',
     ),
   turn,
+  support,
 })

@@ -22,6 +22,37 @@ const transportsPaths = [
   '/_matrix/client/unstable/org.matrix.msc4143/rtc/transports',
 ]
 
+describe('GET /.well-known/matrix/support', () => {
+  const path = '/.well-known/matrix/support'
+
+  test('404 where nobody has been named', async () => {
+    const { status, body } = await nobody.request('GET', path)
+    expect({ status, errcode: body.errcode }).toEqual({ status: 404, errcode: 'M_NOT_FOUND' })
+  })
+
+  test('whom the options name, for everybody to read', async () => {
+    const contacts = [
+      { matrix_id: '@admin:example.org', role: 'm.role.admin' },
+      { email_address: 'security@example.org', role: 'm.role.security' },
+    ]
+    const support_page = 'https://example.org/support'
+    for (const support of [{ contacts, support_page }, { contacts }, { support_page }]) {
+      const named = await startServer({ config: { support } })
+      const { status, headers, body } = await named.anonymous().request('GET', path)
+      expect({ status, body }).toEqual({ status: 200, body: support })
+      expect(headers.get('access-control-allow-origin')).toBe('*')
+      await named.stop()
+    }
+  })
+
+  test('the server does not start with a contact that leads to nobody', async () => {
+    const support = { contacts: [{ role: 'm.role.admin' }] }
+    await expect(startServer({ config: { support } })).rejects.toThrow(
+      'support.contacts.0: needs matrix_id or email_address',
+    )
+  })
+})
+
 describe('GET /.well-known/matrix/client', () => {
   test('the homeserver is the host that was asked, for everybody to read', async () => {
     const { status, headers, body } = await nobody.request('GET', '/.well-known/matrix/client')
