@@ -132,6 +132,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
     const latestEvents = new LatestEvents()
     const syncReads = new SyncReads(db, clock, positions, latestEvents)
     const scheduler = new Scheduler()
+    const restrictions = await Restrictions.start(db)
     const metrics = new Metrics({
       countScheduled: () => countAllScheduled(db),
       countWaiting: () => notifier.waiting(),
@@ -152,7 +153,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
         hashes => selectSessionsByAccessToken(db, hashes),
         going,
       ),
-      sessionEnds: new SessionEnds(notifier),
+      sessionEnds: new SessionEnds(notifier, userId => restrictions.of(userId).isLocked),
       answers: new Answers(db, going),
       delayedEvents: new ManagedEvents(ids => selectManaged(db, ids), going),
       restarts: new Together(rows => restartTogether(context, rows), {
@@ -180,7 +181,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       roomHeads: new RoomHeads(),
       latestEvents,
       erasures: await Erasures.start(db),
-      restrictions: await Restrictions.start(db),
+      restrictions,
       rateLimits: new RateLimits(clock, config.rate_limits, limit => metrics.refused(limit)),
       metrics,
       sweeper: new Sweeper({ clock, log, everyMs: 3_600_000 }),

@@ -3,7 +3,7 @@
  * device is still the same, and still waits.
  */
 import type { Tx } from '../../db/transaction.ts'
-import { type MatrixError, unknownToken } from '../matrix/errors.ts'
+import { unknownToken, userLocked } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import { type Notifier, sessionTopic } from '../stream/notifier.ts'
 
@@ -12,34 +12,48 @@ export type DevicesOf = readonly string[] | { allBut: string } | 'all'
 
 interface Poll {
   deviceId: string
-  /** What it is answered, since its session has ended. */
-  refusal: MatrixError | undefined
+  hasEnded: boolean
 }
 
 export class SessionEnds {
   readonly #notifier: Notifier
+  readonly #isLocked: (userId: string) => boolean
   /** By user, those who may have to wait. */
   readonly #polls = new Map<string, Set<Poll>>()
 
-  constructor(notifier: Notifier) {
+  /** @param isLocked whether nobody may use the account of a user just now */
+  constructor(notifier: Notifier, isLocked: (userId: string) => boolean) {
     this.#notifier = notifier
+    this.#isLocked = isLocked
   }
 
-  /** The sessions of these devices end, or rest: who waits in their name is woken, and refused. */
-  note(tx: Tx, userId: string, devices: DevicesOf, refusal = unknownToken()): void {
+  /** The sessions of these devices end: who waits in their name is woken. */
+  note(tx: Tx, userId: string, devices: DevicesOf): void {
     tx.afterCommit(() => {
       for (const poll of this.#polls.get(userId) ?? []) {
         if (!isAmong(devices, poll.deviceId)) continue
-        poll.refusal ??= refusal
-        this.#notifier.publish(0, [sessionTopic(userId, poll.deviceId)])
+        poll.hasEnded = true
+        this.#wake(userId, poll)
       }
     })
+  }
+
+  /** The user has been locked out: who waits in their name is woken. */
+  noteLocked(tx: Tx, userId: string): void {
+    tx.afterCommit(() => {
+      for (const poll of this.#polls.get(userId) ?? []) this.#wake(userId, poll)
+    })
+  }
+
+  #wake(userId: string, { deviceId }: Poll): void {
+    this.#notifier.publish(0, [sessionTopic(userId, deviceId)])
   }
 
   /**
    * Run a poll, which waits for `sessionTopic`, too.
    *
-   * @param run is given what throws 401 M_UNKNOWN_TOKEN once the session has ended, M_USER_LOCKED once it rests
+   * @param run is given what throws 401 M_UNKNOWN_TOKEN once the session has ended, and M_USER_LOCKED while the
+   *   account is locked
    */
   async during<T>(
     { userId, deviceId, appService }: Requester,
@@ -47,12 +61,13 @@ export class SessionEnds {
   ): Promise<T> {
     // The token of an application service has no session.
     if (appService) return run(() => undefined)
-    const poll: Poll = { deviceId, refusal: undefined }
+    const poll = { deviceId, hasEnded: false }
     const ofUser = this.#polls.get(userId) ?? new Set()
     this.#polls.set(userId, ofUser.add(poll))
     try {
       return await run(() => {
-        if (poll.refusal) throw poll.refusal
+        if (poll.hasEnded) throw unknownToken()
+        if (this.#isLocked(userId)) throw userLocked()
       })
     } finally {
       ofUser.delete(poll)

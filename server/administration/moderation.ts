@@ -6,7 +6,7 @@
 import { lockUser } from '../../db/accounts.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import { noticesUserId } from '../accounts/users.ts'
-import { forbidden, notFound, userLocked } from '../matrix/errors.ts'
+import { forbidden, notFound } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import type { Context } from './context.ts'
 import { findUser } from './find-user.ts'
@@ -54,7 +54,7 @@ export function setLocked(
 ): Promise<void> {
   return restrict(ctx, requester, userId, async tx => {
     await ctx.restrictions.setLocked(tx, userId, isLocked)
-    if (isLocked) ctx.sessionEnds.note(tx, userId, 'all', userLocked())
+    if (isLocked) ctx.sessionEnds.noteLocked(tx, userId)
   })
 }
 
