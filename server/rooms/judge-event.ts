@@ -91,12 +91,12 @@ export function judge(
     relations: KnownRelations
   },
 ): Accepted {
-  const { room, draft, version, authEvent, citedKeys, redacts } = candidate
+  const { room, draft, version, authEvent, citedKeys } = candidate
   assertNoLifetime(draft.content)
   const state = states.lookupIn(room.room_id)
   assertNotAnOutsider(draft, room, state)
-  const original = redacts === undefined ? undefined : known.originals.get(redacts)
-  ctx.restrictions.assertMaySend(draft, original?.sender)
+  const original = originalOf(candidate, known.originals)
+  ctx.restrictions.assertMaySend(draft, original)
   const now = ctx.clock.now()
   const { pdu, json, eventId, referenceHash } = buildEvent(ctx, room, draft, {
     version,
@@ -117,7 +117,7 @@ export function judge(
     }
   }
   assertRelation(known.relations, room.room_id, draft)
-  const redacted = redactionOf(candidate, state, known.originals)
+  const redacted = redactionOf(candidate, state, original)
 
   const emptiesState = typeof redacted?.original.state_key === 'string'
   const changesState = draft.stateKey !== undefined || emptiesState
@@ -214,6 +214,15 @@ function redactedBy(draft: EventDraft, version: RoomVersion): string | undefined
   return typeof redacts === 'string' && isEventId(redacts) ? redacts : undefined
 }
 
+/** The event that a redaction names, if this room has it. */
+function originalOf(
+  { room, redacts }: Candidate,
+  originals: ReadonlyMap<string, EventRow>,
+): EventRow | undefined {
+  const original = redacts === undefined ? undefined : originals.get(redacts)
+  return original?.room_id === room.room_id ? original : undefined
+}
+
 /**
  * What a redaction leaves of the event that it names. A redaction of something that this room does
  * not have is kept, and does nothing.
@@ -222,12 +231,11 @@ function redactedBy(draft: EventDraft, version: RoomVersion): string | undefined
  * Spec: room version 3 "Handling redactions", room version 11 "Redactions"
  */
 function redactionOf(
-  { room, draft, version, redacts }: Candidate,
+  { draft, version }: Candidate,
   state: StateLookup,
-  originals: ReadonlyMap<string, EventRow>,
+  original: EventRow | undefined,
 ): Accepted['redacted'] {
-  const original = redacts === undefined ? undefined : originals.get(redacts)
-  if (!original || original.room_id !== room.room_id) return undefined
+  if (!original) return undefined
   const create = state('m.room.create', '')
   if (!create) throw new Error('a room without a create event')
   const isPermitted = mayRedact({

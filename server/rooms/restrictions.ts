@@ -8,6 +8,7 @@
  * Spec: Client-Server API "Account locking", "Account suspension"; MSC3823, MSC3939
  */
 import { selectRestricted, upsertRestricted } from '../../db/accounts.ts'
+import type { EventRow } from '../../db/schema.ts'
 import type { Db, Tx } from '../../db/transaction.ts'
 import { userSuspended } from '../matrix/errors.ts'
 import type { EventDraft } from './build-event.ts'
@@ -60,15 +61,20 @@ export class Restrictions {
   }
 
   /**
-   * Who is suspended may leave, and take back what they have said themselves.
+   * Who is suspended may leave, and take back what they have said themselves: once, for a redaction that empties
+   * nothing could still give any words as its reason.
    *
-   * @param redactedSender of the event that this one empties
+   * @param original what this one redacts in its room
    * @throws 403 M_USER_SUSPENDED
    */
-  assertMaySend(draft: EventDraft, redactedSender: string | undefined): void {
+  assertMaySend(
+    draft: EventDraft,
+    original: Pick<EventRow, 'sender' | 'redacted_by'> | undefined,
+  ): void {
     const { type, sender, stateKey, content } = draft
     if (!this.of(sender).isSuspended) return
     const leaves = type === 'm.room.member' && stateKey === sender && content.membership === 'leave'
-    if (!leaves && redactedSender !== sender) throw userSuspended()
+    const takesBack = original?.sender === sender && original.redacted_by === null
+    if (!leaves && !takesBack) throw userSuspended()
   }
 }

@@ -159,6 +159,7 @@ describe('A suspended account', () => {
     const eventId = await alice.say(room, 'hello')
     const own = await bob.say(room, 'my own')
     const hisRoom = await bob.createRoom()
+    const elsewhere = await bob.say(hisRoom, 'my own, too')
     const invitedTo = await alice.createRoom({ invite: [bob.userId] })
     const open = await alice.createRoom({ preset: 'public_chat' })
     await suspend(bob)
@@ -186,7 +187,12 @@ describe('A suspended account', () => {
       expect([what, await gist(attempt())]).toEqual([what, '403 M_USER_SUSPENDED'])
     }
 
+    // A redaction has a reason, in words: so it must be one.
+    const redaction = (redacts: string) =>
+      bob.send(room, 'm.room.redaction', { redacts, reason: 'no' })
+    expect(await gist(redaction(elsewhere))).toBe('403 M_USER_SUSPENDED')
     await bob.redact(room, own)
+    expect(await gist(redaction(own))).toBe('403 M_USER_SUSPENDED')
     await bob.leave(invitedTo)
     await bob.leave(room)
     await bob.login()
