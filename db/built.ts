@@ -11,3 +11,5 @@ const builtFolder = (name: string) =>
 export const templateDir = builtFolder('database-template')
 /** The same, with tables for several servers. */
 export const sharedTemplateDir = builtFolder('shared-database-template')
+/** PostgreSQL as machine code, as `engine/compiled.ts` has it. */
+export const compiledDir = builtFolder('compiled-postgresql')

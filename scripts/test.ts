@@ -57,7 +57,7 @@ function countsIn(outputFile: string): { passed: number; failed: number } {
   }
 }
 
-for (const script of ['build-database-template.js', 'bundle.js']) {
+for (const script of ['compile-postgresql.js', 'build-database-template.js', 'bundle.js']) {
   const path = fileURLToPath(new URL(script, import.meta.url))
   const { status } = spawnSync(process.execPath, [path], { stdio: 'inherit' })
   if (status !== 0) process.exit(1)

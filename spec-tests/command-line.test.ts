@@ -112,6 +112,15 @@ describe('starting', () => {
     expect(printed).toMatch('"body":"The sand has run out"')
   })
 
+  test('also in a V8 with other options, for which nothing has been compiled', async () => {
+    const program = startProgram([...storage.flags, '--port', '0'], {
+      NODE_OPTIONS: '--max-old-space-size=400',
+    })
+    expect(await statusOf(await program.listening)).toBe(200)
+    program.kill('SIGTERM')
+    expect(await program.ended).toMatchObject({ exitCode: 0, stderr: '' })
+  })
+
   test('--host and --server-name', async () => {
     const program = start('--host', 'localhost', '--server-name', 'hourglass.example:8448')
     const url = await program.listening

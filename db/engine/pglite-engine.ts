@@ -3,6 +3,8 @@
  * in, and its answers come out. In this thread here; in a thread of its own in `pglite-thread.ts`.
  */
 import type { PGliteOptions } from '@electric-sql/pglite'
+import { compiledDir } from '../built.ts'
+import { readCompiled } from './compiled.ts'
 
 export interface Engine {
   /**
@@ -51,6 +53,7 @@ export async function startEngine(
   try {
     const pglite = new Embedded({
       ...files,
+      pgliteWasmModule: readCompiled(compiledDir),
       // The log in pieces of 1 MB, not 16: a small server should be small, and quick to copy.
       initDbStartParams: ['--wal-segsize=1'],
       // Half of what PostgreSQL takes by default: measured, 65 MB less, and 40 ms sooner.
