@@ -6,10 +6,10 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { compiledDir } from '../db/built.ts'
-import { writeCompiled } from '../db/engine/compiled.ts'
+import { canBeCompiled, writeCompiled } from '../db/engine/compiled.ts'
 
 if (process.argv[2] === 'here') {
-  await writeCompiled(compiledDir)
+  if (canBeCompiled()) writeCompiled(compiledDir)
 } else {
   const { status } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), 'here'], {
     stdio: ['ignore', 'inherit', 'inherit'],

@@ -34,11 +34,8 @@ const options = {
  * this file is: jest gives each test file one, and PGlite knows no modules of another.
  */
 const v8 = {
-  compile: (bytes: Uint8Array): Promise<ArrayBuffer> =>
-    new Function(
-      'bytes',
-      'return WebAssembly.compile(bytes).then(module => %SerializeWasmModule(module))',
-    )(bytes),
+  compile: (bytes: Uint8Array): ArrayBuffer =>
+    new Function('bytes', 'return %SerializeWasmModule(new WebAssembly.Module(bytes))')(bytes),
   /** Nothing if the code is of another V8, or of one with other options. */
   load: (code: ArrayBuffer, bytes: Uint8Array): WebAssembly.Module | undefined =>
     new Function('code', 'bytes', 'return %DeserializeWasmModule(code, bytes)')(code, bytes),
@@ -62,16 +59,29 @@ function setOptions(isCompiling: boolean): void {
   }
 }
 
+/** Whether this V8 has such tests: until 13, which is in Node 24. */
+export function canBeCompiled(): boolean {
+  setOptions(true)
+  try {
+    new Function('module', '%SerializeWasmModule(module)')
+    return true
+  } catch {
+    return false
+  } finally {
+    setOptions(false)
+  }
+}
+
 /**
  * Compile it for later processes that are like this one, if that is not done yet, and forget what was
  * compiled for others. Takes all processors for seconds, and this process is for nothing else afterwards: V8
  * keeps the options.
  */
-export async function writeCompiled(folder: string): Promise<void> {
+export function writeCompiled(folder: string): void {
   const file = join(folder, fileName())
   if (existsSync(file)) return
   setOptions(true)
-  const code = await v8.compile(readBytes())
+  const code = v8.compile(readBytes())
   mkdirSync(folder, { recursive: true })
   for (const name of readdirSync(folder)) {
     if (name.endsWith('.code')) rmSync(join(folder, name), { force: true })
