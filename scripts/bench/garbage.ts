@@ -19,9 +19,11 @@ export class Collections implements Running {
   #made = 0
   #kept = 0
 
+  /** A line of V8 14 is JSON, ` "name":1`; of older ones it is not, ` name=1`. */
   readonly heed = (line: string): void => {
-    if (!line.includes(' gc=s ')) return
-    const bytes = (name: string) => Number(new RegExp(` ${name}=(\\d+)`).exec(line)?.[1] ?? 0)
+    const said = (name: string) => new RegExp(`[ ,{]"?${name}"?[=:]"?(\\w+)`).exec(line)?.[1]
+    if (said('gc') !== 's') return
+    const bytes = (name: string) => Number(said(name) ?? 0)
     this.#made += bytes('allocated')
     this.#kept += bytes('new_space_survived')
   }
