@@ -92,7 +92,10 @@ export function writeCompiled(folder: string): void {
   renameSync(unfinished, file)
 }
 
-/** @returns nothing where it has not been compiled for a process like this one */
+/**
+ * @returns nothing where it has not been compiled for a process like this one; nor, now and then, while
+ *   another thread does the same: options are the process's, and it may take them back too soon for us
+ */
 export function readCompiled(folder: string): WebAssembly.Module | undefined {
   const file = join(folder, fileName())
   if (!existsSync(file)) return undefined
@@ -102,6 +105,8 @@ export function readCompiled(folder: string): WebAssembly.Module | undefined {
   setOptions(true)
   try {
     return v8.load(code, bytes)
+  } catch {
+    return undefined
   } finally {
     setOptions(false)
   }
