@@ -11,7 +11,13 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { readOptions } from './options.ts'
 
+const usage = `
+npm run measure: the README's table, measured anew on this machine; with DATABASE_URL on that
+PostgreSQL, too, in a schema that is dropped at the end
+`
+readOptions(usage, {})
 const starts = 5
 const warmUpSends = 50
 const sends = 300

@@ -1,20 +1,24 @@
 /**
  * `npm run repeats`: one scenario again and again, each time on the server as it was put aside, and
- * each time the log has to be the same. On PGlite, or on the PostgreSQL of DATABASE_URL.
- *
- *   --times N   1000 unless given
- *
- * Exits with 0 only if every log was the first one's.
+ * each time the log has to be the same.
  */
-import { isDeepStrictEqual, parseArgs } from 'node:util'
+import { isDeepStrictEqual } from 'node:util'
 import { type Homeserver, startHomeserver, type TestUser } from '../server/testing/ours.ts'
 import { Client } from '../spec-tests/support/client.ts'
+import { readCount, readOptions } from './options.ts'
 
 const type = 'org.matrix.msc3401.call.member'
 
-const { values } = parseArgs({ options: { times: { type: 'string', default: '1000' } } })
-const times = Number(values.times)
-if (!Number.isInteger(times) || times < 1) throw new Error(`not a number: ${values.times}`)
+const usage = `
+npm run repeats -- [options]: one scenario again and again, each time on the server as it was put
+aside, on PGlite or on the PostgreSQL of DATABASE_URL
+
+  --times N   1000 unless given
+
+Exits with 0 only if every log was the first one's.
+`
+const { values } = readOptions(usage, { options: { times: { type: 'string', default: '1000' } } })
+const times = readCount('times', values.times)
 
 function as(user: TestUser): Client {
   const client = new Client(() => user.baseUrl)

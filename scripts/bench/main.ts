@@ -1,20 +1,9 @@
-/**
- * `npm run bench`: every figure beside its ceiling, measured in the same run on the same machine.
- *
- *   npm run bench -- [--quick] [--engine pglite|postgres] [--only WORD] [--growth] [--json FILE]
- *                    [--write] [--profile] [--garbage] [--record] [--check]
- *
- * `--growth` measures instead how each cost grows with what is there. `--write` puts the table into
- * server/docs/performance.md. `--profile` says where the server's processor time went, and makes all
- * figures worse. `--garbage` says how much of what requests make outlives them. `--record` writes down
- * the ratios of processor time that `--check`, and so a test, holds against later ones. PostgreSQL is
- * the one at DATABASE_URL, in schemas that are dropped at the end.
- */
+/** `npm run bench`: every figure beside its ceiling, measured in the same run on the same machine. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { readEngine, readOptions, refuse } from '../options.ts'
 import { Collections, measureGarbage } from './garbage.ts'
 import { growthHeading, growthLineOf, growthRows } from './growth.ts'
 import { labRows } from './lab-rows.ts'
@@ -29,8 +18,23 @@ import { startRows } from './start-row.ts'
 import { heading, lineOf, machine, provenance, writeSection } from './table.ts'
 import { idleFireRow, restedFireRow, stormRow } from './timer-rows.ts'
 
+const usage = `
+npm run bench -- [options]: every figure beside its ceiling, in the same run on the same machine
+
+  --engine ENGINE   pglite unless given, or postgres: the one at DATABASE_URL, in schemas that are
+                    dropped at the end
+  --quick           a small table in less than a minute
+  --only WORD       the rows whose name has that in it
+  --growth          instead, how each cost grows with what is there
+  --json FILE       where the table goes as JSON
+  --write           puts the table into server/docs/performance.md
+  --profile         says where the server's processor time went, and makes all figures worse
+  --garbage         instead, how much of what requests make outlives them
+  --record          instead, writes down ratios of processor time
+  --check           instead, holds such ratios against those; exits with 1 if one has fallen by a third
+`
 const args = process.argv.slice(2)
-const { values } = parseArgs({
+const { values } = readOptions(usage, {
   args,
   options: {
     quick: { type: 'boolean', default: false },
@@ -45,10 +49,7 @@ const { values } = parseArgs({
     check: { type: 'boolean', default: false },
   },
 })
-if (values.engine !== 'pglite' && values.engine !== 'postgres') {
-  throw new Error('--engine is pglite or postgres')
-}
-const engine: Engine = values.engine
+const engine: Engine = readEngine(values.engine)
 const { quick: isQuick } = values
 const jsonFile =
   values.json ?? fileURLToPath(new URL(`../../bench-${engine}.json`, import.meta.url))
@@ -96,6 +97,13 @@ async function print<R>(
   return { rows, lines: [...head, ...rows.map(asLine)] }
 }
 
+/** Their names are the words for `--only`. */
+function refuseUnlessMeasured(): void {
+  const names = Object.keys(values.growth ? growthRows : measurements)
+  if (names.some(name => name.includes(values.only))) return
+  refuse(`--only: no row has ${values.only} in its name; there are ${names.join(', ')}`)
+}
+
 async function table(): Promise<void> {
   const startedAt = performance.now()
   const { rows, lines } = values.growth
@@ -126,6 +134,7 @@ async function garbage(): Promise<void> {
   if (isTooMuch) process.exitCode = 1
 }
 
+refuseUnlessMeasured()
 const profileDir = values.profile ? await mkdtemp(join(tmpdir(), 'hourglass-profile-')) : undefined
 const databaseUrl = process.env.DATABASE_URL
 const collections = new Collections()

@@ -1,8 +1,6 @@
 /**
  * `npm run demo`: start the server, let two real clients have a call, kill one of them, and see the
- * server take it out of the call. Exits 0 only if the server kept every promise.
- *
- * DATABASE_URL runs it on that Postgres database; without it, the server brings its own.
+ * server take it out of the call.
  */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -12,8 +10,16 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { readOptions } from '../options.ts'
 import { runDeadMansSwitch } from './dead-mans-switch.ts'
 
+const usage = `
+npm run demo: two real clients in a call, of which one dies; on the embedded database, or with
+DATABASE_URL on that PostgreSQL
+
+Exits with 0 only if the server kept every promise.
+`
+readOptions(usage, {})
 const startWithinMs = 60_000
 const stopWithinMs = 10_000
 

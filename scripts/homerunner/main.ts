@@ -1,17 +1,25 @@
 /**
  * `npm run homerunner`: what Complement's Homerunner does, with homeservers in this process instead
  * of containers.
- *
- * Environment, all optional: HOMERUNNER_PORT (54321), HOMERUNNER_HOST (127.0.0.1),
- * HOMERUNNER_LIFETIME_MINS (30), HOMERUNNER_HS_PORTBINDING_IP (127.0.0.1), and DATABASE_URL for a
- * PostgreSQL server instead of the embedded database.
  */
 import { type AddressInfo, isIP } from 'node:net'
 import { systemClock } from '../../server/lib/clock.ts'
 import { Homeserver, stopSharedDatabase } from '../../server/testing/ours.ts'
+import { readOptions } from '../options.ts'
 import { Deployments, lifetimeMsOf } from './deployments.ts'
 import { listen } from './listen.ts'
 
+const usage = `
+npm run homerunner: homeservers in this process, as Complement's Homerunner has them in containers
+
+Environment, all optional:
+  HOMERUNNER_PORT                54321
+  HOMERUNNER_HOST                127.0.0.1
+  HOMERUNNER_LIFETIME_MINS       30
+  HOMERUNNER_HS_PORTBINDING_IP   127.0.0.1
+  DATABASE_URL                   a PostgreSQL server instead of the embedded database
+`
+readOptions(usage, {})
 const { env } = process
 const log = (line: string) => void process.stdout.write(`${line}\n`)
 

@@ -2,31 +2,34 @@
  * `npm run races`: every pair of {send, cancel, restart, fire, state update} at the same delayed
  * event at the same moment, on the PostgreSQL of DATABASE_URL; without it, on PGlite, where
  * statements take turns.
- *
- *   --rounds N   contests of each pair, 1000 unless given
- *   --seed N     of who starts first; printed
- *
- * Exits with 0 only if every contest had one outcome and everybody was told the truth.
  */
 import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
 import * as testing from '../../server/testing/ours.ts'
 import { startServer } from '../../spec-tests/support/server.ts'
+import { readCount, readOptions } from '../options.ts'
 import { seeded } from '../torture/random.ts'
 import { heat, makeRooms, newTally, pairs, type Tally } from './contests.ts'
 
 const rooms = 4
 const perRoom = 5
 
-const { values } = parseArgs({
+const usage = `
+npm run races -- [options]: every pair of {send, cancel, restart, fire, state update} at the same
+delayed event at the same moment, on the PostgreSQL of DATABASE_URL, or on PGlite
+
+  --rounds N   contests of each pair, 1000 unless given
+  --seed N     of who starts first; printed
+
+Exits with 0 only if every contest had one outcome and everybody was told the truth.
+`
+const { values } = readOptions(usage, {
   options: {
     rounds: { type: 'string', default: '1000' },
     seed: { type: 'string', default: String(randomInt(2 ** 31)) },
   },
 })
-const rounds = Number(values.rounds)
+const rounds = readCount('rounds', values.rounds)
 const random = seeded(Number(values.seed))
-if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`not a number: ${values.rounds}`)
 const url = process.env.DATABASE_URL
 if (url) process.env.HOURGLASS_TEST_DATABASE_URL = url
 

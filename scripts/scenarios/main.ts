@@ -1,44 +1,43 @@
 /**
  * `npm run scenario -- heartbeat-stops`: tell it, with the time of the server, and check what must be
- * seen. Several names are told one after the other; none, and there is a list.
- *
- *   --all    every scenario
- *   --json   a line of JSON for each: name, checks, and what happened
- *   --options '{"rate_limits": …}'   options of the server as in the config file, to see what becomes
- *            of a call with them
- *
- * On the embedded database, or with DATABASE_URL in a schema of its own on that PostgreSQL. Exits
- * with 0 only if everything was seen.
+ * seen.
  */
-import { parseArgs } from 'node:util'
 import { mergeOptions, type Options } from '../../server/options/profiles.ts'
 import { Homeserver, stopSharedDatabase } from '../../server/testing/ours.ts'
+import { readOptions, refuse } from '../options.ts'
 import { scenarios } from './index.ts'
 import type { Scenario } from './scenario.ts'
 import { type Check, World } from './world.ts'
 
 const print = (line: string) => void process.stdout.write(`${line}\n`)
-/** What was asked for makes no sense. */
-function refuse(error: unknown): never {
-  print((error as Error).message)
-  process.exit(2)
-}
-const { values, positionals, options } = (() => {
+const usage = `
+npm run scenario -- [options] [NAME...]: ways in which calls break, told one after the other, on the
+embedded database, or with DATABASE_URL in a schema of its own on that PostgreSQL; without a name,
+lists them
+
+  --all            every scenario
+  --json           a line of JSON for each: name, checks, and what happened
+  --options JSON   options of the server as in the config file, to see what becomes of a call with
+                   them: '{"rate_limits": ...}'
+
+Exits with 0 only if everything was seen.
+`
+const { values, positionals } = readOptions(usage, {
+  options: {
+    all: { type: 'boolean' },
+    json: { type: 'boolean' },
+    options: { type: 'string', default: '{}' },
+  },
+  allowPositionals: true,
+})
+const options = (() => {
   try {
-    const args = parseArgs({
-      options: {
-        all: { type: 'boolean' },
-        json: { type: 'boolean' },
-        options: { type: 'string', default: '{}' },
-      },
-      allowPositionals: true,
-    })
-    const options = JSON.parse(args.values.options) as Options
+    const given = JSON.parse(values.options) as Options
     // Whoever names limits wants them: these servers have none otherwise.
-    const limits: Options = options.rate_limits ? { rate_limits: { enabled: true } } : {}
-    return { ...args, options: mergeOptions(limits, options) }
+    const limits: Options = given.rate_limits ? { rate_limits: { enabled: true } } : {}
+    return mergeOptions(limits, given)
   } catch (error) {
-    return refuse(error)
+    return refuse(`--options: ${(error as Error).message}`)
   }
 })()
 
@@ -53,7 +52,7 @@ async function tell(name: string, scenario: Scenario): Promise<Check[]> {
   const server = await Homeserver.start({
     config: mergeOptions({ log_level: 'fatal', ...scenario.config }, options),
     databaseUrl: process.env.DATABASE_URL,
-  }).catch(refuse)
+  }).catch((error: Error) => refuse(error.message))
   const world = new World(server, say)
   try {
     await scenario.run(world)

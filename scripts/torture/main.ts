@@ -1,24 +1,28 @@
 /**
  * `npm run torture`: does a delayed event become one event whatever happens to the server? Server
  * processes on a real database are killed at every step of what they do, and at random.
- *
- *   --kills N          1000 unless given
- *   --engine ENGINE    pglite, or postgres, which needs DATABASE_URL; unless given, what is there
- *   --seed N           of the load and the random kills; printed, so that a run can be repeated
- *   --self-test        instead: break the server in known ways, and see whether that is reported
- *   --sabotage NAME    one of those ways; may be repeated
- *
- * Exits with 0 only if everything held.
  */
 import { randomInt } from 'node:crypto'
-import { parseArgs } from 'node:util'
+import { readCount, readEngine, readOptions, refuse } from '../options.ts'
 import { type Options, type Result, torture } from './run.ts'
 import { sabotages } from './sabotages.ts'
 
 const log = (line: string) => void process.stdout.write(`${line}\n`)
 
-function readOptions(): Options & { ways: string[] } {
-  const { values } = parseArgs({
+const usage = `
+npm run torture -- [options]: kills server processes at every step of what they do, and at random
+
+  --kills N         1000 unless given
+  --engine ENGINE   pglite, or postgres, which needs DATABASE_URL; unless given, what is there
+  --seed N          of the load and the random kills; printed, so that a run can be repeated
+  --self-test       instead, breaks the server in known ways, and sees whether that is reported
+  --sabotage NAME   one of those ways; may be repeated: ${Object.keys(sabotages).join(', ')}
+
+Exits with 0 only if everything held.
+`
+
+function optionsGiven(): Options & { ways: string[] } {
+  const { values } = readOptions(usage, {
     options: {
       kills: { type: 'string', default: '1000' },
       engine: { type: 'string' },
@@ -28,13 +32,13 @@ function readOptions(): Options & { ways: string[] } {
     },
   })
   const databaseUrl = process.env.DATABASE_URL
-  const engine = values.engine ?? (databaseUrl ? 'postgres' : 'pglite')
-  if (engine !== 'pglite' && engine !== 'postgres') throw new Error(`no such engine: ${engine}`)
-  if (engine === 'postgres' && !databaseUrl) throw new Error('DATABASE_URL is not set')
-  const [kills, seed] = [Number(values.kills), Number(values.seed)]
-  if (!Number.isInteger(kills) || kills < 1)
-    throw new Error(`not a number of kills: ${values.kills}`)
-  if (!Number.isInteger(seed)) throw new Error(`not a seed: ${values.seed}`)
+  const engine = readEngine(values.engine ?? (databaseUrl ? 'postgres' : 'pglite'))
+  const kills = readCount('kills', values.kills)
+  const seed = Number(values.seed)
+  if (!Number.isInteger(seed)) refuse(`--seed: ${values.seed} is no whole number`)
+  for (const name of values.sabotage) {
+    if (!Object.hasOwn(sabotages, name)) refuse(`--sabotage: there is no ${name}`)
+  }
   return { engine, databaseUrl, kills, seed, log, ways: values['self-test'] ? values.sabotage : [] }
 }
 
@@ -72,6 +76,6 @@ async function selfTest(options: Options, ways: readonly string[]): Promise<bool
   return held
 }
 
-const { ways, ...options } = readOptions()
+const { ways, ...options } = optionsGiven()
 const held = ways.length > 0 ? await selfTest(options, ways) : await run(options)
 process.exitCode = held ? 0 : 1
