@@ -4,6 +4,7 @@
  * longer: V8 that cannot do it, or gives up over it, is no reason not to install.
  */
 import { spawnSync } from 'node:child_process'
+import { mkdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { compiledDir } from '../db/built.ts'
 import { canBeCompiled, writeCompiled } from '../db/engine/compiled.ts'
@@ -11,6 +12,8 @@ import { canBeCompiled, writeCompiled } from '../db/engine/compiled.ts'
 if (process.argv[2] === 'here') {
   if (canBeCompiled()) writeCompiled(compiledDir)
 } else {
+  // Also where nothing will be in it: an image is made with this folder.
+  mkdirSync(compiledDir, { recursive: true })
   const { status } = spawnSync(process.execPath, [fileURLToPath(import.meta.url), 'here'], {
     stdio: ['ignore', 'inherit', 'inherit'],
   })

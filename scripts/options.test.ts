@@ -47,6 +47,7 @@ test.each([
   ['no number of kills', 'torture/main', ['--kills', 'many']],
   ['no seed', 'torture/main', ['--seed', 'x']],
   ['a sabotage that there is not', 'torture/main', ['--self-test', '--sabotage', 'sand']],
+  ['no seed', 'races/main', ['--seed', 'x']],
   ['no contests', 'races/main', ['--rounds', '0']],
   ['half a time', 'repeats', ['--times', '0.5']],
   ['options that are no JSON', 'scenarios/main', ['heartbeat-stops', '--options', '{bad']],

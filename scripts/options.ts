@@ -37,6 +37,13 @@ export function readCount(name: string, value: string): number {
   return count
 }
 
+/** What is random, again. */
+export function readSeed(value: string): number {
+  const seed = Number(value)
+  if (!Number.isInteger(seed)) refuse(`--seed: ${value} is no whole number`)
+  return seed
+}
+
 /** PostgreSQL is the one at DATABASE_URL, and has to be there. */
 export function readEngine(value: string): 'pglite' | 'postgres' {
   if (value !== 'pglite' && value !== 'postgres') {

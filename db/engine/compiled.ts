@@ -5,15 +5,7 @@
  * has all that it takes for that, and no name for it but those of V8's own tests
  * (server/docs/decisions/0088-postgresql-is-compiled-once.md).
  */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { cachedDataVersionTag, setFlagsFromString } from 'node:v8'
@@ -82,7 +74,6 @@ export function writeCompiled(folder: string): void {
   if (existsSync(file)) return
   setOptions(true)
   const code = v8.compile(readBytes())
-  mkdirSync(folder, { recursive: true })
   for (const name of readdirSync(folder)) {
     if (name.endsWith('.code')) rmSync(join(folder, name), { force: true })
   }
@@ -93,17 +84,17 @@ export function writeCompiled(folder: string): void {
 }
 
 /**
- * @returns nothing where it has not been compiled for a process like this one; nor, now and then, while
- *   another thread does the same: options are the process's, and it may take them back too soon for us
+ * @returns nothing where it has not been compiled for a process like this one, or cannot be read; nor, now and
+ *   then, while another thread does the same: options are the process's, and it may take them back too soon
  */
 export function readCompiled(folder: string): WebAssembly.Module | undefined {
   const file = join(folder, fileName())
   if (!existsSync(file)) return undefined
-  // The whole buffer: only small files share one.
-  const code = readFileSync(file).buffer as ArrayBuffer
-  const bytes = readBytes()
-  setOptions(true)
   try {
+    // The whole buffer: only small files share one.
+    const code = readFileSync(file).buffer as ArrayBuffer
+    const bytes = readBytes()
+    setOptions(true)
     return v8.load(code, bytes)
   } catch {
     return undefined

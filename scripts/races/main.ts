@@ -6,7 +6,7 @@
 import { randomInt } from 'node:crypto'
 import * as testing from '../../server/testing/ours.ts'
 import { startServer } from '../../spec-tests/support/server.ts'
-import { readCount, readOptions } from '../options.ts'
+import { readCount, readOptions, readSeed } from '../options.ts'
 import { seeded } from '../torture/random.ts'
 import { heat, makeRooms, newTally, pairs, type Tally } from './contests.ts'
 
@@ -29,7 +29,7 @@ const { values } = readOptions(usage, {
   },
 })
 const rounds = readCount('rounds', values.rounds)
-const random = seeded(Number(values.seed))
+const random = seeded(readSeed(values.seed))
 const url = process.env.DATABASE_URL
 if (url) process.env.HOURGLASS_TEST_DATABASE_URL = url
 

@@ -3,7 +3,7 @@
  * processes on a real database are killed at every step of what they do, and at random.
  */
 import { randomInt } from 'node:crypto'
-import { readCount, readEngine, readOptions, refuse } from '../options.ts'
+import { readCount, readEngine, readOptions, readSeed, refuse } from '../options.ts'
 import { type Options, type Result, torture } from './run.ts'
 import { sabotages } from './sabotages.ts'
 
@@ -34,11 +34,7 @@ function optionsGiven(): Options & { ways: string[] } {
   const databaseUrl = process.env.DATABASE_URL
   const engine = readEngine(values.engine ?? (databaseUrl ? 'postgres' : 'pglite'))
   const kills = readCount('kills', values.kills)
-  const seed = Number(values.seed)
-  if (!Number.isInteger(seed)) refuse(`--seed: ${values.seed} is no whole number`)
-  for (const name of values.sabotage) {
-    if (!Object.hasOwn(sabotages, name)) refuse(`--sabotage: there is no ${name}`)
-  }
+  const seed = readSeed(values.seed)
   return { engine, databaseUrl, kills, seed, log, ways: values['self-test'] ? values.sabotage : [] }
 }
 
@@ -63,11 +59,12 @@ function report(result: Result): string {
 }
 
 async function selfTest(options: Options, ways: readonly string[]): Promise<boolean> {
+  const chosen = ways.map(sabotage => ({
+    sabotage,
+    ...(sabotages[sabotage] ?? refuse(`--sabotage: there is no ${sabotage}`)),
+  }))
   let held = true
-  for (const sabotage of ways) {
-    const way = sabotages[sabotage]
-    if (!way) throw new Error(`no such sabotage: ${sabotage}`)
-    const { what, expected } = way
+  for (const { sabotage, what, expected } of chosen) {
     const { breaches } = await torture({ ...options, sabotage, log: () => undefined })
     const found = breaches.filter(({ kind }) => kind === expected)
     held &&= found.length > 0
