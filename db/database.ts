@@ -27,6 +27,11 @@ export interface Database extends Pool {
   readonly sessionWrites: TableWrites
   /** Settles only if the database is lost to us while we run, with the reason. */
   readonly lost: Promise<Error>
+  /**
+   * Let rows that come have the room of rows that are gone; a PostgreSQL server does so by itself.
+   * Told whether to end soon.
+   */
+  clearDeadRows(isStopped: () => boolean): Promise<void>
   close(): Promise<void>
   /**
    * Leave as a process that is killed: what is not committed is undone, and nothing is done any

@@ -215,6 +215,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       pruneTickets(context),
       pruneMedia(context),
       pruneDeletions(context),
+      isStopped => db.clearDeadRows(isStopped),
     ])
     await context.roomDeletions.start(context)
     await context.transactions.start(context)

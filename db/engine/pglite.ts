@@ -8,6 +8,7 @@ import { type Database, DatabaseUnavailable } from '../database.ts'
 import { sessionWrites } from '../table-writes.ts'
 import { kyselyOn } from './connection.ts'
 import { copyTemplate, holdDataDir, publish } from './data-dir.ts'
+import { DeadRows } from './dead-rows.ts'
 import { type Loss, loss, reasonOf } from './loss.ts'
 import { migrate } from './migrate.ts'
 import { type Engine, type EngineFiles, startEngine } from './pglite-engine.ts'
@@ -33,6 +34,7 @@ export async function openPglite(dataDir: string): Promise<Database> {
     const writes = sessionWrites()
     const q = kyselyOn(connection.pool(undefined, wire), wire, writes)
     await migrate(q)
+    const deadRows = new DeadRows({ q })
     return {
       q,
       sessionWrites: writes,
@@ -41,6 +43,7 @@ export async function openPglite(dataDir: string): Promise<Database> {
       location: databaseDir,
       lost,
       lose,
+      clearDeadRows: isStopped => deadRows.clear(isStopped),
       async close() {
         await q.destroy()
         await connection.close()

@@ -84,6 +84,7 @@ export async function openPostgres(url: string, options: DatabaseOptions): Promi
       location: where,
       lost,
       lose,
+      clearDeadRows: async () => undefined,
       async close() {
         await q.destroy()
         await holder.end()

@@ -11,6 +11,7 @@ import { sharedTemplateDir } from '../built.ts'
 import type { Database } from '../database.ts'
 import { sessionWrites } from '../table-writes.ts'
 import { kyselyOn } from './connection.ts'
+import { DeadRows } from './dead-rows.ts'
 import { makeSchema } from './migrate.ts'
 import { startPglite } from './pglite.ts'
 import { readIntoMemory } from './pglite-in-memory.ts'
@@ -55,6 +56,7 @@ export class SharedPglite {
     const wire = { isCut: false }
     const writes = sessionWrites()
     const q = kyselyOn(this.#connection.pool(schema, wire), wire, writes)
+    const deadRows = new DeadRows({ q })
     return {
       q,
       sessionWrites: writes,
@@ -63,6 +65,7 @@ export class SharedPglite {
       location: `memory (${schema})`,
       lost: this.#lost,
       lose: () => undefined,
+      clearDeadRows: isStopped => deadRows.clear(isStopped),
       close: () => q.destroy(),
     }
   }

@@ -19,6 +19,13 @@ export async function countRows(db: Db): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map(({ name, rows: count }) => [name, count]))
 }
 
+/** How many bytes a table takes, with its indexes and its long values. */
+export async function bytesOf(db: Db, table: string): Promise<number> {
+  const { rows } = await sql<{ bytes: number }>`
+    SELECT pg_total_relation_size(${table}::regclass)::int AS bytes`.execute(db.q)
+  return rows[0]?.bytes ?? 0
+}
+
 /**
  * On PostgreSQL: hold the rooms of the server that lives in `schema`, start `request`, which needs
  * them, and break the connection on which it waits.
