@@ -8,6 +8,27 @@ export type RuledRow = EventRow & {
   thread: string | null
 }
 
+/**
+ * `thread` of the rows of `events` that are `found`. What an event relates to is looked up one by one: for a
+ * join, all events might be read.
+ */
+const threadOfFound = sql`
+    CASE
+      WHEN found.rel_type = 'm.thread' THEN found.relates_to
+      WHEN found.relates_to IS NOT NULL THEN (
+        SELECT CASE
+          WHEN parent.rel_type = 'm.thread' THEN parent.relates_to
+          WHEN parent.relates_to IS NOT NULL THEN (
+            -- Found by its id: there are indexes of what is in threads, which may be very much.
+            SELECT CASE WHEN grandparent.rel_type = 'm.thread' THEN grandparent.relates_to END
+            FROM events grandparent
+            WHERE grandparent.event_id = parent.relates_to
+              AND grandparent.room_id || '' = parent.room_id)
+        END
+        FROM events parent
+        WHERE parent.event_id = found.relates_to AND parent.room_id = found.room_id)
+    END AS thread`
+
 /** A stretch of a room: both ends of it are where a receipt stands. Exclusive. */
 export interface Stretch {
   roomId: string
@@ -29,24 +50,9 @@ export async function selectForRules(
 ): Promise<RuledRow[]> {
   if (stretches.length === 0) return []
   // The ranges are of whole rows of the index: for a room and a range of its own, the planner expects
-  // few rows, and would rather sort all that there are than walk from the end. What an event relates
-  // to is looked up one by one: for a join, it may read all events.
+  // few rows, and would rather sort all that there are than walk from the end.
   const { rows } = await sql<RuledRow>`
-    SELECT found.*, CASE
-      WHEN found.rel_type = 'm.thread' THEN found.relates_to
-      WHEN found.relates_to IS NOT NULL THEN (
-        SELECT CASE
-          WHEN parent.rel_type = 'm.thread' THEN parent.relates_to
-          WHEN parent.relates_to IS NOT NULL THEN (
-            -- Found by its id: there are indexes of what is in threads, which may be very much.
-            SELECT CASE WHEN grandparent.rel_type = 'm.thread' THEN grandparent.relates_to END
-            FROM events grandparent
-            WHERE grandparent.event_id = parent.relates_to
-              AND grandparent.room_id || '' = parent.room_id)
-        END
-        FROM events parent
-        WHERE parent.event_id = found.relates_to AND parent.room_id = found.room_id)
-    END AS thread
+    SELECT found.*, ${threadOfFound}
     FROM unnest(
       ${stretches.map(stretch => stretch.roomId)}::text[],
       ${stretches.map(stretch => stretch.after)}::bigint[],
@@ -134,7 +140,7 @@ export async function selectLatestForRules(
 ): Promise<RuledRow[]> {
   if (rooms.length === 0) return []
   const { rows } = await sql<RuledRow>`
-    SELECT found.*, CASE WHEN found.rel_type = 'm.thread' THEN found.relates_to END AS thread
+    SELECT found.*, ${threadOfFound}
     FROM unnest(
       ${rooms.map(room => room.roomId)}::text[], ${rooms.map(room => room.after)}::bigint[]
     ) AS wanted (room_id, after)

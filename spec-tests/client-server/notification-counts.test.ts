@@ -391,3 +391,28 @@ test('GET /notifications: what was notified of, latest first, with what has been
     errcode: 'M_INVALID_PARAM',
   })
 })
+
+test('GET /notifications: what refers to a reply is read with its thread, not with the main timeline', async () => {
+  const room = await sharedRoom()
+  const say = (body: string, rel_type: string, event_id: string) =>
+    alice.send(room, 'm.room.message', {
+      msgtype: 'm.text',
+      body,
+      'm.relates_to': { rel_type, event_id },
+    })
+  const root = await alice.say(room, 'root')
+  const reply = await say('reply', 'm.thread', root)
+  const reference = await say('reference', 'm.reference', reply)
+  const further = await say('further', 'm.reference', reference)
+  const last = await alice.say(room, 'last')
+  const areRead = async () => {
+    const { notifications } = await bob.ok('GET', '/_matrix/client/v3/notifications')
+    const ofRoom = notifications.filter((one: JsonObject) => one.room_id === room)
+    const marks = ofRoom.map((one: JsonObject) => [one.event.event_id, one.read])
+    return [root, reply, reference, further, last].map(id => Object.fromEntries(marks)[id])
+  }
+  await read(bob, room, last, { thread_id: 'main' })
+  expect(await areRead()).toEqual([true, false, false, false, true])
+  await read(bob, room, reference, { thread_id: root })
+  expect(await areRead()).toEqual([true, true, true, false, true])
+})
