@@ -86,7 +86,11 @@ function isUserUnmoved(ctx: Context, userId: string, { since }: Window): boolean
   return since !== undefined && !ctx.notifier.hasMoved(userTopic(userId), since)
 }
 
-const stayed = (roomId: string): StayedRoom => ({ roomId, wasJoinedThroughout: true })
+const stayed = (roomId: string): StayedRoom => ({
+  roomId,
+  wasJoinedThroughout: true,
+  wasJoinedBefore: true,
+})
 
 const isJoined = (change: RoomChange | StayedRoom): boolean =>
   !('now' in change) || change.now.membership === 'join'

@@ -64,6 +64,7 @@ export async function joinedRooms(
     upTo,
     isAlwaysLimited: since !== undefined && isWhole(room),
     stateUpTo: upTo,
+    membersAfter: room.wasJoinedBefore ? since : undefined,
     heroes: summaries.get(room.roomId)?.heroes ?? [],
     withSticky: true,
   }))
@@ -111,6 +112,7 @@ export async function leftRoom(
     isAlwaysLimited: false,
     // Who rejected an invite, or was banned unseen, never saw the room's state.
     stateUpTo: lastJoin?.until_position ?? undefined,
+    membersAfter: change.wasJoinedBefore ? since : undefined,
     heroes: [],
     withSticky: false,
   }

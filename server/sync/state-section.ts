@@ -69,9 +69,10 @@ function wishesFor(
   // A timeline that begins with the room has no state before it.
   const isBeforeAll = !isAfter && first?.type === 'm.room.create' && first.state_key === ''
 
-  // "the server MUST return membership events for events in the gap": only the state as a whole is
-  // lazy. MSC4222 says the same of state_after.
+  // "the server MUST return membership events for events in the gap": only of the state as a whole are
+  // members lazy, and those who have changed are told with it. MSC4222 says the same of state_after.
   const withMembers = !isLazy || since !== undefined
+  const membersAfter = withMembers ? undefined : stretch.membersAfter
   // matrix-js-sdk takes nobody for a member of a call of whom it does not know that they are in the room.
   const spoken = [...timeline, ...sticky].map(row => row.sender)
   const senders = isLazy ? [...spoken, ...stretch.heroes] : []
@@ -81,9 +82,13 @@ function wishesFor(
   const wishes: Wishes = { states: [], members, timelineFrom: at }
   if (since !== undefined && !ctx.notifier.hasMoved(stateTopic(roomId), since)) return wishes
   if (!isBeforeAll) wishes.states.push({ roomId, at, after: since ?? 0, withMembers })
+  if (membersAfter !== undefined) {
+    wishes.states.push({ roomId, at, after: membersAfter, withMembers: true })
+  }
   // State that came within the timeline, but that the timeline's filter has left out of it.
   if (!isAfter && request.filter.room?.timeline && at < upTo) {
-    wishes.states.push({ roomId, at: stretch.upTo, after: at, withMembers })
+    const withChanged = withMembers || membersAfter !== undefined
+    wishes.states.push({ roomId, at: stretch.upTo, after: at, withMembers: withChanged })
     if (!withMembers) wishes.members.push(...membersAt(stretch.upTo))
   }
   return wishes

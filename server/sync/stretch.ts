@@ -13,6 +13,11 @@ export interface Stretch {
   isAlwaysLimited: boolean
   /** Inclusive; undefined if none of the state is for the user to see. */
   stateUpTo: number | undefined
+  /**
+   * Exclusive: whose membership has changed since is told, lazily loaded or not. Undefined if they were
+   * not in the room then, and have no members that could be out of date.
+   */
+  membersAfter: number | undefined
   /** Whose memberships have to come along, for the room is named after them. */
   heroes: readonly string[]
   /** MSC4354: what is sticky in the room is told to those who are in it. */

@@ -22,7 +22,8 @@ export interface RoomChange {
 export interface StayedRoom {
   roomId: string
   wasJoinedThroughout: true
+  wasJoinedBefore: true
 }
 
 /** A room that the user is in at `upTo`. */
-export type JoinedRoom = Pick<RoomChange, 'roomId' | 'wasJoinedThroughout'>
+export type JoinedRoom = Pick<RoomChange, 'roomId' | 'wasJoinedThroughout' | 'wasJoinedBefore'>

@@ -31,6 +31,11 @@ async function sayTimes(user: Client, room: string, count: number): Promise<void
   for (let number = 1; number <= count; number++) await user.say(room, `m${number}`)
 }
 
+async function comeBack(room: string): Promise<void> {
+  await alice.leave(room)
+  await alice.join(room)
+}
+
 async function roomOfThree(): Promise<string> {
   const room = await alice.createRoom({ preset: 'public_chat' })
   await bob.join(room)
@@ -141,6 +146,29 @@ describe('GET /_matrix/client/v3/sync with lazy_load_members', () => {
     expect(timeline.limited).toBe(true)
     expect(members(state.events)).toEqual(
       sorted([
+        [bob.userId, 'join'],
+        [charlie.userId, 'leave'],
+      ]),
+    )
+  })
+
+  test.each<[string, (room: string) => Promise<void>, Record<string, boolean>]>([
+    ['who went and came back meanwhile', comeBack, {}],
+    ['who went and came back meanwhile, by state_after', comeBack, { use_state_after: true }],
+    ['who asks for the full state', async () => {}, { full_state: true }],
+  ])('it is told as well to %s', async (_, meanwhile, query) => {
+    const room = await roomOfThree()
+    await alice.setState(room, 'm.room.name', '', { name: 'A room without heroes' })
+    const { next_batch: since } = await alice.sync()
+    await charlie.leave(room)
+    await meanwhile(room)
+    await sayTimes(bob, room, 3)
+    const asked = { since, filter: lazySync(2), ...query }
+    const { timeline, state, state_after: after } = await roomOf(alice, room, asked)
+    expect(timeline.limited).toBe(true)
+    expect(members((after ?? state).events)).toEqual(
+      sorted([
+        [alice.userId, 'join'],
         [bob.userId, 'join'],
         [charlie.userId, 'leave'],
       ]),
