@@ -237,6 +237,19 @@ describe('required_state', () => {
     await bob.setState(room, 'm.room.member', bob.userId, { membership: 'join', displayname: 'B' })
     expect((await next(lazy)).rooms[room].required_state[0].content.displayname).toBe('B')
   })
+
+  test('$LAZY tells those again who changed while it was not asked for', async () => {
+    const next = connection(alice)
+    const lazy = all({ required_state: [['m.room.member', '$LAZY']] })
+    await bob.say(room, 'one')
+    await next(lazy)
+    await bob.setState(room, 'm.room.member', bob.userId, { membership: 'join', displayname: 'B' })
+    await next(all())
+    await bob.say(room, 'two')
+    expect((await next(lazy)).rooms[room].required_state).toMatchObject([
+      { state_key: bob.userId, content: { displayname: 'B' } },
+    ])
+  })
 })
 
 describe('lists', () => {

@@ -37,7 +37,8 @@ export async function readRequiredState(
           members: spokenOf,
         }),
   ])
-  if (!wish.wanted.isLazy) return { rows: asked, members: told?.members ?? new Set() }
+  // Who changes while nobody is told lazily is not told of: whom the client had, it may have as they were.
+  if (!wish.wanted.isLazy) return { rows: asked, members: new Set() }
 
   // "clients must flush any membership cache when limited is true": what they had no longer counts.
   const known = told && !wish.isGap ? told.members : new Set<string>()
