@@ -9,7 +9,7 @@ import { filterRooms } from './list-filters.ts'
 import { outsideRoomResult } from './outside-room.ts'
 import type { RoomConfig, SlidingRequest } from './request.ts'
 import { covers, type mergeRequiredState, sharedMerging } from './required-state.ts'
-import { type ListedRoom, listRooms } from './room-list.ts'
+import { isGone, type ListedRoom, listRooms } from './room-list.ts'
 import { type RoomResult, roomResult } from './room-result.ts'
 
 /** Each asks the database several things: others are to have their turn in between. */
@@ -164,7 +164,9 @@ function configOf(
 
 /** Whether there may be something to tell of a room that the client knows. */
 function hasNews(room: ListedRoom, config: RoomConfig, before: ToldRoom): boolean {
-  if (room.activity > before.upTo || room.isDirect !== before.isDirect) return true
+  if (room.activity > before.upTo) return true
+  if (isGone(room.now)) return false
+  if (room.isDirect !== before.isDirect) return true
   if (room.now.membership !== 'join') return false
   return config.timelineLimit > before.latestEvents || !covers(before.state, config.state)
 }

@@ -17,7 +17,7 @@ import type { RoomResult, RoomTask } from './room-result.ts'
 export async function outsideRoomResult(
   ctx: Context,
   view: View,
-  { room, config, upTo }: RoomTask,
+  { room, config, told, upTo }: RoomTask,
 ): Promise<RoomResult> {
   const { now } = room
   const isWaiting = now.membership === 'invite' || now.membership === 'knock'
@@ -27,7 +27,7 @@ export async function outsideRoomResult(
   return {
     wire: {
       ...shown,
-      ...(room.isDirect ? { is_dm: true } : {}),
+      ...(room.isDirect || told?.isDirect ? { is_dm: room.isDirect } : {}),
       bump_stamp: now.position,
     },
     isInitial: false,

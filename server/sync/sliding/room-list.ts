@@ -99,6 +99,7 @@ async function directRooms(ctx: Context, userId: string): Promise<Set<string>> {
   )
 }
 
-const isGone = ({ membership }: MembershipRow) => membership === 'leave' || membership === 'ban'
+export const isGone = ({ membership }: MembershipRow) =>
+  membership === 'leave' || membership === 'ban'
 
 const roomIdsOf = (rows: readonly MembershipRow[]) => rows.map(row => row.room_id)

@@ -25,6 +25,7 @@ import type { View } from '../stretch.ts'
 import { readTimelines } from '../timeline-section.ts'
 import type { ToldRoom } from './connections.ts'
 import type { RoomConfig } from './request.ts'
+import { isRequired } from './required-state.ts'
 import type { ListedRoom } from './room-list.ts'
 import { readRequiredState } from './room-state.ts'
 
@@ -92,9 +93,10 @@ export async function roomResult(ctx: Context, view: View, task: RoomTask): Prom
     speaking: [...timeline.rows, ...sticky],
     isGap,
   })
+  const own = isJoined ? [] : await ownMembership(ctx, room, config, stateUpTo)
   const isDirectNews = room.isDirect !== (told?.isDirect ?? false)
 
-  const rows = [...timeline.rows, ...state.rows]
+  const rows = [...timeline.rows, ...withOwn(state.rows, own)]
   const events = await presentEvents(ctx.db, rows, viewerOf(ctx, requester), [sight], {
     withoutRoomId: true,
   })
@@ -134,6 +136,27 @@ export async function roomResult(ctx: Context, view: View, task: RoomTask): Prom
 function departureOf(memberships: readonly Change[], upTo: number): number {
   const lastJoin = memberships.findLastIndex(change => change.value === 'join')
   return memberships[lastJoin + 1]?.position ?? upTo
+}
+
+/**
+ * What became of the user since they ceased to be in the room, if it is asked for: a ban, an invite that they
+ * declined. matrix-rust-sdk takes a room for joined unless `required_state` says otherwise.
+ */
+async function ownMembership(
+  ctx: Context,
+  { now }: ListedRoom,
+  { state }: RoomConfig,
+  stateUpTo: number,
+): Promise<EventRow[]> {
+  const isWanted = isRequired(state, 'm.room.member', now.state_key)
+  return isWanted && now.position > stateUpTo ? selectEvents(ctx.db, [now.event_id]) : []
+}
+
+/** The state, with these memberships in the place of earlier ones. */
+function withOwn(state: readonly EventRow[], own: readonly EventRow[]): EventRow[] {
+  const isReplaced = (row: EventRow) =>
+    own.some(({ type, state_key }) => type === row.type && state_key === row.state_key)
+  return [...state.filter(row => !isReplaced(row)), ...own]
 }
 
 /** What the client has goes on, if it was told from within and the user has been there since. */
