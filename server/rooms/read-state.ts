@@ -52,7 +52,8 @@ export async function readStateEvent(
 /**
  * The membership events of a room.
  *
- * @param selection `at` is a token of /sync or /messages: the members as that sync saw them
+ * @param selection `at` is a token of /sync or /messages: the members as that sync saw them. Of `membership`
+ *   and `notMembership` either is enough.
  * @throws 403 M_FORBIDDEN, also for an `at` that is hidden from the user · 400 M_INVALID_PARAM a
  *   token that is none
  * Spec: GET /rooms/{roomId}/members
@@ -75,10 +76,11 @@ export async function readMembers(
   const rows = await selectStateAt(ctx.db, roomId, Math.min(at, upTo), {
     types: ['m.room.member'],
   })
+  const { membership: is, notMembership: isNot } = selection
   const wanted = rows.filter(row => {
     const { membership } = contentOf(row)
-    if (selection.membership !== undefined && membership !== selection.membership) return false
-    return selection.notMembership === undefined || membership !== selection.notMembership
+    const isUnfiltered = is === undefined && isNot === undefined
+    return isUnfiltered || membership === is || (isNot !== undefined && membership !== isNot)
   })
   return presentEvents(ctx.db, wanted, viewerOf(ctx, requester), [sight])
 }
