@@ -673,6 +673,51 @@ describe('extensions', () => {
     await bob.ok('PUT', roomsOfTyping(bob), { body: { typing: true, timeout: 10_000 } })
     expect((await next(elsewhere)).extensions.typing.rooms).toEqual({})
   })
+
+  test.each<[JsonObject, { listed: boolean; subscribed: boolean }]>([
+    [{}, { listed: true, subscribed: true }],
+    [{ lists: ['all'] }, { listed: true, subscribed: true }],
+    [{ lists: ['other'] }, { listed: false, subscribed: true }],
+    [{ lists: [] }, { listed: false, subscribed: true }],
+    [
+      { lists: [], rooms: ['*'] },
+      { listed: false, subscribed: true },
+    ],
+    [
+      { lists: ['all'], rooms: [] },
+      { listed: true, subscribed: false },
+    ],
+    [
+      { lists: [], rooms: [] },
+      { listed: false, subscribed: false },
+    ],
+  ])(
+    'typing with %j: of all lists and subscriptions, unless it names some',
+    async (which, told) => {
+      const den = await alice.createRoom({ preset: 'public_chat' })
+      await bob.join(den)
+      const direct = `/_matrix/client/v3/user/${encodeURIComponent(alice.userId)}/account_data/m.direct`
+      await alice.ok('PUT', direct, { body: { [bob.userId]: [den] } })
+      for (const roomId of [room, den]) {
+        const typing = bob.roomPath(roomId, 'typing', bob.userId)
+        await bob.ok('PUT', typing, { body: { typing: true, timeout: 10_000 } })
+      }
+      const { extensions } = await slide(
+        alice,
+        all(
+          { filters: { is_dm: false } },
+          {
+            room_subscriptions: { [den]: { timeline_limit: 1, required_state: [] } },
+            extensions: { typing: { ...enabled, ...which } },
+          },
+        ),
+      )
+      expect({
+        listed: room in extensions.typing.rooms,
+        subscribed: den in extensions.typing.rooms,
+      }).toEqual(told)
+    },
+  )
 })
 
 describe('bad input', () => {

@@ -188,13 +188,14 @@ function nearby(event: JsonObject, result: RoomResult, userId: string): JsonObje
 function roomsOf(
   name: ExtensionName,
   { lists, rooms }: ExtensionRooms,
-  { told, joined, results, listed }: ExtensionScope,
+  { told, joined, results, listed, subscribed }: ExtensionScope,
 ): RoomChange[] {
   const isAll = !lists && !rooms
+  // MSC3959, MSC3960 and MSC3961: of the lists all unless some are named, and so of the subscriptions.
   const isAsked = (roomId: string) =>
     isAll ||
-    (rooms?.some(id => id === '*' || id === roomId) ?? false) ||
-    (lists ?? ['*']).some(list => list === '*' || listed.get(list)?.has(roomId))
+    (lists ?? ['*']).some(list => list === '*' || listed.get(list)?.has(roomId)) ||
+    (rooms ?? ['*']).some(id => (id === '*' ? subscribed.has(roomId) : id === roomId))
   const since = told.extensions.get(name)
   return joined.flatMap(({ roomId, now }) => {
     const before = told.rooms.get(roomId)

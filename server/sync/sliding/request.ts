@@ -26,7 +26,7 @@ export interface ListRequest extends RoomConfig {
   filters: ListFilters
 }
 
-/** Of which rooms an extension is to tell; undefined: of all that are told. */
+/** Of which lists and subscriptions an extension is to tell; undefined, or `*`: of all. */
 export interface ExtensionRooms {
   lists?: string[] | undefined
   rooms?: string[] | undefined
