@@ -22,6 +22,7 @@ import type { JsonObject } from '../lib/json.ts'
 import { forbidden, invalidParam, unknown } from '../matrix/errors.ts'
 import { domainOf, localpartOf } from '../matrix/ids.ts'
 import type { Requester } from '../requester.ts'
+import type { Restriction } from '../rooms/restrictions.ts'
 import { setProfileField } from '../user-data/profiles.ts'
 import type { Context } from './context.ts'
 import { findUser } from './find-user.ts'
@@ -93,13 +94,15 @@ export async function createOrChangeUser(
   }
   if (userId === noticesUserId(ctx.config)) throw invalidParam('That is the server itself')
   const known = await selectUser(ctx.db, userId)
-  const { isLocked = ctx.restrictions.of(userId).isLocked } = change
-  const changesLock = isLocked !== ctx.restrictions.of(userId).isLocked
-  if (changesLock && isLocked && change.isAdmin) throw forbidden('Administrators cannot be locked')
+  const present = ctx.restrictions.of(userId)
+  const { isLocked = present.isLocked } = change
+  const changesLock = isLocked !== present.isLocked
+  if (change.isAdmin) assertUnrestricted({ ...present, isLocked })
   if (known && changesLock) await assertMayRestrict(ctx, requester, userId)
   const isNew = !known && (await makeUser(ctx, userId, change))
-  if (!isNew) await changeUser(ctx, requester, known ?? (await findUser(ctx, userId)), change)
+  // Before anything makes an administrator of them: those are not unlocked.
   if (changesLock) await setLocked(ctx, requester, userId, isLocked)
+  if (!isNew) await changeUser(ctx, requester, known ?? (await findUser(ctx, userId)), change)
   if (change.isDeactivated) await closeAccount(ctx, userId, { erase: false })
   return isNew
 }
@@ -165,7 +168,8 @@ export async function resetPassword(
 }
 
 /**
- * @throws 404 M_NOT_FOUND · 400 M_UNKNOWN nobody ceases to be an administrator by their own hand
+ * @throws 404 M_NOT_FOUND · 400 M_UNKNOWN nobody ceases to be an administrator by their own hand ·
+ *   403 M_FORBIDDEN nobody becomes one who is locked or suspended
  * Spec: Synapse PUT /_synapse/admin/v1/users/{userId}/admin
  */
 export async function setAdmin(
@@ -175,8 +179,14 @@ export async function setAdmin(
   isAdmin: boolean,
 ): Promise<void> {
   await findUser(ctx, userId)
-  if (!isAdmin) assertMayDemote(requester, userId)
+  if (isAdmin) assertUnrestricted(ctx.restrictions.of(userId))
+  else assertMayDemote(requester, userId)
   await transaction(ctx.db, tx => updateIsAdmin(tx, userId, isAdmin))
+}
+
+/** Of an administrator neither could be taken back. */
+function assertUnrestricted({ isLocked, isSuspended }: Restriction): void {
+  if (isLocked || isSuspended) throw forbidden('Administrators are neither locked nor suspended')
 }
 
 function assertMayDemote(requester: Requester, userId: string): void {

@@ -13,7 +13,7 @@ import type { Db, Tx } from '../../db/transaction.ts'
 import { userSuspended } from '../matrix/errors.ts'
 import type { EventDraft } from './build-event.ts'
 
-interface Restriction {
+export interface Restriction {
   isLocked: boolean
   isSuspended: boolean
 }

@@ -617,6 +617,36 @@ describe('Users, in the hands of an administrator', () => {
     }
   })
 
+  test('no administrator is locked or suspended: neither becomes one before that ends', async () => {
+    const admins = `${admin}/v1/users`
+    for (const [verb, name] of [
+      ['lock', 'locked'],
+      ['suspend', 'suspended'],
+    ] as const) {
+      const bob = await server.user('bob')
+      const restriction = `/_matrix/client/v1/admin/${verb}/${enc(bob.userId)}`
+      await operator.ok('PUT', restriction, { body: { [name]: true } })
+      const body = { admin: true }
+      for (const answer of [
+        await change(bob.userId, { ...body, displayname: 'Nobody' }),
+        await operator.request('PUT', `${admins}/${enc(bob.userId)}/admin`, { body }),
+      ]) {
+        expect(answer).toMatchObject({ status: 403, body: { errcode: 'M_FORBIDDEN' } })
+      }
+      expect(await operator.ok('GET', user(bob.userId))).toMatchObject({
+        admin: false,
+        displayname: null,
+        [name]: true,
+      })
+      await operator.ok('PUT', restriction, { body: { [name]: false } })
+      expect(await change(bob.userId, body)).toMatchObject({ status: 200, body })
+    }
+    const carol = await server.user('carol')
+    await change(carol.userId, { locked: true })
+    const both = { locked: false, admin: true }
+    expect(await change(carol.userId, both)).toMatchObject({ status: 200, body: both })
+  })
+
   test('who may not be demoted is not changed otherwise either', async () => {
     const body = { admin: false, displayname: 'Nobody', password: 'lost' }
     expect(await change(operator.userId, body)).toMatchObject({ status: 400 })
