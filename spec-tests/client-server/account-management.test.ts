@@ -176,6 +176,24 @@ describe('TestDeactivateAccount: POST /_matrix/client/v3/account/deactivate', ()
   })
 })
 
+test('User-interactive authentication: who has no password is told so, and asked for none', async () => {
+  const bob = server.anonymous()
+  await bob.register('without-password', { password: undefined })
+  const attempts: [method: string, path: string, body: JsonObject][] = [
+    ['POST', '/_matrix/client/v3/account/password', { new_password: 'first' }],
+    ['POST', '/_matrix/client/v3/account/deactivate', {}],
+    ['POST', '/_matrix/client/v3/delete_devices', { devices: [bob.deviceId] }],
+    ['POST', '/_matrix/client/v1/login/get_token', {}],
+  ]
+  for (const [method, path, body] of attempts) {
+    for (const auth of [null, bob.proof()]) {
+      const answer = await bob.request(method, path, { body: { ...body, auth } })
+      expect(answer).toMatchObject({ status: 403, body: { errcode: 'M_FORBIDDEN' } })
+    }
+  }
+  expect((await whoami(bob)).status).toBe(200)
+})
+
 test('POST /_matrix/client/v3/account/deactivate: who is just logging in leaves no device behind', async () => {
   const [bob, admin] = [await server.user('bob'), await server.admin()]
   await whileOthersLogIn(bob, async () => {
