@@ -2,7 +2,7 @@
 import { selectUser } from '../../db/accounts.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { forbidden } from '../matrix/errors.ts'
+import { forbidden, missingParam } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import type { Context } from './context.ts'
 import { endDevices } from './devices.ts'
@@ -40,8 +40,14 @@ export function refresh(ctx: Context, refreshToken: string): Promise<JsonObject>
   return transaction(ctx.db, tx => refreshSession(ctx, tx, refreshToken))
 }
 
-/** The device that asks ceases to be. Spec: POST /logout */
-export function logOut(ctx: Context, { userId, deviceId }: Requester): Promise<void> {
+/**
+ * The device that asks ceases to be.
+ *
+ * @throws 400 M_MISSING_PARAM an application service that names none: its own token does not end
+ * Spec: POST /logout
+ */
+export async function logOut(ctx: Context, { userId, deviceId }: Requester): Promise<void> {
+  if (deviceId === '') throw missingParam('device_id is missing: there is no other session to end')
   return transaction(ctx.db, tx => endDevices(ctx, tx, userId, [deviceId]))
 }
 

@@ -163,6 +163,20 @@ describe('Identity assertion', () => {
     expect((await whoami({ user_id, device_id: 'BRIDGED' })).status).toBe(400)
   })
 
+  test('a device of its user logs out; without one there is no session that could end', async () => {
+    await registerUser('_irc_parting')
+    const user_id = '@_irc_parting:hs1'
+    await bot.ok('PUT', `${v3}/devices/BRIDGED`, { query: { user_id }, body: {} })
+    const logOut = (query: RequestOptions['query']) =>
+      bot.request('POST', `${v3}/logout`, { query })
+    for (const query of [{}, { user_id }]) {
+      const answer = { status: 400, body: { errcode: 'M_MISSING_PARAM' } }
+      expect(await logOut(query)).toMatchObject(answer)
+    }
+    expect((await logOut({ user_id, device_id: 'BRIDGED' })).status).toBe(200)
+    expect((await whoami({ user_id, device_id: 'BRIDGED' })).status).toBe(400)
+  })
+
   test('the service publishes keys of its user, and replaces them without a password', async () => {
     await registerUser('_irc_encrypted')
     const user = server.anonymous()
