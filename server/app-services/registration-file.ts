@@ -37,6 +37,7 @@ const registration = z.looseObject({
   receive_ephemeral: z.boolean().nullish(),
   // The same, as it was called in the draft; bridges of that time read the key of the draft.
   'de.sorunome.msc2409.push_ephemeral': z.boolean().nullish(),
+  protocols: z.array(z.string()).nullish(),
   namespaces: z.looseObject({ users: namespaces, aliases: namespaces, rooms: namespaces }),
 })
 
@@ -87,6 +88,7 @@ function readRegistration(
         : given['de.sorunome.msc2409.push_ephemeral']
           ? 'de.sorunome.msc2409.ephemeral'
           : undefined,
+      protocols: given.protocols ?? [],
       ...namespaces,
     },
   }

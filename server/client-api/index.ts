@@ -51,6 +51,7 @@ import { slidingSyncEndpoints } from './sliding-sync.ts'
 import { spaceEndpoints } from './spaces.ts'
 import { syncEndpoints } from './sync.ts'
 import { tagEndpoints } from './tags.ts'
+import { thirdPartyEndpoints } from './third-party-networks.ts'
 import { threadSubscriptionsEndpoints } from './thread-subscriptions.ts'
 import { toDeviceEndpoints } from './to-device.ts'
 import { userDirectoryEndpoints } from './user-directory.ts'
@@ -106,6 +107,7 @@ export const endpoints: readonly Endpoint[] = [
   ...pushRuleEndpoints,
   ...openIdEndpoints,
   ...voipEndpoints,
+  ...thirdPartyEndpoints,
   ...serverKeyEndpoints,
   ...appServiceEndpoints,
   ...whoisEndpoints,

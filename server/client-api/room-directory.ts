@@ -108,6 +108,7 @@ export const roomDirectoryEndpoints = [
     body: z.looseObject({
       limit: optional(z.int().min(0)),
       since: optional(text),
+      third_party_instance_id: optional(text),
       filter: optional(
         z.looseObject({
           generic_search_term: optional(text),
@@ -118,6 +119,8 @@ export const roomDirectoryEndpoints = [
     handle({ ctx, query, body }) {
       assertOurs(ctx, query.server)
       const { limit, since, filter } = body
+      // Application services list no rooms here.
+      if (body.third_party_instance_id) return { chunk: [], total_room_count_estimate: 0 }
       return listPublicRooms(ctx, {
         limit,
         since,

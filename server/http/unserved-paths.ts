@@ -40,13 +40,6 @@ export const unservedPaths: Readonly<Record<string, readonly Method[]>> = {
   [`${v3}/directory/list/appservice/:networkId/:roomId`]: ['PUT'],
   '/_matrix/key/v2/query': ['POST'],
   '/_matrix/key/v2/query/:serverName': ['GET'],
-  // Other modules
-  [`${v3}/thirdparty/protocols`]: ['GET'],
-  [`${v3}/thirdparty/protocol/:protocol`]: ['GET'],
-  [`${v3}/thirdparty/location`]: ['GET'],
-  [`${v3}/thirdparty/location/:protocol`]: ['GET'],
-  [`${v3}/thirdparty/user`]: ['GET'],
-  [`${v3}/thirdparty/user/:protocol`]: ['GET'],
   // MSC4140: to manage one needs its id. Complement of before 2025-11 asks for 404 without.
   [`${v1}/delayed_events`]: ['POST'],
   '/_matrix/client/unstable/org.matrix.msc4140/delayed_events': ['POST'],

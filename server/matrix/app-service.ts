@@ -22,6 +22,8 @@ export interface AppService {
   isRateLimited: boolean
   /** Under which key it is told of what happens in passing; undefined: not at all. */
   ephemeralKey: 'ephemeral' | 'de.sorunome.msc2409.ephemeral' | undefined
+  /** Networks that it leads to, by the names of their protocols. */
+  protocols: readonly string[]
   users: readonly Namespace[]
   aliases: readonly Namespace[]
   rooms: readonly Namespace[]
