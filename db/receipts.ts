@@ -1,5 +1,6 @@
 /** Receipts: how far users have read. */
 import { sql } from 'kysely'
+import { deleteInOrder } from './in-order.ts'
 import type { ReceiptRow } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
@@ -105,4 +106,18 @@ export async function selectOwnReceipts(
     .where('room_id', '=', sql<string>`ANY(${[...roomIds]}::text[])`)
     .where('user_id', '=', userId)
     .execute()
+}
+
+/** How far a user has read these rooms, as far as only they know. */
+export async function deletePrivateReceipts(
+  tx: Tx,
+  userId: string,
+  roomIds: readonly string[],
+): Promise<void> {
+  await deleteInOrder(
+    tx,
+    'receipts',
+    sql`room_id = ANY(${[...roomIds]}::text[]) AND user_id = ${userId}
+      AND receipt_type = 'm.read.private'`,
+  )
 }

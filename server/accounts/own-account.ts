@@ -8,9 +8,10 @@ import { deleteBackups } from '../../db/key-backup.ts'
 import { selectMembershipsBetween } from '../../db/memberships.ts'
 import { deleteProfileFields } from '../../db/profiles.ts'
 import { deletePushData } from '../../db/push.ts'
+import { deletePrivateReceipts } from '../../db/receipts.ts'
 import { lockRooms } from '../../db/rooms.ts'
 import { deleteThreadSubscriptions } from '../../db/thread-subscriptions.ts'
-import { transaction } from '../../db/transaction.ts'
+import { type Db, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../requester.ts'
 import { leaveForGood } from '../rooms/membership.ts'
 import type { Context } from './context.ts'
@@ -76,6 +77,9 @@ export async function closeAccount(
     await endDevices(ctx, tx, userId, 'all')
     await deleteCrossSigning(tx, userId)
     await deleteBackups(tx, userId)
+    const rooms = await membershipsOf(ctx, tx, userId)
+    const roomIds = rooms.map(room => room.room_id)
+    await deletePrivateReceipts(tx, userId, roomIds)
     await deleteAccountData(tx, userId)
     await deleteFilters(tx, userId)
     await deletePushData(tx, userId)
@@ -87,10 +91,15 @@ export async function closeAccount(
   await leaveAllRooms(ctx, userId)
 }
 
+/** All rooms that they have ever had to do with. */
+function membershipsOf(ctx: Context, db: Db, userId: string) {
+  const now = ctx.positions.latest()
+  return selectMembershipsBetween(db, userId, now, now)
+}
+
 /** One room after the other, each locked by itself. If we die on the way, asking again goes on. */
 async function leaveAllRooms(ctx: Context, userId: string): Promise<void> {
-  const now = ctx.positions.latest()
-  for (const room of await selectMembershipsBetween(ctx.db, userId, now, now)) {
+  for (const room of await membershipsOf(ctx, ctx.db, userId)) {
     const isInvolved = ['join', 'invite', 'knock'].includes(room.membership)
     if (isInvolved) await leaveForGood(ctx, userId, room.room_id)
   }

@@ -10,6 +10,7 @@ import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import { invalidParam, notFound } from '../matrix/errors.ts'
 import { isEventId } from '../matrix/ids.ts'
+import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { assertJoined, assertStays } from '../rooms/visibility.ts'
 import { ephemeralTopic, receiptsTopic, roomTopic, userTopic } from '../stream/notifier.ts'
 import type { Context } from './context.ts'
@@ -29,7 +30,8 @@ export interface Receipt {
  * Note how far the user has read. A receipt that is further already stays where it is.
  *
  * @throws 403 M_FORBIDDEN not in the room · 404 M_NOT_FOUND no such event in it ·
- *   400 M_INVALID_PARAM a thread that cannot be one, or that the event has nothing to do with
+ *   400 M_INVALID_PARAM a thread that cannot be one, or that the event has nothing to do with ·
+ *   401 M_UNKNOWN_TOKEN the account has been closed since the request came
  * Spec: POST /rooms/{roomId}/receipt/{receiptType}/{eventId}, POST /rooms/{roomId}/read_markers
  */
 export function markRead(
@@ -39,7 +41,9 @@ export function markRead(
   receipts: readonly Receipt[],
 ): Promise<void> {
   for (const receipt of receipts) assertThread(receipt)
+  const isPrivate = receipts.some(({ type }) => type !== 'm.read')
   return transaction(ctx.db, async tx => {
+    if (isPrivate) await lockOwnAccount(tx, userId)
     await assertJoined(tx, roomId, userId)
     // The first of them may be held before it is known that the second is new, and hangs on the room.
     const inTable = receipts.filter(({ type }) => type !== 'm.fully_read')

@@ -255,6 +255,7 @@ test('POST /_matrix/client/v3/account/deactivate: what is written at the same mo
     'cross_signing_keys',
     'dehydrated_devices',
     'thread_subscriptions',
+    'receipts',
   ]
   const alice = await server.user('alice')
   const room = await alice.createRoom({ preset: 'public_chat' })
@@ -263,6 +264,7 @@ test('POST /_matrix/client/v3/account/deactivate: what is written at the same mo
     const bob = await server.user('bob')
     await bob.join(room)
     const before = await server.rowCounts()
+    const privately = { 'm.read.private': root, 'm.fully_read': root }
     const own = `/_matrix/client/v3/user/${encodeURIComponent(bob.userId)}`
     const subscription = `/_matrix/client/unstable/io.element.msc4306/rooms/${encodeURIComponent(room)}/thread/${encodeURIComponent(root)}/subscription`
     const algorithm = 'm.megolm_backup.v1.curve25519-aes-sha2'
@@ -284,6 +286,7 @@ test('POST /_matrix/client/v3/account/deactivate: what is written at the same mo
       ],
       () => ['PUT', '/_matrix/client/unstable/org.matrix.msc3814.v1/dehydrated_device', dehydrated],
       () => ['PUT', subscription, {}],
+      () => ['POST', bob.roomPath(room, 'read_markers'), privately],
     ]
     let isOpen = true
     const writing = writes.map(async write => {
@@ -300,6 +303,28 @@ test('POST /_matrix/client/v3/account/deactivate: what is written at the same mo
     const grown = kept.filter(table => after[table] !== before[table])
     expect(grown).toEqual([])
   }
+})
+
+test('POST /_matrix/client/v3/account/deactivate: how far they have read stays where others saw it', async () => {
+  const [alice, bob] = [await server.user('alice'), await server.user('bob')]
+  const rooms = [
+    await alice.createRoom({ preset: 'public_chat' }),
+    await alice.createRoom({ preset: 'public_chat' }),
+  ]
+  const before = await server.rowCounts()
+  for (const room of rooms) {
+    await bob.join(room)
+    const eventId = await alice.say(room, 'hello')
+    const at = { 'm.read': eventId, 'm.read.private': eventId, 'm.fully_read': eventId }
+    await bob.ok('POST', bob.roomPath(room, 'read_markers'), { body: at })
+  }
+  await bob.leave(rooms[0] ?? '')
+  await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body: { auth: bob.proof() } })
+  const { receipts, account_data } = await server.rowCounts()
+  expect({ receipts, account_data }).toEqual({
+    receipts: Number(before.receipts) + rooms.length,
+    account_data: before.account_data,
+  })
 })
 
 test('POST /_matrix/client/v3/account/deactivate: who is banned, or whose room is deleted, at the same moment', async () => {
