@@ -32,6 +32,8 @@ export interface EventDraft extends SendOptions {
   delayId?: string | undefined
   /** On a join to a restricted room: the member in whose name this server lets the user in. */
   joinAuthorisedVia?: string | undefined
+  /** Not the sender wants it, but the server shows what is so already. */
+  evenIfSuspended?: true
 }
 
 export interface BuiltEvent {

@@ -71,8 +71,8 @@ export class Restrictions {
     draft: EventDraft,
     original: Pick<EventRow, 'sender' | 'redacted_by'> | undefined,
   ): void {
-    const { type, sender, stateKey, content } = draft
-    if (!this.of(sender).isSuspended) return
+    const { type, sender, stateKey, content, evenIfSuspended = false } = draft
+    if (evenIfSuspended || !this.of(sender).isSuspended) return
     const leaves = type === 'm.room.member' && stateKey === sender && content.membership === 'leave'
     const takesBack = original?.sender === sender && original.redacted_by === null
     if (!leaves && !takesBack) throw userSuspended()

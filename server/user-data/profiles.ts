@@ -130,7 +130,7 @@ const roomsAtOnce = 50
 
 /**
  * A room that refuses keeps the old profile, as one does in which the user has been muted; if we die
- * on the way, setting it again goes on.
+ * on the way, setting it again goes on. Who is suspended does not get here; an administrator does, for them.
  */
 async function showInRooms(ctx: Context, userId: string): Promise<void> {
   const roomIds = await selectJoinedRooms(ctx.db, userId)
@@ -158,7 +158,8 @@ function showInRoomsTogether(
       const content = contentFor(user, contentOf(member))
       if (!room || !content) return []
       const { type, state_key: stateKey } = place
-      return [{ room, draft: { type, stateKey, sender: userId, content } }]
+      const draft = { type, stateKey, sender: userId, content, evenIfSuspended: true as const }
+      return [{ room, draft }]
     })
     const outcomes = await appendEvents(ctx, tx, entries)
     outcomes.forEach((outcome, i) => {

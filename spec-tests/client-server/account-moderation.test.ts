@@ -201,6 +201,20 @@ describe('A suspended account', () => {
     await bob.say(room, 'back')
   })
 
+  test('what an administrator makes of the profile is shown in the rooms', async () => {
+    const profile = `${v3}/profile/${enc(bob.userId)}/displayname`
+    await bob.ok('PUT', profile, { body: { displayname: 'Something foul' } })
+    await suspend(bob)
+    const path = `/_synapse/admin/v2/users/${enc(bob.userId)}`
+    await admin.ok('PUT', path, { body: { displayname: 'Bob' } })
+    const shown = () => alice.state(room, 'm.room.member', bob.userId)
+    expect(await shown()).toEqual({ membership: 'join', displayname: 'Bob' })
+    const asState = { membership: 'join', displayname: 'Something foul' }
+    const again = bob.setState(room, 'm.room.member', bob.userId, asState)
+    expect(await gist(again)).toBe('403 M_USER_SUSPENDED')
+    expect(await shown()).toEqual({ membership: 'join', displayname: 'Bob' })
+  })
+
   test('a delayed event is refused when it is due, and sent if the suspension has ended by then', async () => {
     const [during, after] = [
       await bob.delay(room, 1_000, 'm.room.message', { msgtype: 'm.text', body: 'during' }),
