@@ -22,6 +22,7 @@ import {
   purgeEvents,
   selectBlocked,
   selectDeletion,
+  selectDeletionsOf,
   selectInvolved,
   updateDeletion,
 } from '../../db/room-deletions.ts'
@@ -31,10 +32,11 @@ import {
   lockRooms,
   moveAliases,
   selectAliasesOf,
+  selectRoom,
   updateIsPublic,
 } from '../../db/rooms.ts'
 import type { RoomDeletionRow } from '../../db/schema.ts'
-import { type Tx, transaction } from '../../db/transaction.ts'
+import { type Db, type Tx, transaction } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { randomToken } from '../lib/random.ts'
 import { invalidParam, MatrixError, notFound, unknown } from '../matrix/errors.ts'
@@ -57,8 +59,21 @@ export interface DeletionRequest {
   isForced: boolean
 }
 
+/** A deletion of the room that failed, if none has come to its end: some may be out, or all but some events gone. */
+async function selectBroken(db: Db, roomId: string): Promise<RoomDeletionRow | undefined> {
+  const deletions = await selectDeletionsOf(db, roomId)
+  if (deletions.some(({ status, is_purge }) => status === 'complete' && is_purge)) return undefined
+  return deletions.findLast(({ status }) => status === 'failed')
+}
+
+/** @throws 404 M_NOT_FOUND there is nothing (left) of the room that could be deleted */
+export async function assertDeletable(ctx: Context, roomId: string): Promise<void> {
+  const rest = (await selectRoom(ctx.db, roomId)) ?? (await selectBroken(ctx.db, roomId))
+  if (!rest) throw notFound('There is no such room')
+}
+
 /**
- * Begin to delete a room. A room that we do not know can only be blocked.
+ * Begin to delete a room, or go on where that broke. A room that we do not know can only be blocked.
  *
  * @returns undefined if there is nothing to be done but that
  * @throws 404 M_NOT_FOUND no such room, and it is not to be blocked · 400 M_INVALID_PARAM the new
@@ -81,20 +96,25 @@ export function requestDeletion(
       throw invalidParam(`There is no user ${newRoom.creator}`)
     }
     const room = await lockRoom(tx, roomId)
-    if (!room && !isBlocked) throw notFound('There is no such room')
+    const broken = await selectBroken(tx, roomId)
+    if (!room && !broken && !isBlocked) throw notFound('There is no such room')
     if (isBlocked) {
       const blocked = { room_id: roomId, blocked_by: requester.userId, blocked_ts: now }
       await insertBlocked(tx, blocked)
     }
-    if (!room) return undefined
+    if (broken && !room) {
+      const again = { status: 'active', error: null, finished_ts: null } as const
+      await updateDeletion(tx, broken.delete_id, again)
+    }
+    if (!room) return broken?.delete_id
     const deletion: RoomDeletionRow = {
       delete_id: randomToken(12),
       room_id: roomId,
       status: 'active',
       is_purge: request.isPurge,
       is_forced: request.isForced,
-      // Whoever is leaving at this moment has a later one.
-      from_position: ctx.positions.settled(),
+      // Whoever is leaving at this moment has a later one; who was made to before is still to hear of it.
+      from_position: broken?.from_position ?? ctx.positions.settled(),
       new_room_id: newRoom ? await makeNewRoom(ctx, tx, newRoom) : null,
       kicked_users: '[]',
       failed_to_kick_users: '[]',

@@ -10,6 +10,9 @@ import type { Job } from '../lib/sweeper.ts'
 import type { Context } from './context.ts'
 import { continueDeletion } from './delete-room.ts'
 
+/** So often a step is tried: what the database refuses once, as when two wait for each other, it may do the next time. */
+const attempts = 3
+
 /** How long it can be asked what came of a deletion. */
 const keptMs = 86_400_000
 
@@ -47,13 +50,24 @@ export class RoomDeletions {
 
   async #toItsEnd(ctx: Context, deleteId: string): Promise<void> {
     try {
-      while (!this.#stopped && (await continueDeletion(ctx, deleteId)));
+      while (!this.#stopped && (await this.#step(ctx, deleteId)));
     } catch (error) {
       ctx.log.error({ err: error }, 'a room could not be deleted')
       const changes = { status: 'failed', error: 'An internal error', finished_ts: ctx.clock.now() }
       await transaction(ctx.db, tx =>
         updateDeletion(tx, deleteId, { ...changes, status: 'failed' }),
       ).catch(() => undefined)
+    }
+  }
+
+  async #step(ctx: Context, deleteId: string): Promise<boolean> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await continueDeletion(ctx, deleteId)
+      } catch (error) {
+        if (attempt === attempts) throw error
+        ctx.log.warn({ err: error, attempt }, 'a step of deleting a room is tried again')
+      }
     }
   }
 }

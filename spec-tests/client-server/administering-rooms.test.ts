@@ -247,6 +247,45 @@ describe('DELETE /_synapse/admin/v1/rooms/{roomId}', () => {
   })
 })
 
+describe('A deletion that the database refuses', () => {
+  const endpoint = 'DELETE /_synapse/admin/v1/rooms/{roomId}'
+  /** After so many of its transactions. */
+  const refuse = (skip: number, count: number) =>
+    server.fault({ kind: 'serialisation_failure', endpoint, skip, count })
+  const attempts = 3
+
+  test('goes on when that was for the moment', async () => {
+    for (const skip of [1, 2]) {
+      const roomId = await roomOfTwo()
+      refuse(skip, 1)
+      expect(await remove(roomId)).toMatchObject({ status: 200 })
+      expect((await operator.request('GET', `${v1}/${enc(roomId)}`)).status).toBe(404)
+    }
+  })
+
+  test('goes on when it is asked for again, whatever is gone already', async () => {
+    const events = async () => (await server.rowCounts()).events ?? 0
+    const invite = [...Array(300).keys()].map(n => `@half-${n}:hs1`)
+    // Asked for; some have left; all have; the room is gone, and not all of its events.
+    for (const [i, skip] of [1, 2, 3, 4].entries()) {
+      const before = await events()
+      const roomId = await alice.createRoom({ invite })
+      refuse(skip, attempts)
+      expect(await remove(roomId)).toMatchObject({ status: 500 })
+      const again = i % 2 === 0 ? v2 : v1
+      await operator.ok('DELETE', `${again}/${enc(roomId)}`, { body: {} })
+      await server.idle()
+      const { results } = await operator.ok('GET', `${v2}/${enc(roomId)}/delete_status`)
+      const statuses = results.map(({ status }: JsonObject) => status)
+      expect(statuses).toContain('complete')
+      expect(statuses).not.toContain('active')
+      // The departures, by which clients hear of it.
+      expect((await events()) - before).toBe(301)
+      expect(await remove(roomId)).toMatchObject({ status: 404 })
+    }
+  })
+})
+
 describe('DELETE /_synapse/admin/v2/rooms/{roomId}', () => {
   const start = async (roomId: string) =>
     String((await operator.ok('DELETE', `${v2}/${enc(roomId)}`, { body: {} })).delete_id)

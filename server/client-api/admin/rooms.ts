@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { selectDeletion, selectDeletionsOf } from '../../../db/room-deletions.ts'
 import type { RoomDeletionRow } from '../../../db/schema.ts'
 import {
+  assertDeletable,
   blockOf,
   type DeletionRequest,
   requestDeletion,
@@ -93,7 +94,8 @@ const deleteRoomV1 = endpoint({
     if (deleteId === undefined) return shutdownOf(undefined)
     await ctx.roomDeletions.run(ctx, deleteId)
     const done = await selectDeletion(ctx.db, deleteId)
-    if (done?.status === 'failed') throw unknown(done.error ?? 'The room could not be deleted', 500)
+    if (done?.status !== 'complete')
+      throw unknown(done?.error ?? 'The room is not deleted yet', 500)
     return shutdownOf(done)
   },
 })
@@ -108,7 +110,7 @@ const deleteRoomV2 = endpoint({
   async handle({ ctx, requester, params, body }) {
     const request = deletionOf(params.roomId, body)
     // Only version 1 blocks rooms that are not there.
-    await describeRoom(ctx, params.roomId)
+    await assertDeletable(ctx, params.roomId)
     const deleteId = await requestDeletion(ctx, requester, request)
     if (deleteId === undefined) throw notFound('There is no such room')
     void ctx.roomDeletions.run(ctx, deleteId)
