@@ -1,4 +1,5 @@
 /** What this server is, and what it can do. Spec: "Server Discovery", "Capabilities negotiation" */
+import { selectUser } from '../../db/accounts.ts'
 import type { Context } from '../context.ts'
 import { TextAnswer } from '../http/answer.ts'
 import { endpoint } from '../http/endpoint.ts'
@@ -119,7 +120,10 @@ const getCapabilities = endpoint({
   path: '/_matrix/client/v3/capabilities',
   spec: 'client-server-api/#get_matrixclientv3capabilities',
   auth: 'user',
-  handle({ ctx, requester }) {
+  async handle({ ctx, requester }) {
+    const user = await selectUser(ctx.db, requester.userId)
+    // Both ask for it.
+    const ifPassword = { enabled: Boolean(user?.password_hash) }
     const { max_delay_ms, max_scheduled_per_user } = ctx.config.delayed_events
     // MSC4140: always there, because its clients read absence as "not supported"; 0 says so too,
     // and one 0 is enough to switch them off.
@@ -138,13 +142,13 @@ const getCapabilities = endpoint({
             ]),
           ),
         },
-        'm.change_password': { enabled: true },
+        'm.change_password': ifPassword,
         'm.set_displayname': { enabled: true },
         'm.set_avatar_url': { enabled: true },
         'm.profile_fields': { enabled: true },
         'uk.tcpip.msc4133.profile_fields': { enabled: true },
         'm.3pid_changes': { enabled: false },
-        'm.get_login_token': { enabled: true },
+        'm.get_login_token': ifPassword,
         ...(requester.isAdmin && { 'm.account_moderation': { suspend: true, lock: true } }),
         'm.delayed_events': limitsOf('delayed_event'),
         'org.matrix.msc4140.delayed_events': limitsOf(

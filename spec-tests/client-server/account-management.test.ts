@@ -192,6 +192,11 @@ test('User-interactive authentication: who has no password is told so, and asked
     }
   }
   expect((await whoami(bob)).status).toBe(200)
+  const { capabilities } = await bob.ok('GET', '/_matrix/client/v3/capabilities')
+  expect(capabilities).toMatchObject({
+    'm.change_password': { enabled: false },
+    'm.get_login_token': { enabled: false },
+  })
 })
 
 test('POST /_matrix/client/v3/account/deactivate: who is just logging in leaves no device behind', async () => {
