@@ -11,6 +11,7 @@ import type { PresenceState } from './presence.ts'
  * Set a user's presence, and wake them and their room-mates if that is news.
  *
  * @param statusMessage undefined keeps the present one, null removes it
+ * @throws 403 M_USER_SUSPENDED a message of who is
  * Spec: PUT /presence/{userId}/status
  */
 export async function setPresence(
@@ -19,6 +20,7 @@ export async function setPresence(
   presence: PresenceState,
   statusMessage?: string | null,
 ): Promise<void> {
+  if (statusMessage) ctx.restrictions.assertNotSuspended(userId)
   const topics = await roomMateTopics(ctx, userId)
   ctx.presence.set(userId, presence, statusMessage, topics)
 }

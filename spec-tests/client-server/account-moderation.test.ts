@@ -169,6 +169,7 @@ describe('A suspended account', () => {
     expect((await bob.messages(room)).chunk.length).toBeGreaterThan(0)
 
     const profile = `${v3}/profile/${enc(bob.userId)}`
+    const presence = `${v3}/presence/${enc(bob.userId)}/status`
     const refused: Record<string, () => Promise<unknown>> = {
       'sends a message': () => bob.say(room, 'no'),
       'sends state': () => bob.setState(room, 'm.test', '', {}),
@@ -181,12 +182,15 @@ describe('A suspended account', () => {
       'changes the name': () =>
         bob.ok('PUT', `${profile}/displayname`, { body: { displayname: 'B' } }),
       'takes the name away': () => bob.ok('DELETE', `${profile}/displayname`),
+      'says how they are': () =>
+        bob.ok('PUT', presence, { body: { presence: 'online', status_msg: 'no' } }),
       'redacts what others said': () => bob.redact(room, eventId),
     }
     for (const [what, attempt] of Object.entries(refused)) {
       expect([what, await gist(attempt())]).toEqual([what, '403 M_USER_SUSPENDED'])
     }
 
+    await bob.ok('PUT', presence, { body: { presence: 'online' } })
     // A redaction has a reason, in words: so it must be one.
     const redaction = (redacts: string) =>
       bob.send(room, 'm.room.redaction', { redacts, reason: 'no' })
