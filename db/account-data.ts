@@ -40,15 +40,15 @@ export async function selectAccountData(
 export async function selectAccountDataOf(
   db: Db,
   userIds: readonly string[],
-  type: string,
-): Promise<Pick<AccountDataRow, 'user_id' | 'content'>[]> {
+  types: readonly string[],
+): Promise<Pick<AccountDataRow, 'user_id' | 'type' | 'content'>[]> {
   if (userIds.length === 0) return []
   return db.q
     .selectFrom('account_data')
-    .select(['user_id', 'content'])
+    .select(['user_id', 'type', 'content'])
     .where('user_id', '=', sql<string>`ANY(${[...userIds]}::text[])`)
     .where('room_id', '=', '')
-    .where('type', '=', type)
+    .where('type', '=', sql<string>`ANY(${[...types]}::text[])`)
     .execute()
 }
 

@@ -93,6 +93,8 @@ const getVersions = endpoint({
       'org.matrix.msc3266': true,
       'org.matrix.msc4143': true,
       'org.matrix.msc4155': true,
+      // Element Web lets its user refuse all invites where it finds this.
+      'org.matrix.msc4380.stable': true,
       'org.matrix.msc4222': true,
       'org.matrix.msc4306': true,
       // Element Call keeps its memberships in sticky events where it finds this.

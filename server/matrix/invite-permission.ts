@@ -1,13 +1,20 @@
 /**
  * What a user wants to happen to invites, as they keep it in their account data.
  *
- * Spec: MSC4155
+ * Spec: Client-Server API "Invite permission"; MSC4155
  */
 import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { matchesGlob } from './glob.ts'
 import { domainOf, type UserId } from './ids.ts'
 
-export const inviteConfigType = 'org.matrix.msc4155.invite_permission_config'
+/** The specification's (MSC4380), which knows all or nobody, and MSC4155's, which has lists. */
+const specified = 'm.invite_permission_config'
+const listed = 'org.matrix.msc4155.invite_permission_config'
+export const inviteConfigTypes: readonly string[] = [specified, listed]
+
+/** What who may not invite is told by. */
+export const inviteBlockedBy = (type: string): string =>
+  type === specified ? 'M_INVITE_BLOCKED' : 'ORG.MATRIX.MSC4155.M_INVITE_BLOCKED'
 
 /** `ignore`: the invite is made, and the user does not hear of it. `block`: it is refused. */
 export type InvitePermission = 'allow' | 'ignore' | 'block'
@@ -22,8 +29,18 @@ const lists: readonly [name: string, permission: InvitePermission, of: 'user' | 
   ['blocked_servers', 'block', 'server'],
 ]
 
+/** @param config what account data of this type says */
+export function invitePermission(
+  type: string,
+  config: JsonObject,
+  inviter: UserId,
+): InvitePermission {
+  if (type === specified) return config.default_action === 'block' ? 'block' : 'allow'
+  return permissionByLists(config, inviter)
+}
+
 /** The first list with a glob that matches decides; without one, the invite is allowed. */
-export function invitePermission(config: JsonObject, inviter: UserId): InvitePermission {
+function permissionByLists(config: JsonObject, inviter: UserId): InvitePermission {
   if (config.enabled === false) return 'allow'
   const subjects = { user: inviter, server: domainOf(inviter).replace(/:\d+$/, '') }
   const list = lists.find(([name, , of]) => matchesAny(config[name], subjects[of]))

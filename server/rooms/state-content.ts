@@ -23,7 +23,7 @@ interface StateContent {
  * What is asked before the room's rules: the form of the content, and whether whom it invites wants
  * that.
  *
- * @throws as {@link assertStateContent} · 403 ORG.MATRIX.MSC4155.M_INVITE_BLOCKED
+ * @throws as {@link assertStateContent} · 403 as `assertMayInvite`
  */
 export async function assertState(
   tx: Tx,

@@ -17,26 +17,33 @@ afterAll(() => server.stop())
 const enc = encodeURIComponent
 const slidingPath = '/_matrix/client/unstable/org.matrix.simplified_msc3575/sync'
 
+const configuring = (type: string) => (config: JsonObject) =>
+  alice.ok('PUT', `/_matrix/client/v3/user/${enc(alice.userId)}/account_data/${type}`, {
+    body: config,
+  })
+const configureLists = configuring('org.matrix.msc4155.invite_permission_config')
+const configureAll = configuring('m.invite_permission_config')
+afterEach(async () => {
+  await configureLists({})
+  await configureAll({})
+})
+
+/** What becomes of an invite: the error code, or whether alice hears of it. */
+async function inviteFrom(client: Client): Promise<string> {
+  const room = await client.createRoom({ preset: 'private_chat' })
+  const { next_batch: since } = await alice.sync()
+  const invite = client.roomPath(room, 'invite')
+  const answer = await client.request('POST', invite, { body: { user_id: alice.userId } })
+  if (answer.status !== 200) return `${answer.status} ${answer.body.errcode}`
+  const told = [await alice.sync({ since }), await alice.sync()]
+  const shown = told.map(({ rooms }) => rooms?.invite?.[room] !== undefined)
+  const body = { lists: { all: { ranges: [[0, 99]], timeline_limit: 1, required_state: [] } } }
+  const { rooms } = await alice.ok('POST', slidingPath, { body })
+  expect(new Set([...shown, room in rooms]).size).toBe(1)
+  return shown[0] ? 'shown' : 'ignored'
+}
+
 describe('TestInviteFiltering: org.matrix.msc4155.invite_permission_config', () => {
-  const configType = 'org.matrix.msc4155.invite_permission_config'
-  const path = () => `/_matrix/client/v3/user/${enc(alice.userId)}/account_data/${configType}`
-  const configure = (config: JsonObject) => alice.ok('PUT', path(), { body: config })
-
-  /** What becomes of an invite: the error code, or whether alice hears of it. */
-  async function inviteFrom(client: Client): Promise<string> {
-    const room = await client.createRoom({ preset: 'private_chat' })
-    const { next_batch: since } = await alice.sync()
-    const invite = client.roomPath(room, 'invite')
-    const answer = await client.request('POST', invite, { body: { user_id: alice.userId } })
-    if (answer.status !== 200) return `${answer.status} ${answer.body.errcode}`
-    const told = [await alice.sync({ since }), await alice.sync()]
-    const shown = told.map(({ rooms }) => rooms?.invite?.[room] !== undefined)
-    const body = { lists: { all: { ranges: [[0, 99]], timeline_limit: 1, required_state: [] } } }
-    const { rooms } = await alice.ok('POST', slidingPath, { body })
-    expect(new Set([...shown, room in rooms]).size).toBe(1)
-    return shown[0] ? 'shown' : 'ignored'
-  }
-
   const blocked = '403 ORG.MATRIX.MSC4155.M_INVITE_BLOCKED'
   const ids = () => ({ bob: bob.userId })
   test.each<[string, (id: { bob: string }) => JsonObject, string, string]>([
@@ -73,13 +80,13 @@ describe('TestInviteFiltering: org.matrix.msc4155.invite_permission_config', () 
     ],
     ['switched off', () => ({ enabled: false, blocked_users: ['*'] }), 'shown', 'shown'],
   ])('%s', async (_title, config, ofBob, ofCharlie) => {
-    await configure(config(ids()))
+    await configureLists(config(ids()))
     expect(await inviteFrom(bob)).toBe(ofBob)
     expect(await inviteFrom(charlie)).toBe(ofCharlie)
   })
 
   test('it counts whichever way the invite is made', async () => {
-    await configure({ blocked_users: [bob.userId] })
+    await configureLists({ blocked_users: [bob.userId] })
     const room = await bob.createRoom()
     const content = { membership: 'invite' }
     const byState = bob.setState(room, 'm.room.member', alice.userId, content)
@@ -92,6 +99,50 @@ describe('TestInviteFiltering: org.matrix.msc4155.invite_permission_config', () 
     }
     expect(await server.rowCounts()).toEqual(before)
     await charlie.createRoom({ initial_state: [inState] })
+  })
+})
+
+describe('m.invite_permission_config: "the user does not wish to receive any room invites"', () => {
+  test.each<[string, JsonObject, string]>([
+    ['block', { default_action: 'block' }, '403 M_INVITE_BLOCKED'],
+    ['allow', { default_action: 'allow' }, 'shown'],
+    ['a value that nobody knows', { default_action: ['block'] }, 'shown'],
+    ['none', { blocked_users: ['*'] }, 'shown'],
+  ])('default_action: %s', async (_title, config, ofBob) => {
+    await configureAll(config)
+    expect(await inviteFrom(bob)).toBe(ofBob)
+  })
+
+  test('an invite that was made before is not told of while they are blocked', async () => {
+    const room = await bob.createRoom({ invite: [alice.userId] })
+    await configureAll({ default_action: 'block' })
+    expect((await alice.sync()).rooms?.invite?.[room]).toBeUndefined()
+    await configureAll({ default_action: 'allow' })
+    expect((await alice.sync()).rooms?.invite?.[room]).toBeDefined()
+  })
+
+  test('it counts whichever way the invite is made', async () => {
+    await configureAll({ default_action: 'block' })
+    const room = await bob.createRoom()
+    const content = { membership: 'invite' }
+    const inState = { type: 'm.room.member', state_key: alice.userId, content }
+    for (const invited of [
+      () => bob.setState(room, 'm.room.member', alice.userId, content),
+      () => bob.createRoom({ invite: [alice.userId] }),
+      () => bob.createRoom({ initial_state: [inState] }),
+    ]) {
+      expect(await refusal(invited())).toMatchObject({ status: 403, errcode: 'M_INVITE_BLOCKED' })
+    }
+  })
+
+  test('beside the lists of MSC4155 the stricter counts', async () => {
+    await configureAll({ default_action: 'block' })
+    for (const lists of [{ allowed_users: ['*'] }, { blocked_users: ['*'] }]) {
+      await configureLists(lists)
+      expect(await inviteFrom(bob)).toBe('403 M_INVITE_BLOCKED')
+    }
+    await configureAll({ default_action: 'allow' })
+    expect(await inviteFrom(bob)).toBe('403 ORG.MATRIX.MSC4155.M_INVITE_BLOCKED')
   })
 })
 

@@ -1,7 +1,7 @@
 /** What every answer must be like, and every refusal. */
 import type { RawAnswer } from './raw-http.ts'
 
-/** Client-Server API "Standard error response", v1.12, what endpoints add, MSC4140, MSC4186, MSC4306 and MSC4155. */
+/** Client-Server API "Standard error response", v1.12, what endpoints add, MSC4140, MSC4186, MSC4306, MSC4155 and MSC4380. */
 const errcodes = new Set(
   `M_FORBIDDEN M_UNKNOWN_TOKEN M_MISSING_TOKEN M_USER_LOCKED M_USER_SUSPENDED M_BAD_JSON M_NOT_JSON
   M_NOT_FOUND M_LIMIT_EXCEEDED M_UNRECOGNIZED M_UNKNOWN M_UNAUTHORIZED M_USER_DEACTIVATED
@@ -17,7 +17,7 @@ const errcodes = new Set(
   M_MAX_DELAY_EXCEEDED M_MAX_DELAYED_EVENTS_EXCEEDED M_FUTURE_MAX_TIMEOUT_EXCEEDED
   M_UNKNOWN_FUTURE_GROUP M_UNKNOWN_FUTURE_PARENT_FUTURE_ID M_UNKNOWN_POS
   IO.ELEMENT.MSC4306.M_NOT_IN_THREAD IO.ELEMENT.MSC4306.M_CONFLICTING_UNSUBSCRIPTION
-  ORG.MATRIX.MSC4155.M_INVITE_BLOCKED`.split(/\s+/),
+  M_INVITE_BLOCKED ORG.MATRIX.MSC4155.M_INVITE_BLOCKED`.split(/\s+/),
 )
 
 const corsHeaders: Record<string, RegExp> = {
