@@ -32,6 +32,11 @@ export const roomSendEndpoints = [
         transactionId: params.txnId,
         ...sendOptionsOf(requester, query),
       }
+      // `…/send/{type}/future` has `future` for a txnId; those of the type `future` have their place there.
+      const isMisplaced = params.txnId === 'future' && params.eventType !== 'future'
+      if (isMisplaced && speaksOfFutures(body)) {
+        throw invalidParam('Futures are sent to …/send/{eventType}/{txnId}/future')
+      }
       const later = laterOf(query, event)
       if (later) return later(ctx, requester, event, { once, onceTogether })
       return onceTogether(ctx.sends, { ...event, requester })

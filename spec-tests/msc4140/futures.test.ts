@@ -278,6 +278,16 @@ describe('PUT …/send/{eventType}/{txnId}/future and …/state/{eventType}/{sta
     expect(await bob.state(room, 'm.call', 'future')).toEqual({ a: 1 })
   })
 
+  test('without a txnId it is an event of the txnId `future`, and no Futures', async () => {
+    for (const body of [{ 'm.timeout': 1, 'm.send_on_timeout': { n: 1 } }, { 'm.timeout': 1 }]) {
+      expect(gist(await put(['send', 'm.test', 'future'], body))).toBe('400 M_INVALID_PARAM')
+    }
+    expect(await sent()).toEqual([])
+    expect(await alice.scheduled()).toEqual([])
+    await schedule(['send', 'm.test', 'future'], { a: 1 })
+    expect(await sent()).toEqual([{ a: 1 }])
+  })
+
   test('a timeout that is refused when due takes its group with it', async () => {
     const { future_token } = await schedule(['send', 'm.test', 'r', 'future'], {
       'm.timeout': 5,
