@@ -12,12 +12,12 @@ import {
 } from '../../db/delayed-events-due.ts'
 import { lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
-import { presumingTransaction, type Tx, transaction } from '../../db/transaction.ts'
+import { presumingTransaction, transaction } from '../../db/transaction.ts'
 import { MatrixError } from '../matrix/errors.ts'
 import { appendEvents } from '../rooms/append-event.ts'
 import type { Entry } from '../rooms/judge-event.ts'
 import type { Context } from './context.ts'
-import { claimAndAppend, countLateness, sendableDraft } from './send.ts'
+import { claimAndAppend, countLateness, countMessage, sendableDraft, senderOf } from './send.ts'
 
 /** A transaction takes no more, so that nobody waits long behind it. */
 const mostTogether = 100
@@ -78,7 +78,11 @@ export function sendDueTogether(ctx: Context, run: readonly DueRow[]): Promise<F
       const room = rooms.get(row.room_id)
       if (!room) throw new Error('a delayed event of a room that is not there')
       try {
-        countMessage(ctx, tx, { userId: row.user_id, isRateLimited: row.is_rate_limited })
+        countMessage(ctx, row, now)
+        // If all is undone, each is sent alone, and counted then.
+        tx.onEnd(committed => {
+          if (!committed) ctx.rateLimits.giveBack('messages', senderOf(row))
+        })
         entries.push({ room, draft: await sendableDraft(ctx, tx, room, row) })
       } catch (error) {
         if (!(error instanceof MatrixError)) throw error
@@ -111,18 +115,6 @@ export function sendDueTogether(ctx: Context, run: readonly DueRow[]): Promise<F
       if (!isRefused) countLateness(ctx, tx, delayedEvent, now)
     }
     return fired
-  })
-}
-
-/** If all is undone, each is sent alone, and counted then. @throws 429 M_LIMIT_EXCEEDED */
-function countMessage(
-  ctx: Context,
-  tx: Tx,
-  sender: { userId: string; isRateLimited: boolean },
-): void {
-  ctx.rateLimits.take('messages', sender)
-  tx.onEnd(committed => {
-    if (!committed) ctx.rateLimits.giveBack('messages', sender)
   })
 }
 

@@ -36,8 +36,7 @@ export async function claimAndAppend(
   const now = ctx.clock.now()
   const claimed = await claimScheduled(tx, delayedEvent.delay_id, { now, cause })
   if (!claimed) return undefined
-  const sender = { userId: claimed.user_id, isRateLimited: claimed.is_rate_limited }
-  ctx.rateLimits.take('messages', sender)
+  countMessage(ctx, claimed, now)
   // Before it is appended: as a state update it would cancel them, too, but for another reason.
   if (claimed.group_id !== null) ctx.metrics.finalised(tx, await cancelSiblings(tx, claimed, now))
   const draft = await sendableDraft(ctx, tx, room, claimed)
@@ -47,6 +46,22 @@ export async function claimAndAppend(
   if (cause === 'delay') countLateness(ctx, tx, claimed, now)
   return event
 }
+
+/**
+ * As a message of its sender. What fell due while the server was down counts at its own time: else, after
+ * a while, all of it would be one burst, and what is beyond that lost.
+ *
+ * @throws 429 M_LIMIT_EXCEEDED
+ */
+export function countMessage(ctx: Context, row: DelayedEventRow, now: number): void {
+  const at = row.cause === 'delay' ? (row.send_at ?? now) : now
+  ctx.rateLimits.take('messages', senderOf(row), at)
+}
+
+export const senderOf = (row: DelayedEventRow) => ({
+  userId: row.user_id,
+  isRateLimited: row.is_rate_limited,
+})
 
 export function countLateness(ctx: Context, tx: Tx, row: DelayedEventRow, sentAt: number): void {
   if (row.send_at === null) return

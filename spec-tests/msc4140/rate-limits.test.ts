@@ -205,6 +205,21 @@ describe('limits that are small', () => {
       }
     })
 
+    test('what fell due while the server was down is counted at its own time', async () => {
+      const dueAfter = [10_000, 10_000, 10_000, 10_000, 10_000, 10_000, 20_000, 30_000]
+      for (const [n, delay_ms] of dueAfter.entries()) {
+        const path = alice.roomPath(room, 'delayed_event', 'm.test', `o${n}`)
+        await alice.ok('PUT', path, { body: { delay_ms, content: { n } } })
+      }
+      await server.restart(hour)
+      const outcomes = new Map(
+        (await alice.finalised()).map(item => [item.delayed_event.content.n, item.outcome]),
+      )
+      const sent = [...dueAfter.keys()].filter(n => outcomes.get(n) === 'send')
+      expect(sent).toEqual([0, 1, 2, 3, 4, 6, 7])
+      expect(await alice.scheduled()).toEqual([])
+    })
+
     test('a send on request that is one too many is refused, and stays scheduled', async () => {
       const { body } = await schedule('x')
       for (let n = 0; n < 5; n++) await alice.say(room, 'chatter')
