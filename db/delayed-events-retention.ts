@@ -1,4 +1,4 @@
-/** MSC4140's table: forgetting what is over. A statement removes at most `limit` rows. */
+/** MSC4140's table: forgetting what is over. A statement removes at most `limit` rows, if it has one. */
 import { sql } from 'kysely'
 import type { Db, Tx } from './transaction.ts'
 
@@ -31,6 +31,19 @@ export async function deleteFinalisedBeyond(
       ORDER BY finalised_ts DESC, seq DESC OFFSET ${kept} LIMIT ${limit}
     )`.execute(tx.q)
   return Number(numAffectedRows ?? 0)
+}
+
+/**
+ * All of this user's that are over. One that somebody is removing at this moment is left to them, so that two who
+ * remove several never wait for each other.
+ */
+export async function deleteFinalisedOf(tx: Tx, userId: string): Promise<void> {
+  await sql`
+    DELETE FROM delayed_events WHERE delay_id IN (
+      SELECT delay_id FROM delayed_events
+      WHERE user_id = ${userId} AND status <> 'scheduled'
+      FOR UPDATE SKIP LOCKED
+    )`.execute(tx.q)
 }
 
 /**

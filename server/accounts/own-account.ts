@@ -3,6 +3,7 @@ import { deleteAccountData } from '../../db/account-data.ts'
 import { lockUser, markDeactivated, updatePassword } from '../../db/accounts.ts'
 import { deleteCrossSigning } from '../../db/cross-signing.ts'
 import { cancelAllScheduled, selectRoomsOfScheduled } from '../../db/delayed-events.ts'
+import { deleteFinalisedOf } from '../../db/delayed-events-retention.ts'
 import { deleteFilters } from '../../db/filters.ts'
 import { deleteBackups } from '../../db/key-backup.ts'
 import { selectMembershipsBetween } from '../../db/memberships.ts'
@@ -73,6 +74,7 @@ export async function closeAccount(
     // Lock order: the user, the rooms, and then what is scheduled for them.
     await lockRooms(tx, await selectRoomsOfScheduled(tx, userId))
     ctx.metrics.finalised(tx, await cancelAllScheduled(tx, userId, ctx.clock.now()))
+    await deleteFinalisedOf(tx, userId)
     await markDeactivated(tx, userId, ctx.clock.now())
     await endDevices(ctx, tx, userId, 'all')
     await deleteCrossSigning(tx, userId)

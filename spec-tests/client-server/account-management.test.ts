@@ -372,6 +372,25 @@ test('POST /_matrix/client/v3/account/deactivate: a delayed join does not bring 
   expect(membership).toBe('leave')
 })
 
+test('POST /_matrix/client/v3/account/deactivate: nothing is kept of what was scheduled', async () => {
+  const alice = await server.user('alice')
+  const bob = await server.user('bob')
+  const room = await alice.createRoom({ preset: 'public_chat' })
+  await bob.join(room)
+  await alice.delay(room, 60_000, 'm.test', { of: 'alice' })
+  const { delayed_events: before } = await server.rowCounts()
+  const [sent = '', cancelled = ''] = [
+    await bob.delay(room, 60_000, 'm.test', {}),
+    await bob.delay(room, 60_000, 'm.test', {}),
+    await bob.delay(room, 60_000, 'm.test', {}),
+  ]
+  await bob.manage(sent, 'send')
+  await bob.manage(cancelled, 'cancel')
+  await bob.ok('POST', '/_matrix/client/v3/account/deactivate', { body: { auth: bob.proof() } })
+  const { delayed_events: after } = await server.rowCounts()
+  expect(after).toBe(before)
+})
+
 describe('GET /_matrix/client/v3/account/whoami', () => {
   test('the device of the token is told', async () => {
     const alice = await server.user('alice')
