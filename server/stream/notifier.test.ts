@@ -152,29 +152,31 @@ test('a signal that outlives many waits keeps no listener of any of them', async
   }
 })
 
-describe('idle', () => {
+describe('atWork', () => {
   test('whoever was woken is at work until they wait again', async () => {
     const { notifier } = start()
     const { signal } = new AbortController()
-    expect(notifier.isIdle()).toBe(true)
+    expect(notifier.atWork()).toEqual([])
     const wait = notifier.wait([room], 0, now + 10, signal)
     notifier.publish(1, [room])
     await wait
-    const idle = notifier.idle()
-    expect(await isResolved(idle)).toBe(false)
+    const works = notifier.atWork()
+    expect(works.map(([who]) => who)).toEqual([signal])
+    const rest = Promise.all(works.map(([, work]) => work)).then(() => undefined)
+    expect(await isResolved(rest)).toBe(false)
     void notifier.wait([room], 1, now + 10, signal)
-    expect(await isResolved(idle)).toBe(true)
-    expect(notifier.isIdle()).toBe(true)
+    expect(await isResolved(rest)).toBe(true)
+    expect(notifier.atWork()).toEqual([])
   })
 
   test('or until they have ended', async () => {
     const { notifier } = start()
     const request = new AbortController()
     notifier.begin(request.signal)
-    expect(notifier.isIdle()).toBe(false)
+    const [[, work] = []] = notifier.atWork()
     request.abort()
-    expect(notifier.isIdle()).toBe(true)
-    await notifier.idle()
+    await work
+    expect(notifier.atWork()).toEqual([])
   })
 })
 

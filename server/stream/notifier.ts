@@ -45,7 +45,8 @@ export class Notifier {
   readonly #waiters = new Map<string, Set<Waiter>>()
   /** Who was woken and neither waits again nor has ended, by the signal that they wait with. */
   readonly #busy = new Map<AbortSignal, () => void>()
-  #idle: (() => void)[] = []
+  /** Of those, the ones for whom somebody waits. */
+  readonly #rests = new Map<AbortSignal, { rest: Promise<void>; tell: () => void }>()
   #listener: ((topics: readonly string[]) => void) | undefined
   #stopped = false
   #rememberedAfter = Number.POSITIVE_INFINITY
@@ -153,13 +154,12 @@ export class Notifier {
     return work.finally(() => ended.abort())
   }
 
-  /** Until all who were woken have answered, or wait again. */
-  async idle(): Promise<void> {
-    while (this.#busy.size > 0) await new Promise<void>(resolve => this.#idle.push(resolve))
-  }
-
-  isIdle(): boolean {
-    return this.#busy.size === 0
+  /** Who was woken, and what they are at: until they have answered, or wait again. */
+  atWork(): [who: AbortSignal, work: Promise<void>][] {
+    return [...this.#busy.keys()].map(signal => {
+      const { rest } = this.#rests.get(signal) ?? this.#noteRest(signal)
+      return [signal, rest]
+    })
   }
 
   /** Wake everybody, and let nobody wait any more. */
@@ -185,7 +185,17 @@ export class Notifier {
     if (!end) return
     signal.removeEventListener('abort', end)
     this.#busy.delete(signal)
-    if (this.#busy.size > 0) return
-    for (const tell of this.#idle.splice(0)) tell()
+    this.#rests.get(signal)?.tell()
+    this.#rests.delete(signal)
+  }
+
+  #noteRest(signal: AbortSignal) {
+    let tell: () => void = () => undefined
+    const rest = new Promise<void>(resolve => {
+      tell = resolve
+    })
+    const noted = { rest, tell }
+    this.#rests.set(signal, noted)
+    return noted
   }
 }

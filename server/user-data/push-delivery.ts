@@ -88,24 +88,17 @@ export class PushDelivery {
     this.#run(queue)
   }
 
-  /** Until nothing is being pushed; who rests is not waited for. */
-  async idle(): Promise<void> {
-    for (;;) {
-      const open = [this.#spreading, ...[...this.#queues.values()].map(queue => queue.running)]
-      const running = open.filter(promise => promise !== undefined)
-      if (running.length === 0) return
-      await Promise.all(running)
-    }
-  }
-
-  isIdle(): boolean {
-    return !this.#spreading && [...this.#queues.values()].every(queue => !queue.running)
+  /** Who is pushing, and what they are at; who rests is not among them. */
+  atWork(): [who: object, work: Promise<void>][] {
+    const spreading = { who: this, work: this.#spreading }
+    const queues = [...this.#queues.values()].map(queue => ({ who: queue, work: queue.running }))
+    return [spreading, ...queues].flatMap(({ who, work }) => (work ? [[who, work]] : []))
   }
 
   async stop(): Promise<void> {
     this.#stop.abort()
     for (const queue of this.#queues.values()) queue.rest?.cancel()
-    await this.idle()
+    while (this.atWork().length > 0) await Promise.all(this.atWork().map(([, work]) => work))
   }
 
   #notice(topics: readonly string[]): void {

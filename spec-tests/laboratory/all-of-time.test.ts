@@ -1,4 +1,5 @@
 /** "Time means all of it": whatever the server does by time, the laboratory moves. */
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { TestAppService } from '../support/app-service.ts'
@@ -160,16 +161,19 @@ describe('retries', () => {
     gateway.close()
   })
 
-  test('to push gateways', async () => {
-    const { port } = gateway.address() as AddressInfo
-    status = 500
-    await bob.ok('POST', `${v3}/pushers/set`, {
+  const setPusher = (client: Client, port: number) =>
+    client.ok('POST', `${v3}/pushers/set`, {
       body: {
         ...{ app_id: 'app', pushkey: 'key', kind: 'http', lang: 'en' },
         ...{ app_display_name: 'App', device_display_name: 'Phone' },
         data: { url: `http://127.0.0.1:${port}/_matrix/push/v1/notify` },
       },
     })
+
+  test('to push gateways', async () => {
+    const { port } = gateway.address() as AddressInfo
+    status = 500
+    await setPusher(bob, port)
     await alice.send(room, 'm.room.message', { msgtype: 'm.text', body: 'bob: hello' })
     await server.idle()
     expect(told).toHaveLength(1)
@@ -210,6 +214,47 @@ describe('retries', () => {
     expect(bridge.events().at(-1)?.event_id).toBe(eventId)
     await server.advance(60_000)
     expect(attempts()).toBe(before + 3)
+    await server.stop()
+    await bridge.stop()
+  })
+
+  // Whoever is silent is waited for a moment in the machine's time: at each attempt, not at each step.
+  test('to those who never answer', async () => {
+    const namespaces = { rooms: [{ exclusive: false, regex: '.*' }] }
+    const bridge = await TestAppService.start('silent', { namespaces })
+    const server = await startServer({
+      config: {
+        app_service_config_files: [bridge.file],
+        push: { allow_private_addresses: true },
+      },
+    })
+    const charlie = await server.user('charlie')
+    const dora = await server.user('dora')
+    const room = await charlie.createRoom({ preset: 'public_chat' })
+    await dora.join(room)
+    const asked: Record<string, number[]> = { gateway: [], bridge: [] }
+    const silent = createServer(request => {
+      request.resume()
+      asked.gateway?.push(server.now() - start)
+    })
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    await setPusher(dora, port)
+    await server.idle()
+    const start = server.now()
+    bridge.answer = () => {
+      asked.bridge?.push(server.now() - start)
+      return new Promise(() => undefined)
+    }
+    await charlie.say(room, 'dora: hello')
+    for (let s = 1; s <= 70; s++) await charlie.delay(room, s * 1_000, 'm.test', {})
+    await server.advance(70_000)
+    expect(await charlie.scheduled()).toEqual([])
+    // After 30 s each attempt is over; the next is one second later, and then two.
+    expect(asked).toEqual({ gateway: [0, 31_000, 63_000], bridge: [0, 31_000, 63_000] })
+    silent.closeAllConnections()
+    silent.close()
     await server.stop()
     await bridge.stop()
   })
