@@ -58,7 +58,8 @@ export const pageSize = queryInteger.refine(size => size > 0, 'is not a whole nu
 /** `true` or `false` in a query string. */
 export const queryBoolean = z.enum(['true', 'false']).transform(value => value === 'true')
 
-export type Part = 'path' | 'query' | 'body'
+/** Of a request; `fault`: what the laboratory is given without one. */
+export type Part = 'path' | 'query' | 'body' | 'fault'
 
 /**
  * Check `input` against `schema`.

@@ -15,14 +15,18 @@ import type { Context } from '../context.ts'
 import type { Answer } from '../http/answer.ts'
 import type { Act } from '../http/call.ts'
 import type { Around, Endpoint, Request, Response } from '../http/endpoint.ts'
+import { parse } from '../http/schemas.ts'
 import type { Clock } from '../lib/clock.ts'
 import { randomLetters } from '../lib/random.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import type { Fault, FaultKind, FaultOptions, Strike } from './fault.ts'
 import { answerInstead } from './fault-answers.ts'
 import { factsOf } from './fault-facts.ts'
+import { faultSchema } from './fault-schema.ts'
 import { asSpecified, type Facts, firing, fits, isEndpoint, withTouched } from './fault-scope.ts'
 import { Held } from './held.ts'
+
+const faultInOurs = faultSchema({})
 
 /** More are forgotten, oldest first. */
 const mostStrikes = 10_000
@@ -50,8 +54,12 @@ export class Faults {
     this.held = new Held(clock)
   }
 
-  /** @throws 400 M_INVALID_PARAM there is no such endpoint, or nothing of this kind can happen there */
-  add(options: FaultOptions): Fault {
+  /**
+   * @throws 400 M_INVALID_PARAM, M_MISSING_PARAM it is no fault, there is no such endpoint, or nothing of
+   *   this kind can happen there
+   */
+  add(given: FaultOptions): Fault {
+    const options = parse(faultInOurs, given, 'fault') as unknown as FaultOptions
     const { count = 1, skip = 0, endpoint } = options
     if (endpoint === firing && options.kind !== 'serialisation_failure') {
       throw invalidParam(`endpoint: ${firing} is no request; only its COMMIT can fail`)

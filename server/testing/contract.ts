@@ -31,7 +31,7 @@ export interface TestUser {
 
 /** What is to go wrong, and what has gone wrong. */
 export interface Faults {
-  /** @throws MatrixError there is no such endpoint, or nothing of this kind can happen there */
+  /** @throws MatrixError it is no fault, there is no such endpoint, or nothing of this kind can happen there */
   add(options: FaultOptions): Fault
   /** @returns whether there was one */
   remove(id: string): boolean
@@ -105,7 +105,7 @@ export interface Homeserver extends AsyncDisposable {
   /**
    * Let something go wrong: what, for whom, where and how often.
    *
-   * @throws MatrixError there is no such endpoint
+   * @throws MatrixError as `faults.add`
    */
   fault(options: FaultOptions): Fault
 

@@ -427,6 +427,37 @@ describe('restart and crash', () => {
   })
 })
 
+describe('fault', () => {
+  type FaultOptions = Parameters<Homeserver['fault']>[0]
+  afterEach(() => hs.faults.clear())
+
+  test.each<[string, object, string]>([
+    ['no fault', { kind: undefined }, 'kind'],
+    ['an unknown kind', { kind: 'gremlin' }, 'kind'],
+    ['a scope as it is on the wire', { user_id: '@alice:hs1' }, 'user_id'],
+    ['a user who can be none', { userId: 'alice' }, 'userId'],
+    ['a scope of null, which would be everybody', { userId: null }, 'userId'],
+    ['a room that can be none', { roomId: '#room:hs1' }, 'roomId'],
+    ['an endpoint that there is not', { endpoint: 'GET /_matrix/client/v3/snyc' }, 'endpoint'],
+    ['never', { count: 0 }, 'count'],
+    ['a status that is no error', { kind: 'error', status: 200 }, 'status'],
+    ['no delay', { kind: 'answer_delayed' }, 'delayMs'],
+    ['a delay that is text', { kind: 'answer_delayed', delayMs: '5s' }, 'delayMs'],
+    ['two lines of header', { kind: 'rate_limited', retryAfter: '1\r\nX: y' }, 'retryAfter'],
+  ])('%s is refused, and nothing is set', async (_, options, name) => {
+    const fault = { kind: 'answer_lost', ...options } as FaultOptions
+    expect(() => hs.fault(fault)).toThrow(name)
+    expect(hs.faults.list()).toEqual([])
+  })
+
+  test('what is left out is as the description says', async () => {
+    hs.fault({ kind: 'error' } as FaultOptions)
+    const { status, body } = await alice.request('GET', whoAmI)
+    expect([status, body.error]).toEqual([500, 'The laboratory broke this'])
+    expect((await alice.request('GET', whoAmI)).status).toBe(200)
+  })
+})
+
 test('by the time of the machine there is nothing to put aside', async () => {
   const other = await hourglass.startHomeserver({ databaseUrl, realTime: true })
   others.push(other)
