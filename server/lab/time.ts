@@ -36,7 +36,7 @@ export function runClock(lab: Lab, speed: number): Promise<ClockState> {
 
 /** Move time on by `ms`; all that falls due on the way is done, and can be seen by `/sync`. */
 export function advance(lab: Lab, ms: number): Promise<Moved> {
-  return lab.inTurn(() => moveTo(lab, lab.clock.now() + ms))
+  return lab.inTurn(() => moveTo(lab, now => now + ms))
 }
 
 /**
@@ -49,7 +49,7 @@ export function setClock(lab: Lab, now: number): Promise<Moved> {
     const ms = now - lab.clock.now()
     if (ms < 0) throw invalidParam('now: time does not go back; restore a snapshot instead')
     if (ms > longestAdvanceMs) throw invalidParam(`now: is more than ${longestAdvanceMs} ms away`)
-    return moveTo(lab, now)
+    return moveTo(lab, () => now)
   })
 }
 
@@ -62,28 +62,27 @@ export function setClock(lab: Lab, now: number): Promise<Moved> {
  */
 export function advanceUntilIdle(lab: Lab, maxMs: number): Promise<Moved & { is_idle: boolean }> {
   return lab.inTurn(async () => {
-    const limit = lab.clock.now() + maxMs
-    const { fired } = await moveTo(lab, lab.clock.now())
-    for (;;) {
-      const next = await selectNextWakeUp(lab.context.db, [])
-      const timer = lab.clock.nextTimer()
-      const isIdle = next === undefined
-      if (isIdle || timer === undefined || timer > limit) {
-        if (!isIdle) fired.push(...(await moveTo(lab, limit)).fired)
-        return { ...readClock(lab), fired, is_idle: isIdle }
-      }
-      fired.push(...(await moveTo(lab, timer)).fired)
-    }
+    const isIdle = async () => (await selectNextWakeUp(lab.context.db, [])) === undefined
+    const moved = await moveTo(lab, now => now + maxMs, isIdle)
+    return { ...moved, is_idle: await isIdle() }
   })
 }
 
-async function moveTo(lab: Lab, target: number): Promise<Moved> {
+/** @param targetFrom where to, of the time from which it moves: a clock that runs has gone on meanwhile */
+async function moveTo(
+  lab: Lab,
+  targetFrom: (now: number) => number,
+  isEnough?: () => Promise<boolean>,
+): Promise<Moved> {
   const { context, clock } = lab
   await untilQuiet(context)
-  const soFar = await FiredSoFar.from(lab)
-  await clock.advanceTo(target, async () => {
+  // Taken when the clock is held: after that nothing is left out.
+  let soFar: FiredSoFar | undefined
+  const settle = async () => {
     await untilQuiet(context)
-    await soFar.look()
-  })
-  return { ...readClock(lab), fired: soFar.fired }
+    if (soFar) await soFar.look()
+    else soFar = await FiredSoFar.from(lab)
+  }
+  await clock.advanceTo(targetFrom(clock.now()), settle, isEnough)
+  return { ...readClock(lab), fired: soFar?.fired ?? [] }
 }

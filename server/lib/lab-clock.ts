@@ -14,14 +14,18 @@ export interface LabClock extends Clock {
    * Move time on to `target` (Unix ms), stopping at every timer on the way: each sees its own
    * moment as `now()`, and `settle` is awaited before time moves on. One at a time. Meanwhile time
    * does not pass by itself.
+   *
+   * @param isEnough asked whenever it has settled: whether to move on no further
    */
-  advanceTo(target: number, settle: () => Promise<void>): Promise<void>
+  advanceTo(
+    target: number,
+    settle: () => Promise<void>,
+    isEnough?: () => Promise<boolean>,
+  ): Promise<void>
   /** The same, by `ms`. */
   advance(ms: number, settle: () => Promise<void>): Promise<void>
   /** Make it another time, earlier or later, at which nothing rings. Not while anybody uses it. */
   reset(to: number): void
-  /** When the next timer is set for, Unix ms; undefined if none is. */
-  nextTimer(): number | undefined
   /** How many timers are set; a test that ends with some has leaked them. */
   pendingTimers(): number
 }
@@ -110,18 +114,20 @@ export function labClock(startAt: number = Date.now(), speed = 0): LabClock {
         },
       }
     },
-    async advanceTo(target, settle) {
+    async advanceTo(target, settle, isEnough = async () => false) {
       if (isHeld) throw new Error('the clock is being moved already')
       time = now()
       isHeld = true
       wait()
       try {
         await settle()
+        if (await isEnough()) return
         for (let next = earliest(target); next; next = earliest(target)) {
           timers.delete(next)
           time = Math.max(time, next.at)
           next.run()
           await settle()
+          if (await isEnough()) return
         }
         time = Math.max(time, target)
         await settle()
@@ -132,10 +138,6 @@ export function labClock(startAt: number = Date.now(), speed = 0): LabClock {
     },
     advance: (ms, settle) => clock.advanceTo(now() + ms, settle),
     reset: goOn,
-    nextTimer() {
-      const next = earliest(Number.POSITIVE_INFINITY)
-      return next && next.at < Number.POSITIVE_INFINITY ? next.at : undefined
-    },
     pendingTimers: () => timers.size,
   }
   return clock

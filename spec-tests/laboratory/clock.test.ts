@@ -184,6 +184,15 @@ describe('POST clock/advance-until-idle', () => {
     await move('clock/advance-until-idle')
   })
 
+  test('also of a clock that runs it tells of all that fired on the way', async () => {
+    const inOneHour = 3_600_000
+    const ids = []
+    for (let s = 0; s < 20; s++) ids.push(await delay('on the way', inOneHour + s * 1_000))
+    await post('clock/run', { speed: 1_000 })
+    const { fired, is_idle: isIdle } = await move('clock/advance-until-idle')
+    expect([fired.map(one => one.delay_id), isIdle]).toEqual([ids, true])
+  })
+
   test('with nothing scheduled, time stands', async () => {
     const { now } = await clock()
     expect(await move('clock/advance-until-idle')).toMatchObject({ now, fired: [], is_idle: true })
