@@ -16,5 +16,5 @@ export async function setTyping(
 ): Promise<void> {
   await assertJoined(ctx.db, roomId, userId)
   if (timeoutMs > 0) ctx.typing.start(roomId, userId, timeoutMs)
-  else ctx.typing.stop(roomId, userId)
+  else ctx.typing.end(roomId, userId)
 }

@@ -22,10 +22,13 @@ export class Typing {
   readonly #positions: StreamClock
   readonly #rooms = new Map<string, Room>()
   readonly #moves = new LatestMoves()
+  /** Until then somebody may be taken for typing of whom another process has told. Unix ms. */
+  readonly #rememberedUntil: number
 
   constructor(clock: Clock, positions: StreamClock) {
     this.#clock = clock
     this.#positions = positions
+    this.#rememberedUntil = clock.now() + longestMs
   }
 
   /** The user types, for `timeoutMs` unless they say so again. The room is woken if it is news. */
@@ -40,6 +43,13 @@ export class Typing {
       this.#clock.timer(until, () => this.stop(roomId, userId)),
     )
     if (!before) room.position = this.#take(roomId)
+  }
+
+  /** They say that they do not type any more: also those hear it who were told of it before a restart. */
+  end(roomId: string, userId: string): void {
+    if (!this.#rooms.has(roomId) && this.#clock.now() < this.#rememberedUntil) {
+      this.#rooms.set(roomId, { position: this.#take(roomId), typing: new Map() })
+    } else this.stop(roomId, userId)
   }
 
   /** They do not type any more. */

@@ -231,6 +231,22 @@ describe('TestTyping: PUT /rooms/{roomId}/typing/{userId}', () => {
     expect(said(await bob.sync(), room, 'm.typing')).toBeUndefined()
   })
 
+  test('whoever was told of it before a restart is told when they say that they stop, once', async () => {
+    const room = await sharedRoom()
+    await type(alice, room, { typing: true, timeout: 60_000 })
+    const { next_batch: since } = await bob.sync()
+    await server.restart()
+    const waiting = bob.sync({ since, timeout: 30_000, set_presence: 'offline' })
+    await server.untilWaiting(1)
+    await type(alice, room, { typing: false })
+    await server.advance(30_000)
+    const told = await waiting
+    expect(said(told, room, 'm.typing')).toEqual({ user_ids: [] })
+    await type(alice, room, { typing: false })
+    expect((await bob.sync({ since: told.next_batch })).rooms).toEqual({})
+    expect(said(await bob.sync(), room, 'm.typing')).toBeUndefined()
+  })
+
   test('whoever leaves does not type there any more', async () => {
     const room = await sharedRoom()
     await type(bob, room, { typing: true, timeout: 5_000 })
