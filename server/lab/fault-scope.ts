@@ -25,14 +25,24 @@ export function fits(scope: Scope, facts: Facts): boolean {
   )
 }
 
-/** With what a transaction has been found to do. */
-export function withTouched(facts: Facts, touched: readonly Touched[]): Facts {
-  return {
-    endpoint: facts.endpoint,
-    userIds: [...facts.userIds, ...touched.map(one => one.user_id)],
-    roomIds: [...facts.roomIds, ...touched.map(one => one.room_id)],
-    delayIds: [...facts.delayIds, ...touched.flatMap(one => one.delay_id ?? [])],
-  }
+/**
+ * What a transaction is about, of which each by itself may be what a fault is for: it may be shared with
+ * others, and what one of them does in a room nobody else does there.
+ */
+export function withTouched(facts: Facts, touched: readonly Touched[]): Facts[] {
+  const { endpoint, roomIds } = facts
+  const nobody = { endpoint, userIds: [], roomIds: [], delayIds: [] }
+  const ofEach = touched.map(({ user_id, room_id, delay_id }) => {
+    const isTheirs = roomIds.length === 0 || roomIds.includes(room_id)
+    const known: Facts = isTheirs ? facts : nobody
+    return {
+      endpoint,
+      userIds: [...known.userIds, user_id],
+      roomIds: [...known.roomIds, room_id],
+      delayIds: [...known.delayIds, ...(delay_id === null ? [] : [delay_id])],
+    }
+  })
+  return [...ofEach, facts]
 }
 
 /** Whether there is such an endpoint: a slip of the pen would be a fault that never strikes. */

@@ -159,15 +159,16 @@ export class Faults {
     const facts = isInRequest
       ? walk.facts
       : { endpoint: firing, userIds: [], roomIds: [], delayIds: [] }
-    if (this.#claim(['serialisation_failure'], withTouched(facts, touched)))
+    if (this.#claim(['serialisation_failure'], ...withTouched(facts, touched)))
       await failToSerialise(tx)
   }
 
-  /** The first fault of these kinds that is for this, if there is one: it has struck. */
-  #claim(kinds: readonly Kind[], facts: Facts): Fault | undefined {
+  /** The first fault of these kinds that is for one of these, if there is one: it has struck. */
+  #claim(kinds: readonly Kind[], ...anyOf: readonly Facts[]): Fault | undefined {
     for (const fault of this.#faults) {
       if (!isArmed(fault) || !kinds.includes(fault.options.kind)) continue
-      if (!fits(fault.options, facts)) continue
+      const facts = anyOf.find(one => fits(fault.options, one))
+      if (!facts) continue
       if (fault.skip > 0) {
         fault.skip -= 1
         continue

@@ -358,6 +358,18 @@ describe('serialisation_failure: all is done, and undone at the COMMIT', () => {
     },
   )
 
+  test('a user in a room where somebody else is at the same moment is not those two', async () => {
+    await set({
+      kind: 'serialisation_failure',
+      user_id: bob.userId,
+      room_id: otherRoom,
+      count: null,
+    })
+    const ids = Array.from({ length: 10 }, (_, i) => `at-once-${i}`)
+    await Promise.all(ids.flatMap(id => [say(bob, id), say(alice, id, otherRoom)]))
+    expect(await strikes()).toEqual([])
+  })
+
   test('what concerns nobody of those is let through', async () => {
     await set({ kind: 'serialisation_failure', user_id: bob.userId })
     const delayId = await alice.delay(room, 1_000, 'm.test', {})
