@@ -14,6 +14,10 @@ function object(properties: JsonObject, optional: readonly string[] = []): JsonO
   return { type: 'object', properties, ...(required.length > 0 ? { required } : {}) }
 }
 
+/** What is misspelt would be left out, and time move by what is so by default. */
+const closed = (schema: JsonObject): JsonObject =>
+  schema.type === 'object' ? { ...schema, additionalProperties: false } : schema
+
 function operation(
   summary: string,
   answer: JsonObject,
@@ -26,7 +30,7 @@ function operation(
       ? {
           requestBody: {
             required: !body.isOptional,
-            content: { 'application/json': { schema: body.schema } },
+            content: { 'application/json': { schema: closed(body.schema) } },
           },
         }
       : {}),

@@ -15,7 +15,7 @@ export const labServerEndpoints: readonly Endpoint[] = [
     ...labEndpoint,
     method: 'POST',
     path: `${labPath}/snapshot`,
-    body: z.object({}),
+    body: z.strictObject({}),
     bodyOptional: true,
     handle: async ({ ctx }) => ({ ...(await takeSnapshot(labOf(ctx))) }),
   }),
@@ -33,7 +33,7 @@ export const labServerEndpoints: readonly Endpoint[] = [
     ...labEndpoint,
     method: 'POST',
     path: `${labPath}/restore`,
-    body: z.object({ id: text }),
+    body: z.strictObject({ id: text }),
     async handle({ ctx, body }) {
       await restoreSnapshot(labOf(ctx), body.id)
       return { ...readClock(labOf(ctx)) }
@@ -43,7 +43,7 @@ export const labServerEndpoints: readonly Endpoint[] = [
     ...labEndpoint,
     method: 'POST',
     path: `${labPath}/reset`,
-    body: z.object({}),
+    body: z.strictObject({}),
     bodyOptional: true,
     async handle({ ctx }) {
       await resetServer(labOf(ctx))
@@ -54,7 +54,7 @@ export const labServerEndpoints: readonly Endpoint[] = [
     ...labEndpoint,
     method: 'POST',
     path: `${labPath}/users`,
-    body: z.object({
+    body: z.strictObject({
       users: z.array(text).min(1).max(mostUsers),
       password: text.min(1).optional(),
     }),

@@ -58,6 +58,24 @@ describe('POST users', () => {
   })
 })
 
+test.each<[string, JsonObject]>([
+  ['clock/advance-until-idle', { ms: 1_000 }],
+  ['clock/run', { sped: 1_000 }],
+  ['clock/freeze', { now: 0 }],
+  ['clock/advance', { ms: 1_000, now: 0 }],
+  ['users', { users: ['frank'], pasword: 'secret' }],
+  ['snapshot', { id: 'mine' }],
+  ['reset', { id: 'mine' }],
+])('POST %s with an option that there is not, %j, is refused', async (path, body) => {
+  const before = [server.now(), await server.rowCounts()]
+  expect(await post(path, body)).toMatchObject({
+    status: 400,
+    body: { errcode: 'M_INVALID_PARAM' },
+  })
+  expect([server.now(), await server.rowCounts()]).toEqual(before)
+  expect((await call('GET', 'clock')).body.speed).toBe(0)
+})
+
 test('POST users: who was deactivated cannot be logged in, nor anybody with them', async () => {
   await post('users', { users: ['gone'], password: 'secret' })
   const gone = server.anonymous()
