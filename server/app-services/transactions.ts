@@ -49,6 +49,11 @@ export class Transactions {
     )
   }
 
+  /** Whether by this signal the notifier knows one of those who tell a service: they wait for somebody else. */
+  isTelling(signal: AbortSignal): boolean {
+    return this.#stopping.some(one => one.signal === signal)
+  }
+
   /** Abort what is being sent; it is stored, and sent again after the next start. */
   async stop(): Promise<void> {
     for (const stopping of this.#stopping) stopping.abort()

@@ -9,10 +9,12 @@ import { Lab } from './lab.ts'
  * held up, only one of them passes.
  */
 const stepMs = 100
-/** So many steps in which nobody finishes. */
+/** So many steps in which nobody finishes, for who has asked somebody else's server. */
 const patience = 20
 /** The same for who did not answer the last time. */
 const patienceWithTheSilent = 5
+/** The same for requests, whose work is our own: but for one whose client has sent half of it. */
+const patienceWithRequests = 50
 
 /** More rounds than consequences of consequences take: whoever is at work then has been asked by others. */
 const mostRounds = 100
@@ -41,18 +43,23 @@ export async function untilQuiet(ctx: Context): Promise<void> {
   }
 }
 
-type Work = [who: object, work: Promise<void>]
+type Work = [who: object, work: Promise<void>, steps: number]
 
 /** Who is at work that leads to others, but for those who were waited for in vain. */
-function awaited({ pushDelivery, notifier }: Context): Work[] {
-  const all: Work[] = [...pushDelivery.atWork(), ...notifier.atWork()]
+function awaited({ pushDelivery, notifier, transactions }: Context): Work[] {
+  const all: Work[] = [
+    ...pushDelivery.atWork().map(([who, work]): Work => [who, work, patience]),
+    ...notifier.atWork().map(([who, work]): Work => {
+      return [who, work, transactions.isTelling(who) ? patience : patienceWithRequests]
+    }),
+  ]
   return all.filter(([who, work]) => silent.get(who) !== work)
 }
 
 async function untilAnswered(works: readonly Work[]): Promise<void> {
   let finished = 0
-  const one = async ([who, work]: Work) => {
-    const steps = silent.has(who) ? patienceWithTheSilent : patience
+  const one = async ([who, work, stepsAtFirst]: Work) => {
+    const steps = silent.has(who) ? patienceWithTheSilent : stepsAtFirst
     let seen = finished
     for (let left = steps; left > 0; left--) {
       if (await inTime(work, stepMs)) {
