@@ -158,7 +158,8 @@ async function measure(
 }
 
 const folder = await mkdtemp(join(tmpdir(), 'hourglass-measure-'))
-const url = process.env.DATABASE_URL
+// Empty is not set, as for the server.
+const url = process.env.DATABASE_URL || undefined
 const schemas: string[] = []
 try {
   let round = 0

@@ -24,13 +24,14 @@ const embedded = new Shared(() => SharedPglite.start())
 const servers = new Map<string, Shared<SharedPostgres>>()
 
 /**
- * @param url a PostgreSQL server instead of the embedded database
+ * @param url a PostgreSQL server instead of the embedded database; empty, as a variable of the
+ *   environment may be, it is none
  * @throws DatabaseUnavailable
  */
 export async function makeStorage(url: string | undefined): Promise<Storage> {
   const schema = `test_${randomBytes(8).toString('hex')}`
   const dataDir = await mkdtemp(join(tmpdir(), 'hourglass-'))
-  const shared = url === undefined ? embedded : sharedServer(url)
+  const shared = url ? sharedServer(url) : embedded
   const end = async () => {
     await rm(dataDir, { recursive: true, force: true })
     shared.leave(isKept)

@@ -469,6 +469,12 @@ test.each([Number.NaN, 1.5, -1, 2 ** 53])('a server cannot start at %p', async s
   await expect(hourglass.startHomeserver({ databaseUrl, startAt })).rejects.toThrow('startAt')
 })
 
+test('an empty databaseUrl, as a variable of the environment may be, is none', async () => {
+  const other = await hourglass.startHomeserver({ databaseUrl: '' })
+  others.push(other)
+  expect((await other.user('alice')).userId).toMatch(/^@alice/)
+})
+
 test('after stop nothing listens, nothing waits, and no clock ticks', async () => {
   const other = await start({ lab: true })
   const clock = `${other.baseUrl}/_hourglass/lab/v1/clock`

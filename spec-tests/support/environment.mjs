@@ -9,6 +9,9 @@
 import { existsSync, statSync } from 'node:fs'
 import { TestEnvironment } from 'jest-environment-node'
 
+// Empty is not set, as DATABASE_URL is for the server: the tests and what they start look only whether it is there.
+if (process.env.HOURGLASS_TEST_DATABASE_URL === '') delete process.env.HOURGLASS_TEST_DATABASE_URL
+
 const dist = new URL('../../dist/', import.meta.url)
 const bundle = new URL('spec-tests-bundle/in-worker.js', dist)
 const modules = new URL('spec-tests/support/in-worker.js', dist)
