@@ -3,6 +3,13 @@ import type { Attack } from './attack.ts'
 import { bodyMembersOf, type EndpointUnderTest, GoodRequests } from './good-requests.ts'
 import { hostileIds, hostileQueryValues, jsonValues, oddBodies, refusedBodies } from './hostile.ts'
 
+/** A seed that hangs on nothing but the text: FNV-1a. */
+export function seedOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193)
+  return hash >>> 0
+}
+
 /** Numbers from 0 up to 1, the same for the same seed: mulberry32. */
 function numbers(seed: number): () => number {
   let state = seed
