@@ -70,8 +70,11 @@ function sendFile(response: Response, { folder, path, headers }: FileAnswer): Pr
   const options = { root: folder, headers, cacheControl: false, lastModified: false }
   return new Promise((resolve, reject) => {
     response.sendFile(path, options, error => {
-      if (error && !response.destroyed) reject(error)
-      else resolve()
+      if (!error || response.destroyed) return resolve()
+      // They are of the file, and may keep it for a day.
+      if (!response.headersSent)
+        for (const name of Object.keys(headers)) response.removeHeader(name)
+      reject(error)
     })
   })
 }
