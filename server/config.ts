@@ -3,7 +3,7 @@
  * because a typo must not pass.
  */
 import { readFileSync } from 'node:fs'
-import { parse as parseYaml, YAMLParseError } from 'yaml'
+import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
 import type { DatabaseOptions } from '../db/database.ts'
 import { addressRanges } from './lib/address-ranges.ts'
@@ -92,7 +92,7 @@ export function readConfigFile(file: string): Record<string, unknown> {
       return options as Record<string, unknown>
     }
   } catch (error) {
-    const [line = ''] = error instanceof YAMLParseError ? error.message.split('\n') : []
+    const [line = ''] = (error as Error).message.split('\n')
     throw new ConfigError(`${file}: ${line.replace(/:$/, '')}`)
   }
   throw new ConfigError(`${file}: is not a list of options`)

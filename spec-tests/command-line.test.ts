@@ -433,6 +433,12 @@ describe('a wrong option', () => {
     ['- port', /config\.yaml: is not a list of options/],
     ['port: [', /config\.yaml: /],
     ['port: 1\nport: 2', /config\.yaml: /],
+    ['server_name: *example', /config\.yaml: Unresolved alias.*: example/],
+    // It is a URL, whose scheme is the name of the host.
+    [
+      'public_base_url: matrix.example.org:8448',
+      /config\.yaml: public_base_url: must begin with http/,
+    ],
   ])('%j in the file', async (yaml, line) => {
     expectRefusal(await runProgram(['--config', await configFile(yaml)]), 1, line)
   })

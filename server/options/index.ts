@@ -53,7 +53,7 @@ export const configSchema = z.strictObject({
     .prefault({})
     .describe('HTTPS, for those who have no reverse proxy that does it.'),
   public_base_url: z
-    .url()
+    .url({ protocol: /^https?$/, error: 'must begin with http:// or https://' })
     .optional()
     .describe(
       'The URL under which clients reach this server, for /.well-known/matrix/client. ' +
