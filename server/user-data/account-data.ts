@@ -3,6 +3,7 @@ import { selectAccountData, upsertAccountData } from '../../db/account-data.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { MatrixError, notFound } from '../matrix/errors.ts'
+import { inviteConfigTypes } from '../matrix/invite-permission.ts'
 import { pushRulesWith } from '../matrix/push-rules.ts'
 import { lockOwnAccount } from '../rooms/account-in-use.ts'
 import { selectPushRuleChanges } from '../rooms/recipient.ts'
@@ -19,6 +20,9 @@ export interface AccountDataKey {
 /** The server's own: clients change them through other endpoints. */
 const managedTypes = new Set(['m.fully_read', 'm.push_rules'])
 
+/** By them, too, users say of what they do not want to hear. */
+const hushing = new Set(['m.ignored_user_list', ...inviteConfigTypes])
+
 /**
  * Write a piece of account data over what was there, and wake its user. Empty content removes it:
  * devices hear of the emptiness once, and whoever comes later hears nothing.
@@ -34,6 +38,7 @@ export async function setAccountData(
   if (managedTypes.has(type)) {
     throw new MatrixError(405, 'M_BAD_JSON', `${type} cannot be set through this endpoint`)
   }
+  if (roomId === '' && hushing.has(type)) await ctx.pushDelivery.keepJudged(userId)
   await transaction(ctx.db, async tx => {
     // A tag that is set at the same moment is read and written back under this lock.
     await lockOwnAccount(tx, userId)

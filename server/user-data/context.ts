@@ -10,5 +10,6 @@ export interface Context extends RoomsContext {
   /** `PushDelivery` */
   readonly pushDelivery: {
     add(key: PusherKey): void
+    keepJudged(userId: string): Promise<void>
   }
 }

@@ -2,7 +2,8 @@
  * Notifying push gateways, after the event has been committed, in order.
  *
  * Every pusher has its own queue, which is the stream itself: `pushed_up_to` says how far it has
- * come, so that a restart goes on where it was. Nothing is done for who has no pusher, and nothing
+ * come, so that a restart goes on where it was. It is written when there was something to push, and
+ * before the user's push rules change: what did not notify by the old ones is not to notify by the new. Nothing is done for who has no pusher, and nothing
  * at all while nobody has one. An event may be pushed twice if we die between the gateway's answer
  * and noting it; it is not lost.
  *
@@ -86,6 +87,18 @@ export class PushDelivery {
     queue.rest?.cancel()
     queue.rest = undefined
     this.#run(queue)
+  }
+
+  /**
+   * The user is about to want to hear of other events. Whatever has been looked at by now was judged by
+   * what they want so far, and is not looked at again, not even after a restart.
+   */
+  async keepJudged(userId: string): Promise<void> {
+    const { db } = this.#ctx ?? {}
+    if (!db) return
+    for (const { key, readUpTo } of this.#queuesOf.get(userId) ?? []) {
+      await transaction(db, tx => updatePushedUpTo(tx, key, readUpTo))
+    }
   }
 
   /** Who is pushing, and what they are at; who rests is not among them. */

@@ -147,6 +147,7 @@ async function change(
   userId: string,
   apply: (changes: PushRuleChanges) => void,
 ): Promise<void> {
+  await ctx.pushDelivery.keepJudged(userId)
   await transaction(ctx.db, async tx => {
     await lockOwnAccount(tx, userId)
     const changes = await selectPushRuleChanges(tx, userId)

@@ -84,6 +84,13 @@ async function pushedUser(change: JsonObject = {}): Promise<{ bob: Client; room:
   return { bob, room }
 }
 
+const rulePath = (kind: string, id: string) =>
+  `${v3}/pushrules/global/${kind}/${encodeURIComponent(id)}`
+const ignore = (who: Client, ignored: JsonObject) =>
+  who.ok('PUT', `${v3}/user/${who.userId}/account_data/m.ignored_user_list`, {
+    body: { ignored_users: ignored },
+  })
+
 describe('POST /pushers/set', () => {
   test('a pusher is set, listed, written over, and removed', async () => {
     const bob = await server.user('bob')
@@ -279,6 +286,26 @@ describe('POST /_matrix/push/v1/notify', () => {
     expect((await gateway.take()).map(push => push.event_id)).toEqual(missed)
     await server.restart()
     expect(await gateway.take()).toEqual([])
+  })
+
+  type Step = (bob: Client, room: string) => Promise<unknown>
+  test.each<[string, Step, Step]>([
+    [
+      'a room had been muted',
+      (bob, room) => bob.ok('PUT', rulePath('room', room), { body: { actions: [] } }),
+      (bob, room) => bob.ok('DELETE', rulePath('room', room)),
+    ],
+    ['a user had been ignored', bob => ignore(bob, { [alice.userId]: {} }), bob => ignore(bob, {})],
+  ])('nor is anything pushed later that was said while %s', async (_, hush, unhush) => {
+    const { bob, room } = await pushedUser()
+    await hush(bob, room)
+    await alice.say(room, 'unheard')
+    expect(await gateway.take()).toEqual([])
+    await unhush(bob, room)
+    await server.restart()
+    expect(await gateway.take()).toEqual([])
+    const heard = await alice.say(room, 'heard')
+    expect((await gateway.take()).map(push => push.event_id)).toEqual([heard])
   })
 
   test('what could not be delivered for a day is given up', async () => {
