@@ -27,6 +27,9 @@ export interface Listening {
 /** A request that takes longer to finish is cut off when the server stops. */
 const patienceMs = 5_000
 
+/** From its first byte to its last a file may take so long; node gives it five minutes, which is not much by phone. */
+const longestRequestMs = 3_600_000
+
 /** nginx keeps a connection for 60 s; if we hung up first, it would now and then answer 502. */
 const keepAliveMs = 65_000
 
@@ -43,7 +46,12 @@ export async function listen(
   port: number,
   certificate?: Certificate,
 ): Promise<Listening> {
-  const options = { keepAliveTimeout: keepAliveMs, maxHeaderSize: maxHeaderBytes, ...messages }
+  const options = {
+    keepAliveTimeout: keepAliveMs,
+    requestTimeout: longestRequestMs,
+    maxHeaderSize: maxHeaderBytes,
+    ...messages,
+  }
   const server = certificate
     ? createTlsServer({ ...certificate, ...options })
     : createServer(options)
