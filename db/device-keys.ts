@@ -88,16 +88,21 @@ export async function insertOneTimeKeys(tx: Tx, rows: readonly OneTimeKeyRow[]):
   }
 }
 
-export async function upsertFallbackKey(tx: Tx, row: FallbackKeyRow): Promise<void> {
-  await tx.q
-    .insertInto('fallback_keys')
-    .values(row)
-    .onConflict(conflict =>
-      conflict
-        .columns(['user_id', 'device_id', 'algorithm'])
-        .doUpdateSet({ key_id: row.key_id, key: row.key, is_used: row.is_used }),
-    )
-    .execute()
+/** In place of what the device has of the same algorithms. No two of the rows are of one algorithm. */
+export async function upsertFallbackKeys(tx: Tx, rows: readonly FallbackKeyRow[]): Promise<void> {
+  for (let from = 0; from < rows.length; from += rowsPerStatement) {
+    await tx.q
+      .insertInto('fallback_keys')
+      .values(rows.slice(from, from + rowsPerStatement))
+      .onConflict(conflict =>
+        conflict.columns(['user_id', 'device_id', 'algorithm']).doUpdateSet(eb => ({
+          key_id: eb.ref('excluded.key_id'),
+          key: eb.ref('excluded.key'),
+          is_used: eb.ref('excluded.is_used'),
+        })),
+      )
+      .execute()
+  }
 }
 
 export async function selectFallbackKeys(

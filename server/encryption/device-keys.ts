@@ -17,7 +17,7 @@ import {
   selectFallbackKeys,
   selectOneTimeKeys,
   upsertDeviceKeys,
-  upsertFallbackKey,
+  upsertFallbackKeys,
 } from '../../db/device-keys.ts'
 import { lockDevice } from '../../db/sessions.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
@@ -136,20 +136,21 @@ async function storeOneTimeKeys(tx: Tx, owner: DeviceOf, keys: readonly NamedKey
   )
 }
 
-/** A fallback key that is there already stays as used as it is. */
+/** A fallback key that is there already stays as used as it is. There is one of each algorithm. */
 async function storeFallbackKeys(tx: Tx, owner: DeviceOf, keys: readonly NamedKey[]) {
   if (keys.length === 0) return
-  const stored = await selectFallbackKeys(tx, owner)
-  for (const key of keys) {
-    const row = rowOf(owner, key)
-    const isThere = stored.some(
-      ({ algorithm, key_id, key: before }) =>
-        algorithm === row.algorithm &&
-        key_id === row.key_id &&
-        isSame(JSON.parse(before) as JsonValue, key.key),
-    )
-    if (!isThere) await upsertFallbackKey(tx, { ...row, is_used: false })
-  }
+  const stored = new Map(
+    (await selectFallbackKeys(tx, owner)).map(row => [row.algorithm, row] as const),
+  )
+  const latest = new Map(keys.map(key => [key.algorithm, key] as const))
+  const fresh = [...latest.values()].filter(({ algorithm, keyId, key }) => {
+    const before = stored.get(algorithm)
+    return before?.key_id !== keyId || !isSame(JSON.parse(before.key) as JsonValue, key)
+  })
+  await upsertFallbackKeys(
+    tx,
+    fresh.map(key => ({ ...rowOf(owner, key), is_used: false })),
+  )
 }
 
 const rowOf = ({ userId, deviceId }: DeviceOf, { algorithm, keyId, key }: NamedKey) => ({

@@ -545,6 +545,29 @@ test('GET /sync without since of who is alone in a new room asks 14 times', asyn
   expect(await statementsOf(() => charlie.sync())).toHaveLength(14)
 })
 
+test('POST /keys/upload asks 6 times, however many fallback keys it has, and the last of an algorithm counts', async () => {
+  const charlie = await newcomer()
+  const upload = (algorithms: string[]) =>
+    charlie.ok('POST', `${v3}/keys/upload`, {
+      body: {
+        fallback_keys: Object.fromEntries(
+          algorithms.map((name, i) => [`${name}:${i}`, `key ${i}`]),
+        ),
+      },
+    })
+  const many = Array.from({ length: 50 }, (_, i) => `algorithm-${i}`)
+  for (const algorithms of [['one'], [...many, 'one']]) {
+    expect(await statementsOf(() => upload(algorithms))).toHaveLength(6)
+  }
+  const { device_unused_fallback_key_types: unused } = await charlie.sync()
+  expect(unused).toEqual([...many, 'one'].sort())
+  await upload(['two', 'two'])
+  const { one_time_keys } = await charlie.ok('POST', `${v3}/keys/claim`, {
+    body: { one_time_keys: { [charlie.userId]: { [charlie.deviceId]: 'two' } } },
+  })
+  expect(one_time_keys[charlie.userId]).toEqual({ [charlie.deviceId]: { 'two:1': 'key 1' } })
+})
+
 test('a membership that is large, and changed again and again, drives no other room from memory', async () => {
   const { owner } = small
   const [quiet, busy] = [await owner.createRoom(), await owner.createRoom()]
