@@ -29,17 +29,17 @@ export class RateLimits {
    * Count one against a limit.
    *
    * @param who a user, who may be exempt; or what else the limit counts by
-   * @param at Unix ms, when it was to happen
+   * @param dueAt Unix ms, when it was to happen, if it is late
    * @throws 429 M_LIMIT_EXCEEDED with `retry_after_ms`
    */
   take(
     name: LimitName,
     who: { userId: string; isRateLimited: boolean } | string,
-    at = this.#clock.now(),
+    dueAt?: number,
   ): void {
     if (typeof who !== 'string' && !who.isRateLimited) return
     const key = typeof who === 'string' ? who : who.userId
-    const waitMs = this.#limiters.get(name)?.take(key, at) ?? 0
+    const waitMs = this.#limiters.get(name)?.take(key, this.#clock.now(), dueAt) ?? 0
     if (waitMs === 0) return
     this.#onRefused(name)
     throw limitExceeded(waitMs)

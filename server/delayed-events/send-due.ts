@@ -78,7 +78,7 @@ export function sendDueTogether(ctx: Context, run: readonly DueRow[]): Promise<F
       const room = rooms.get(row.room_id)
       if (!room) throw new Error('a delayed event of a room that is not there')
       try {
-        countMessage(ctx, row, now)
+        countMessage(ctx, row)
         // If all is undone, each is sent alone, and counted then.
         tx.onEnd(committed => {
           if (!committed) ctx.rateLimits.giveBack('messages', senderOf(row))

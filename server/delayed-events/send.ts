@@ -36,7 +36,7 @@ export async function claimAndAppend(
   const now = ctx.clock.now()
   const claimed = await claimScheduled(tx, delayedEvent.delay_id, { now, cause })
   if (!claimed) return undefined
-  countMessage(ctx, claimed, now)
+  countMessage(ctx, claimed)
   // Before it is appended: as a state update it would cancel them, too, but for another reason.
   if (claimed.group_id !== null) ctx.metrics.finalised(tx, await cancelSiblings(tx, claimed, now))
   const draft = await sendableDraft(ctx, tx, room, claimed)
@@ -53,9 +53,9 @@ export async function claimAndAppend(
  *
  * @throws 429 M_LIMIT_EXCEEDED
  */
-export function countMessage(ctx: Context, row: DelayedEventRow, now: number): void {
-  const at = row.cause === 'delay' ? (row.send_at ?? now) : now
-  ctx.rateLimits.take('messages', senderOf(row), at)
+export function countMessage(ctx: Context, row: DelayedEventRow): void {
+  const dueAt = row.cause === 'delay' ? (row.send_at ?? undefined) : undefined
+  ctx.rateLimits.take('messages', senderOf(row), dueAt)
 }
 
 export const senderOf = (row: DelayedEventRow) => ({

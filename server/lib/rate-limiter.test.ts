@@ -48,6 +48,21 @@ test('a clock that is set back costs no more than a burst', () => {
   expect(limiter.take('a', start - 3_600_000)).toBe(1_000)
 })
 
+test('what is late counts at its own time', () => {
+  const limiter = new RateLimiter(1, 2)
+  const now = start + 60_000
+  const due = [start, start, start, start + 1_000, now]
+  expect(due.map(dueAt => limiter.take('a', now, dueAt))).toEqual([0, 0, 1_000, 0, 0])
+})
+
+test('but not if more has been taken since than there was to take then', () => {
+  const limiter = new RateLimiter(1, 2)
+  const now = start + 60_000
+  expect(limiter.take('a', now)).toBe(0)
+  expect(limiter.take('a', now, start)).toBe(0)
+  expect(limiter.take('a', now, start)).toBe(1_000)
+})
+
 test('whoever has used up nothing is forgotten', () => {
   const limiter = new RateLimiter(1, 1)
   for (let i = 0; i < 1_000; i++) limiter.take(`${i}`, start)

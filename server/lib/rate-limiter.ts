@@ -23,18 +23,22 @@ export class RateLimiter {
    * Take one, unless that is too often; whoever is refused has taken nothing.
    *
    * @param now Unix ms
+   * @param dueAt Unix ms, of one that is late: it counts then, unless more has been taken since than there
+   *   was to take
    * @returns 0, or after how many whole ms there will be one to take
    */
-  take(key: string, now: number): number {
+  take(key: string, now: number, dueAt = now): number {
+    const before = this.#usedUpAt.get(key) ?? 0
+    const at = before > dueAt + this.#burstMs ? now : dueAt
     // Not above what can be used up: the wall clock may have been set back.
-    const usedUpAt = Math.min(this.#usedUpAt.get(key) ?? 0, now + this.#burstMs)
-    const next = Math.max(usedUpAt, now) + this.#intervalMs
+    const usedUpAt = Math.min(before, at + this.#burstMs)
+    const next = Math.max(usedUpAt, at) + this.#intervalMs
     // Fractions of a ms this small are the rounding of large numbers.
-    const waitMs = Math.ceil(next - now - this.#burstMs - 0.01)
+    const waitMs = Math.ceil(next - at - this.#burstMs - 0.01)
     if (waitMs > 0) return waitMs
     this.#usedUpAt.delete(key)
     this.#usedUpAt.set(key, next)
-    this.#forget(now)
+    this.#forget(at)
     return 0
   }
 

@@ -220,6 +220,18 @@ describe('limits that are small', () => {
       expect(await alice.scheduled()).toEqual([])
     })
 
+    test('what is late is not refused for what its sender has said since', async () => {
+      const path = alice.roomPath(room, 'delayed_event', 'm.test', 'late')
+      await alice.ok('PUT', path, { body: { delay_ms: 10_000, content: { n: 'late' } } })
+      server.fault({ kind: 'serialisation_failure', endpoint: 'fire', count: null })
+      await server.advance(120_000)
+      await alice.say(room, 'I am still here')
+      server.faults.clear()
+      await server.advance(120_000)
+      const late = (await alice.finalised()).find(item => item.delayed_event.content.n === 'late')
+      expect(late?.outcome).toBe('send')
+    })
+
     test('a send on request that is one too many is refused, and stays scheduled', async () => {
       const { body } = await schedule('x')
       for (let n = 0; n < 5; n++) await alice.say(room, 'chatter')
