@@ -34,7 +34,9 @@ export class Attacker {
     const answers = await this.#sendAll(attacks)
     const complaints = complaintsOf(attacks, answers)
     const refused = attacks.filter((_, i) => (answers[i]?.status ?? 0) >= 400)
-    if (refused.length === attacks.length) return [...complaints, ...(await this.#written(before))]
+    const written = await this.#written(before)
+    if (written.length === 0 || refused.length === attacks.length)
+      return [...complaints, ...written]
 
     // What was taken has written, too. Only the others, then, once more.
     const between = await this.#server.rowCounts()
