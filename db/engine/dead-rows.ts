@@ -27,7 +27,6 @@ export class DeadRows {
   #tables: Promise<number[]> | undefined
   /** How many rows of a table had died when it was last gone through. */
   readonly #cleared = new Map<string, number>()
-
   readonly #mostTransactions: number
 
   constructor(db: Db, most = mostTransactions) {
@@ -60,7 +59,7 @@ export class DeadRows {
     const { rows } = await sql<Table>`
       SELECT oid::regclass::text AS name,
         (pg_stat_get_tuples_deleted(oid) + pg_stat_get_tuples_updated(oid)
-          - pg_stat_get_tuples_hot_updated(oid))::int AS died,
+          - pg_stat_get_tuples_hot_updated(oid)) AS died,
         greatest(reltuples, 0) AS rows
       FROM pg_class WHERE oid = ANY(${await this.#tables}::oid[])`.execute(this.#db.q)
     return rows

@@ -94,8 +94,9 @@ const deleteRoomV1 = endpoint({
     if (deleteId === undefined) return shutdownOf(undefined)
     await ctx.roomDeletions.run(ctx, deleteId)
     const done = await selectDeletion(ctx.db, deleteId)
-    if (done?.status !== 'complete')
+    if (done?.status !== 'complete') {
       throw unknown(done?.error ?? 'The room is not deleted yet', 500)
+    }
     return shutdownOf(done)
   },
 })
