@@ -32,9 +32,16 @@ const faultInOurs = faultSchema({})
 const mostStrikes = 10_000
 
 interface Walk {
+  of: Faults
   facts: Facts
   isOver: boolean
 }
+
+/**
+ * What a transaction is for; a timer that a request has set remembers it when it is over. One for all
+ * servers: until Node 24 every promise of the process is told of every storage that was ever entered.
+ */
+const walks = new AsyncLocalStorage<Walk>()
 
 type Kind = FaultKind['kind']
 const beforeAll: readonly Kind[] = ['connection_reset', 'rate_limited', 'error', 'request_delayed']
@@ -46,8 +53,6 @@ export class Faults {
   readonly #clock: Clock
   readonly #faults: Fault[] = []
   readonly #strikes: Strike[] = []
-  /** What a transaction is for; a timer that a request has set remembers it when it is over. */
-  readonly #walks = new AsyncLocalStorage<Walk>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -128,10 +133,10 @@ export class Faults {
       return undefined
     }
 
-    const walk: Walk = { facts, isOver: false }
+    const walk: Walk = { of: this, facts, isOver: false }
     let outcome: { answer: Answer } | { refusal: unknown }
     try {
-      outcome = { answer: await this.#walks.run(walk, () => act.answer()) }
+      outcome = { answer: await walks.run(walk, () => act.answer()) }
     } catch (refusal) {
       outcome = { refusal }
     }
@@ -151,9 +156,9 @@ export class Faults {
   async beforeCommit(tx: Tx): Promise<void> {
     if (!this.#faults.some(one => isArmed(one) && one.options.kind === 'serialisation_failure'))
       return
-    const walk = this.#walks.getStore()
+    const walk = walks.getStore()
     const touched = await selectWrittenBy(tx)
-    const isInRequest = walk !== undefined && !walk.isOver
+    const isInRequest = walk?.of === this && !walk.isOver
     // What else a server does of its own accord is nobody's, and no scope tells it apart.
     if (!isInRequest && !touched.some(one => one.is_over)) return
     const facts = isInRequest
