@@ -55,29 +55,35 @@ export class SharedPostgres {
     return this.#schemas.giveBack(schema)
   }
 
-  /** Leave nothing behind, neither of ours nor of a process that was killed. */
-  async stop(): Promise<void> {
-    await this.#schemas.drop()
-    await this.#makers.destroy()
+  /**
+   * Leave nothing behind, neither of ours nor of a process that was killed.
+   *
+   * @param isHurried side by side, over further connections. These cannot be made any more where jest has
+   *   torn down the environment of the test that was the last to use this.
+   */
+  async stop(isHurried = false): Promise<void> {
+    const q = isHurried ? this.#makers : this.#q
+    await this.#schemas.drop({ q })
     const { rows } = await sql<{ name: string; number: number }>`
       SELECT nspname AS name, split_part(nspname, '_', 3)::int AS number
       FROM pg_namespace
       WHERE nspname ~ ${`^${spare}[0-9]{1,9}_`} AND nspowner = current_user::regrole`.execute(
       this.#q,
     )
-    for (const { name, number } of rows) await this.#dropOrphan(name, number)
+    await Promise.all(rows.map(({ name, number }) => dropOrphan(q, name, number)))
+    await this.#makers.destroy()
     await this.#q.destroy()
   }
+}
 
-  async #dropOrphan(name: string, number: number): Promise<void> {
-    await this.#q.connection().execute(async q => {
-      const { rows } = await sql<{ is_ours: boolean }>`
-        SELECT pg_try_advisory_lock(${holding}, ${number}) AS is_ours`.execute(q)
-      if (!rows[0]?.is_ours) return
-      await sql`DROP SCHEMA IF EXISTS ${sql.id(name)} CASCADE`.execute(q)
-      await sql`SELECT pg_advisory_unlock(${holding}, ${number})`.execute(q)
-    })
-  }
+async function dropOrphan(q: Query, name: string, number: number): Promise<void> {
+  await q.connection().execute(async one => {
+    const { rows } = await sql<{ is_ours: boolean }>`
+      SELECT pg_try_advisory_lock(${holding}, ${number}) AS is_ours`.execute(one)
+    if (!rows[0]?.is_ours) return
+    await sql`DROP SCHEMA IF EXISTS ${sql.id(name)} CASCADE`.execute(one)
+    await sql`SELECT pg_advisory_unlock(${holding}, ${number})`.execute(one)
+  })
 }
 
 /** Connections of which none is there before it is needed. The process may end nevertheless. */

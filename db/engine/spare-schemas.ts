@@ -64,11 +64,11 @@ export class SpareSchemas {
     this.#spare.push(spare)
   }
 
-  /** Drop those that are nobody's. */
-  async drop(): Promise<void> {
+  /** Drop those that are nobody's. @param db where */
+  async drop(db = this.#db): Promise<void> {
     const ahead = await Promise.all(this.#ahead.splice(0))
     this.#spare.push(...ahead.filter(schema => schema !== undefined))
-    for (const schema of this.#spare.splice(0)) await this.#drop(schema)
+    await Promise.all(this.#spare.splice(0).map(schema => this.#drop(schema, db)))
   }
 
   /** Who has one server may well have a second at the same time, and who has many will have more. */
@@ -93,10 +93,10 @@ export class SpareSchemas {
     return `${this.#prefix}${this.#names}`
   }
 
-  async #drop(schema: string): Promise<void> {
+  async #drop(schema: string, db = this.#db): Promise<void> {
     this.#dead.delete(schema)
-    await sql`SET client_min_messages = error`.execute(this.#db.q)
-    await sql`DROP SCHEMA ${sql.id(schema)} CASCADE`.execute(this.#db.q)
+    await sql`SET client_min_messages = error`.execute(db.q)
+    await sql`DROP SCHEMA ${sql.id(schema)} CASCADE`.execute(db.q)
   }
 
   async #rename(from: string, to: string): Promise<void> {

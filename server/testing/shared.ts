@@ -4,7 +4,7 @@ import { type Clock, systemClock, type Timer } from '../lib/clock.ts'
 /** So long it outlives its last user: the next test is about to start a server. */
 const lingerMs = 200
 
-export class Shared<T extends { stop(): Promise<void> }> {
+export class Shared<T extends { stop(isHurried?: boolean): Promise<void> }> {
   readonly #start: () => Promise<T>
   readonly #clock: Clock
   #started: Promise<T> | undefined
@@ -36,11 +36,11 @@ export class Shared<T extends { stop(): Promise<void> }> {
     this.#ending = this.#clock.timer(this.#clock.now() + lingerMs, () => void end())
   }
 
-  /** Who uses it must have left before. */
-  async stop(): Promise<void> {
+  /** Who uses it must have left before. @param isHurried somebody waits for it */
+  async stop(isHurried = false): Promise<void> {
     this.#ending?.cancel()
     const ended = this.#started
     this.#started = undefined
-    await (await ended?.catch(() => undefined))?.stop()
+    await (await ended?.catch(() => undefined))?.stop(isHurried)
   }
 }

@@ -77,7 +77,10 @@ export function keepSharedDatabase(): void {
   process.once('beforeExit', () => void stopSharedDatabase().catch(() => undefined))
 }
 
-/** Stop what servers have shared; whoever uses it must have stopped before. */
+/**
+ * Stop what servers have shared; whoever uses it must have stopped before. In a hurry: jest kills a worker
+ * that has not ended after half a second.
+ */
 export async function stopSharedDatabase(): Promise<void> {
-  for (const one of all()) await one.stop()
+  for (const one of all()) await one.stop(true)
 }
