@@ -147,8 +147,8 @@ const getCapabilities = endpoint({
         'm.change_password': ifPassword,
         'm.set_displayname': { enabled: true },
         'm.set_avatar_url': { enabled: true },
+        // Not under its unstable name, too: ruma refuses the whole answer if there are both.
         'm.profile_fields': { enabled: true },
-        'uk.tcpip.msc4133.profile_fields': { enabled: true },
         'm.3pid_changes': { enabled: false },
         'm.get_login_token': ifPassword,
         ...(requester.isAdmin && { 'm.account_moderation': { suspend: true, lock: true } }),

@@ -117,6 +117,12 @@ describe('TestServerCapabilities: GET /_matrix/client/v3/capabilities', () => {
     })
   })
 
+  test('profile fields have one name: ruma takes two for the same twice, and reads nothing', async () => {
+    const { capabilities } = await alice.ok('GET', capabilitiesPath)
+    const named = Object.keys(capabilities).filter(name => name.endsWith('profile_fields'))
+    expect(named).toEqual(['m.profile_fields'])
+  })
+
   test('the room versions that it names can be made, and the default is the default', async () => {
     const { capabilities } = await alice.ok('GET', capabilitiesPath)
     const { available, default: usual } = capabilities['m.room_versions']
