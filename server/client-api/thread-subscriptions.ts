@@ -65,7 +65,13 @@ export const threadSubscriptionsEndpoints = [
         upTo: query.from === undefined ? ctx.positions.settled() : at(query.from),
         limit: query.limit,
       })
-      return { ...changes, ...(end === undefined ? {} : { end }) }
+      // Both are there when they are empty, unlike in sliding sync: ruma reads no page without.
+      return {
+        subscribed: {},
+        unsubscribed: {},
+        ...changes,
+        ...(end === undefined ? {} : { end }),
+      }
     },
   }),
 ]
