@@ -9,7 +9,11 @@ const withReason = z.looseObject({ reason: text })
 export const reportEndpoints = [
   endpoint({
     method: 'POST',
-    path: '/_matrix/client/v3/rooms/:roomId/report',
+    path: [
+      '/_matrix/client/v3/rooms/:roomId/report',
+      // Ruma asks here for what is stable only since v1.13, and there below, v1.14.
+      '/_matrix/client/unstable/org.matrix.msc4151/rooms/:roomId/report',
+    ],
     spec: 'client-server-api/#post_matrixclientv3roomsroomidreport',
     auth: 'user',
     params: z.object({ roomId }),
@@ -34,7 +38,10 @@ export const reportEndpoints = [
   }),
   endpoint({
     method: 'POST',
-    path: '/_matrix/client/v3/users/:userId/report',
+    path: [
+      '/_matrix/client/v3/users/:userId/report',
+      '/_matrix/client/unstable/org.matrix.msc4260/users/:userId/report',
+    ],
     spec: 'client-server-api/#post_matrixclientv3usersuseridreport',
     auth: 'user',
     params: z.object({ userId }),
