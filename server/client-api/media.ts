@@ -46,9 +46,11 @@ function uploadOf({
   ctx,
   request,
 }: Pick<Call<'user', unknown, unknown, unknown>, 'ctx' | 'request'>) {
+  const contentType = request.headers['content-type'] ?? 'application/octet-stream'
   return {
     bytes: bytesOf(request, ctx.config.media.max_upload_bytes),
-    contentType: request.headers['content-type'] ?? 'application/octet-stream',
+    // As in names: a client that reads headers as text, such as ruma, could not have the file.
+    contentType: contentType.replace(/[^\t\x20-\x7e]/g, '_'),
   }
 }
 

@@ -72,6 +72,11 @@ describe('TestContentCSAPIMediaV1: GET /_matrix/client/v1/media/download', () =>
     expect(answer.bytes.equals(png)).toBe(true)
   })
 
+  test('what is not ASCII in the content type is replaced: ruma reads no such header', async () => {
+    const mediaId = await alice.upload(png, { contentType: 'text/plain; name="é"' })
+    expect((await download(mediaId)).headers.get('Content-Type')).toBe('text/plain; name="_"')
+  })
+
   test('without a token nothing is given, whatever the path says', async () => {
     const mediaId = await alice.upload(png)
     for (const id of [mediaId, encodeURIComponent(`mxc://hs1/${mediaId}`)]) {
