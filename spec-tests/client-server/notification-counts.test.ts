@@ -360,6 +360,25 @@ describe('TestPushSync: /pushrules/global/{kind}/{ruleId}', () => {
     expect(await refusal(bob.ok(method, path, { body }))).toMatchObject({ status, errcode })
     expect(await server.rowCounts()).toEqual(before)
   })
+
+  // With one of these among them ruma, of which Element X is made, reads none of a user's rules.
+  test.each<JsonObject>([
+    { conditions: [{ kind: 'event_match', key: 'type' }] },
+    { conditions: [{ kind: 'event_match', key: 'type', pattern: 5 }] },
+    { conditions: [{ kind: 'event_property_is', key: 'content.x', value: 0.5 }] },
+    { conditions: [{ kind: 'event_property_contains', key: 'content.x', value: {} }] },
+    { conditions: [{ kind: 'room_member_count', is: 'two' }] },
+    { conditions: [{ kind: 'sender_notification_permission' }] },
+    { actions: [{ set_tweak: 'sound' }] },
+    { actions: [{ set_tweak: 'sound', value: 5 }] },
+    { actions: [{ set_tweak: 'highlight', value: 'yes' }] },
+  ])('a rule that lacks what it needs is refused: %j', async rule => {
+    const body = { actions: [], ...rule }
+    expect(await refusal(bob.ok('PUT', rulePath('override', 'x'), { body }))).toMatchObject({
+      status: 400,
+      errcode: 'M_BAD_JSON',
+    })
+  })
 })
 
 test('GET /notifications: what was notified of, latest first, with what has been read', async () => {
