@@ -7,7 +7,7 @@
 import { selectMembership } from '../../db/memberships.ts'
 import { selectStateByKeys } from '../../db/room-state.ts'
 import { selectRoom } from '../../db/rooms.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
+import type { JsonObject, JsonValue } from '../lib/json.ts'
 import { notFound } from '../matrix/errors.ts'
 import type { Requester } from '../requester.ts'
 import type { Context } from './context.ts'
@@ -15,6 +15,7 @@ import { resolveRoom } from './directory.ts'
 import { publicRoom } from './public-rooms.ts'
 import { isInOneOf } from './restricted-join.ts'
 import { contentOf } from './stored-event.ts'
+import { allowedRooms } from './visible-rooms.ts'
 
 /** Whoever may come in without being asked may see where. */
 const openJoinRules: readonly (JsonValue | undefined)[] = ['public', 'knock', 'knock_restricted']
@@ -40,7 +41,8 @@ export async function readRoomSummary(
     const row = rows.find(candidate => candidate.type === type)
     return row ? contentOf(row) : {}
   }
-  const { join_rule: joinRule, allow } = content('m.room.join_rules')
+  const joinRules = content('m.room.join_rules')
+  const { join_rule: joinRule, allow } = joinRules
   const { algorithm } = content('m.room.encryption')
   const conditions = Array.isArray(allow) ? allow : []
   const isRestricted = joinRule === 'restricted' || joinRule === 'knock_restricted'
@@ -55,9 +57,6 @@ export async function readRoomSummary(
     (await isInOneOf(ctx.db, conditions, requester.userId))
   if (!isOpen && !isInvolved && !isLetIn) throw unknownRoom(roomIdOrAlias)
 
-  const allowedRoomIds = conditions.flatMap(condition =>
-    isJsonObject(condition) && typeof condition.room_id === 'string' ? [condition.room_id] : [],
-  )
   return {
     ...summary,
     room_version: room.version,
@@ -66,7 +65,7 @@ export async function readRoomSummary(
     ...(typeof algorithm === 'string'
       ? { encryption: algorithm, 'im.nheko.summary.encryption': algorithm }
       : {}),
-    ...(isRestricted ? { allowed_room_ids: allowedRoomIds } : {}),
+    ...(isRestricted ? { allowed_room_ids: allowedRooms(room, joinRules) } : {}),
     ...(requester ? { membership: membership ?? 'leave' } : {}),
   }
 }

@@ -89,7 +89,7 @@ function isOpen(room: RoomRow, { join_rule: rule }: JsonObject): boolean {
 }
 
 /** The rooms whose members may come in. */
-function allowedRooms(room: RoomRow, { join_rule: rule, allow }: JsonObject): string[] {
+export function allowedRooms(room: RoomRow, { join_rule: rule, allow }: JsonObject): string[] {
   const { allowsRestrictedJoin, allowsKnockRestricted } = versionOf(room)
   const isKnown =
     (rule === 'restricted' && allowsRestrictedJoin) ||

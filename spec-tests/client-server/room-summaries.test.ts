@@ -50,6 +50,16 @@ describe('GET /_matrix/client/v1/room_summary/{roomIdOrAlias}', () => {
     expect(own).not.toHaveProperty('allowed_room_ids')
   })
 
+  test('what is no room does not let anybody in: ruma reads no summary that names one', async () => {
+    const allow = [
+      { type: 'm.room_membership', room_id: 'nonsense' },
+      { type: 'm.room_membership', room_id: '!space:hs1' },
+      { type: 'org.example.other', room_id: '!other:hs1' },
+    ]
+    const room = await alice.createRoom(joinRule('restricted', { allow }))
+    expect(await summary(alice, room)).toMatchObject({ allowed_room_ids: ['!space:hs1'] })
+  })
+
   test('all that is told, under three paths, by id and by alias', async () => {
     const room = await alice.createRoom({
       preset: 'public_chat',
