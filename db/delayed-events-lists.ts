@@ -1,7 +1,7 @@
 /** MSC4140's table as its owner reads it: whole, or page by page. */
 import { sql } from 'kysely'
 import { type DelayedEventRow, scheduled } from './delayed-events.ts'
-import type { DelayedEventStatus } from './schema.ts'
+import type { DelayedEventCause, DelayedEventStatus } from './schema.ts'
 import type { Db } from './transaction.ts'
 
 /** Everything that is scheduled, earliest first; what waits for an action, and has no time, last. */
@@ -56,10 +56,20 @@ export async function selectDelayedEventsOfAll(
     .execute()
 }
 
+/**
+ * What it is sorted by, and then by `seq`. By `finalised_ts` only what is finalised; by `end`, which is
+ * `finalised_ts` or else `send_at`, and by `send_at`, what has none comes last.
+ */
+export type Order = 'send_at' | 'finalised_ts' | 'end' | 'since_ts'
+
 export interface DelayedEventQuery {
   userId: string
   /** `finalised` is all but `scheduled`; undefined is every one. */
   status?: DelayedEventStatus | 'finalised' | undefined
+  /** What became of it, beside `status`. */
+  outcome?: DelayedEventStatus | undefined
+  /** By what it was finalised, one of these. */
+  causes?: readonly DelayedEventCause[] | undefined
   delayIds?: readonly string[] | undefined
   roomId?: string | undefined
   type?: string | undefined
@@ -67,12 +77,10 @@ export interface DelayedEventQuery {
   fromTs?: number | undefined
   /** Of `send_at`, inclusive. */
   toTs?: number | undefined
-  /**
-   * What it is sorted by, and then by `seq`. By `finalised_ts` only what is finalised; by `send_at`,
-   * what has none comes last.
-   */
-  order: 'send_at' | 'finalised_ts'
+  order: Order
   direction: 'forwards' | 'backwards'
+  /** Where it begins, in its direction: a value of `order`, inclusive. */
+  start?: number | undefined
   /** Where the page before ended: the value of `order`, and `seq`. Exclusive. */
   after?: readonly [number, number] | undefined
   /** Undefined: no limit. */
@@ -80,23 +88,37 @@ export interface DelayedEventQuery {
 }
 
 /** The `send_at` of what has none, for sorting: no time is later. As in the index. */
-export const never = Number.MAX_SAFE_INTEGER
+const never = Number.MAX_SAFE_INTEGER
+
+const keys = {
+  send_at: sql`COALESCE(send_at, ${sql.lit(never)})`,
+  finalised_ts: sql.ref('finalised_ts'),
+  end: sql`COALESCE(finalised_ts, send_at, ${sql.lit(never)})`,
+  since_ts: sql.ref('since_ts'),
+}
+
+/** What a row is sorted by. */
+export function keyOf(row: DelayedEventRow, order: Order): number {
+  if (order === 'since_ts') return row.since_ts
+  return (order === 'send_at' ? null : row.finalised_ts) ?? row.send_at ?? never
+}
 
 /** A page of a user's delayed events, in the direction asked for. */
 export async function selectDelayedEvents(
   db: Db,
   query: DelayedEventQuery,
 ): Promise<DelayedEventRow[]> {
-  const key =
-    query.order === 'finalised_ts'
-      ? sql.ref('finalised_ts')
-      : sql`COALESCE(send_at, ${sql.lit(never)})`
+  const key = keys[query.order]
   const isForwards = query.direction === 'forwards'
   let rows = db.q.selectFrom('delayed_events').selectAll().where('user_id', '=', query.userId)
   if (query.status === 'finalised') rows = rows.where('status', '!=', scheduled)
   else if (query.status !== undefined) rows = rows.where('status', '=', query.status)
   // It is so by itself, and lets the index of what is finalised be used.
   if (query.order === 'finalised_ts') rows = rows.where('status', '!=', scheduled)
+  if (query.outcome !== undefined) rows = rows.where('status', '=', query.outcome)
+  if (query.causes) {
+    rows = rows.where('cause', '=', sql<DelayedEventCause>`ANY(${[...query.causes]}::text[])`)
+  }
   if (query.delayIds) {
     rows = rows.where('delay_id', '=', sql<string>`ANY(${[...query.delayIds]}::text[])`)
   }
@@ -104,9 +126,12 @@ export async function selectDelayedEvents(
   if (query.type !== undefined) rows = rows.where('type', '=', query.type)
   if (query.fromTs !== undefined) rows = rows.where('send_at', '>=', query.fromTs)
   if (query.toTs !== undefined) rows = rows.where('send_at', '<=', query.toTs)
+  const comparison = sql.raw(isForwards ? '>' : '<')
+  if (query.start !== undefined) {
+    rows = rows.where(sql<boolean>`${key} ${comparison}= ${query.start}::bigint`)
+  }
   if (query.after) {
     const [value, seq] = query.after
-    const comparison = sql.raw(isForwards ? '>' : '<')
     rows = rows.where(sql<boolean>`(${key}, seq) ${comparison} (${value}::bigint, ${seq}::bigint)`)
   }
   const direction = isForwards ? 'asc' : 'desc'

@@ -212,6 +212,16 @@ describe('a request that goes further', () => {
       const relation = { rel_type: 'm.annotation', event_id: eventId, key: 'x' }
       return bob.send(room, 'm.reaction', { 'm.relates_to': relation })
     },
+    ...Object.fromEntries(
+      ['send_ts', 'finalised_ts', 'running_since'].map(order => [
+        `GET /delayed_events?order_by=${order}`,
+        async () => {
+          await alice.delay(room, 3_600_000, 'm.test', {})
+          const query = { order_by: order, outcome: 'send', reason: 'delay' }
+          return () => alice.ok('GET', `${v1}/delayed_events`, { query })
+        },
+      ]),
+    ),
     'POST /keys/claim': async () => {
       await keysOfBob('one_time_keys', 'AAAAAQ')
       return claim

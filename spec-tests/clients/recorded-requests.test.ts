@@ -28,6 +28,7 @@ async function inARoom(): Promise<Map<string, string>> {
     ['host', new URL(server.baseUrl).host],
     ['token', String(alice.token)],
     ['other', String(bob.token)],
+    ['otherid', bob.userId],
     ['device', alice.deviceId],
     ['roomid', room],
     // In paths, as matrix-js-sdk encodes them.

@@ -55,7 +55,7 @@ async function oneOfEach(): Promise<void> {
   await server.advance(1)
   await alice.leave(otherRoom)
   await schedule('failed', 1_000, 'm.test', otherRoom)
-  await server.advance(1_000)
+  await server.advance(1_001)
   await schedule('scheduled first', 4 * hour)
   await schedule('scheduled second', 5 * hour, 'm.other')
 }
@@ -133,6 +133,46 @@ describe.each([stable, delayedEvents])('GET %s', base => {
     expect(await read(base, `?${query}`)).toEqual(expected)
   })
 
+  // The draft of 2026-05: a line in time, on which one stands now and looks to either side.
+  test.each([
+    ['order_by=send_ts', inOrderOfSending.slice(2)],
+    ['order_by=send_ts&dir=f', inOrderOfSending.slice(2)],
+    ['order_by=send_ts&dir=b', ['failed', 'sent when due']],
+    ['order_by=send_ts&since_ts=0', inOrderOfSending],
+    ['order_by=send_ts&since_ts=0&dir=b', []],
+    ['since_ts=end', inOrderOfSending],
+    ['since_ts=end&dir=b', [...inOrderOfSending].reverse()],
+    ['order_by=finalised_ts', scheduledOnes],
+    ['order_by=finalised_ts&dir=b', latestFirst],
+    // Its first name, and as ruma spells it.
+    ['order_by=origin_server_ts&dir=b', latestFirst],
+    ['order_by=finalized_ts&dir=b', latestFirst],
+    ['order_by=finalised_ts&since_ts=end', [...[...latestFirst].reverse(), ...scheduledOnes]],
+    ['order_by=running_since', scheduledOnes],
+    [
+      'order_by=running_since&dir=b',
+      [...scheduledOnes]
+        .reverse()
+        .concat('failed', 'overtaken', 'sent when due', 'sent on request', 'cancelled'),
+    ],
+    ['order_by=send_ts&since_ts=end&status=scheduled', scheduledOnes],
+    [
+      'order_by=send_ts&since_ts=end&status=finalised',
+      ['sent when due', 'failed', 'cancelled', 'sent on request', 'overtaken'],
+    ],
+    ['since_ts=end&outcome=send', ['sent when due', 'sent on request']],
+    ['outcome=send', ['sent on request']],
+    ['since_ts=end&outcome=cancel', ['cancelled', 'overtaken']],
+    ['since_ts=end&outcome=error', ['failed']],
+    ['since_ts=end&reason=action', ['cancelled', 'sent on request']],
+    ['since_ts=end&reason=delay', ['sent when due', 'failed']],
+    ['since_ts=end&reason=delay&outcome=send', ['sent when due']],
+    ['since_ts=end&outcome=send&status=scheduled', []],
+    ['since_ts=end&outcome=send&type=m.other', ['sent on request']],
+  ])('?%s', async (query, expected) => {
+    expect(await read(base, `?${query}`)).toEqual({ delayed_events: expected })
+  })
+
   test('?room_id: only of that room', async () => {
     const query = `?room_id=${encodeURIComponent(otherRoom)}`
     expect(await read(base, query)).toEqual({ delayed_events: ['failed'] })
@@ -151,6 +191,11 @@ describe.each([stable, delayedEvents])('GET %s', base => {
       delayed_events: ['scheduled first'],
       scheduled: ['scheduled first'],
       finalised: [],
+    })
+    expect(await read(base, `?${query}&order_by=running_since&reason=delay&dir=b`)).toEqual({
+      delayed_events: ['failed', 'sent when due'],
+      scheduled: [],
+      finalised: ['failed', 'sent when due'],
     })
     expect(await read(base, '?delay_id=hgd_unknown')).toEqual({
       delayed_events: [],
@@ -171,6 +216,12 @@ describe.each([stable, delayedEvents])('GET %s', base => {
     'from=oops',
     'from=',
     'delay_id=%00',
+    'order_by=',
+    'order_by=content',
+    'since_ts=-1',
+    'since_ts=start',
+    'outcome=sent',
+    'reason=error',
     'org.matrix.msc4486.dir=x',
     'org.matrix.msc4486.from=oops',
     'status=sent&org.matrix.msc4486.status=failed',
@@ -295,6 +346,26 @@ describe('pages and times', () => {
     await schedule('other room', 2 * hour, 'm.test', otherRoom)
     const seen = (await pages(msc4486, filter)).flatMap(page => page.delayed_events)
     expect(seen).toEqual(dir === 'f' ? numbers(1, 37) : numbers(37, 1))
+  })
+
+  test('order_by: with next_batch forwards, and prev_batch backwards', async () => {
+    await many()
+    expect(await pages(stable, '?order_by=send_ts')).toEqual([
+      { delayed_events: numbers(26, 35), next_batch: expect.any(String) },
+      { delayed_events: numbers(36, 37) },
+    ])
+    const last = { delayed_events: numbers(5, 1) }
+    const batch = { prev_batch: expect.any(String) }
+    for (const order of ['send_ts', 'finalised_ts']) {
+      const query = `?order_by=${order}&dir=b`
+      expect(await pages(delayedEvents, query, 'prev_batch')).toEqual([
+        { delayed_events: numbers(25, 16), ...batch },
+        { delayed_events: numbers(15, 6), ...batch },
+        last,
+      ])
+    }
+    const since = `?order_by=running_since&dir=b&outcome=send&since_ts=end`
+    expect((await pages(stable, since, 'prev_batch')).at(-1)).toEqual(last)
   })
 
   test('the prefixed question has a prefixed next_batch as well', async () => {

@@ -54,7 +54,11 @@ export function expectation(expected: Json, actual: unknown, known: Map<string, 
     if (!known.has(name) && typeof actual === 'string') known.set(name, actual)
     return known.get(name) ?? expect.any(String)
   }
-  if (typeof expected !== 'object' || expected === null || Array.isArray(expected)) return expected
+  if (Array.isArray(expected)) {
+    const items = Array.isArray(actual) ? actual : []
+    return expected.map((item, i) => expectation(item, items[i], known))
+  }
+  if (typeof expected !== 'object' || expected === null) return expected
   const { '...': open, ...keys } = expected
   const members = Object.entries(keys).map(([key, value]) => [
     key,

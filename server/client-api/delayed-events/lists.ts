@@ -6,7 +6,7 @@ import { endpoint } from '../../http/endpoint.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import type { Requester } from '../../requester.ts'
 import { filterQuery, filtersOf, flatListOf, listOf, listQuery, pageQuery } from './list-query.ts'
-import { type List, type Page, parseToken, readPage } from './pages.ts'
+import { type List, type Page, parseToken, questionOf, readPage } from './pages.ts'
 import {
   finalisedItemOf,
   lookUpItemOf,
@@ -91,10 +91,10 @@ function sharedList(base: string) {
       const view = viewOf(ctx, base)
       const { filters, isPrefixed } = filtersOf(query)
       if (filters.from === undefined && query.delay_id) {
-        return namedOf(ctx, requester, listOf(filters), query.delay_id, view)
+        return namedOf(ctx, requester, listOf(filters, ctx.clock.now()), query.delay_id, view)
       }
       const isBare = Object.values(filters).every(value => value === undefined)
-      const first = isBare ? besideList : listOf(filters)
+      const first = isBare ? besideList : listOf(filters, ctx.clock.now())
       const list = filters.from === undefined ? first : parseToken(filters.from)
       // First what is scheduled: what is finalised between the two looks is in the second, and not in neither.
       const before = isBare ? await selectScheduled(ctx.db, requester.userId) : []
@@ -116,6 +116,10 @@ function bodyOf(page: Page, beside: DelayedEventRow[], view: View): JsonObject {
   const { list, rows, nextBatch } = page
   const flat = rows.map(row => lookUpItemOf(row, view))
   const scheduled = beside.map(row => lookUpItemOf(row, view))
+  // The draft of 2026-05 names the token by where it leads.
+  if (list.kind === 'ordered' && list.dir === 'b') {
+    return { delayed_events: flat, ...(nextBatch === undefined ? {} : { prev_batch: nextBatch }) }
+  }
   const isBoth = list.kind === 'both'
   // Synapse's clients, Complement and ruma take whatever is in `delayed_events` for scheduled if
   // they sent no query; so what is over is not in it, nor in the pages that follow.
@@ -141,11 +145,9 @@ async function namedOf(
   view: View,
 ): Promise<JsonObject> {
   const rows = await selectDelayedEvents(ctx.db, {
-    ...list,
+    ...questionOf(list),
     userId: requester.userId,
     delayIds,
-    order: 'send_at',
-    direction: list.dir === 'f' ? 'forwards' : 'backwards',
   })
   const delayed_events = rows.map(row => lookUpItemOf(row, view))
   if (view === 'strict') return { delayed_events }

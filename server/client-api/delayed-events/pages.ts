@@ -7,7 +7,7 @@
  */
 import { z } from 'zod'
 import type { DelayedEventRow } from '../../../db/delayed-events.ts'
-import { never, selectDelayedEvents } from '../../../db/delayed-events-lists.ts'
+import { keyOf, selectDelayedEvents } from '../../../db/delayed-events-lists.ts'
 import type { Context } from '../../context.ts'
 import { eventType, roomId } from '../../http/schemas.ts'
 import { invalidParam } from '../../matrix/errors.ts'
@@ -18,9 +18,10 @@ export const statuses = ['scheduled', 'finalised', 'sent', 'cancelled', 'failed'
 const list = z.strictObject({
   /**
    * `both` is what a request without a query gets, continued: what is over, beside what is
-   * scheduled. `flat` is one list whatever the status, in the order of sending.
+   * scheduled. `flat` is one list whatever the status, in the order of sending; `ordered` the same
+   * in an order of one's choice.
    */
-  kind: z.enum(['both', 'scheduled', 'finalised', 'flat']),
+  kind: z.enum(['both', 'scheduled', 'finalised', 'flat', 'ordered']),
   status: z.enum(statuses).optional(),
   dir: z.enum(['f', 'b']),
   roomId: roomId.optional(),
@@ -28,6 +29,9 @@ const list = z.strictObject({
   /** Unix ms of the time of sending, both inclusive. */
   fromTs: z.int().min(0).optional(),
   toTs: z.int().min(0).optional(),
+  order: z.enum(['send_at', 'end', 'since_ts']).optional(),
+  outcome: z.enum(['sent', 'cancelled', 'failed']).optional(),
+  reason: z.enum(['action', 'delay']).optional(),
 })
 
 /** Where a page ended: the value it is sorted by, and the order of scheduling. */
@@ -43,35 +47,48 @@ export interface Page {
   nextBatch: string | undefined
 }
 
-/** The page of a list, from the beginning or from where another ended. */
+/** What is sent, or fails, when its delay is over, and what somebody asked for. */
+const causesOf = { action: ['action', 'group'], delay: ['delay', 'error'] } as const
+
+/** What a list asks of the table, but for whose it is and which page. */
+export function questionOf(list: List) {
+  const { kind, dir, reason, order = 'send_at', ...filters } = list
+  const isByEnd = kind === 'finalised' || kind === 'both'
+  return {
+    ...filters,
+    causes: reason && causesOf[reason],
+    order: isByEnd ? ('finalised_ts' as const) : order,
+    direction: dir === 'f' ? ('forwards' as const) : ('backwards' as const),
+  }
+}
+
+/**
+ * The page of a list, from the beginning or from where another ended.
+ *
+ * @param asked.startTs Unix ms; where the beginning is, by what it is ordered by. Inclusive.
+ */
 export async function readPage(
   ctx: Context,
   requester: Requester,
-  asked: List & { after?: z.infer<typeof after> },
+  asked: List & { after?: z.infer<typeof after>; startTs?: number | undefined },
 ): Promise<Page> {
-  const { after: start, ...question } = asked
+  const { after: end, startTs, ...wanted } = asked
   const size = ctx.config.delayed_events.list_page_size
-  const isByEnd = question.kind === 'finalised' || question.kind === 'both'
-  const order = isByEnd ? 'finalised_ts' : 'send_at'
+  const question = questionOf(wanted)
   const found = await selectDelayedEvents(ctx.db, {
+    ...question,
     userId: requester.userId,
-    status: question.status,
-    roomId: question.roomId,
-    type: question.type,
-    fromTs: question.fromTs,
-    toTs: question.toTs,
-    order,
-    direction: question.dir === 'f' ? 'forwards' : 'backwards',
-    after: start,
+    start: startTs,
+    after: end,
     // One more, which tells whether there is a next page.
     limit: size === 0 ? undefined : size + 1,
   })
   const rows = size === 0 ? found : found.slice(0, size)
   const last = found.length > rows.length ? rows.at(-1) : undefined
   return {
-    list: question,
+    list: wanted,
     rows,
-    nextBatch: last && formatToken({ ...question, after: [last[order] ?? never, last.seq] }),
+    nextBatch: last && formatToken({ ...wanted, after: [keyOf(last, question.order), last.seq] }),
   }
 }
 
