@@ -5,7 +5,7 @@ export interface ReadMarks {
   /** Position: read up to here (inclusive) in every thread. */
   everywhere: number
   /** By thread, `main` among them; what lies below `everywhere` does not matter. */
-  threads: ReadonlyMap<string, number>
+  threads: Map<string, number>
 }
 
 /** @param joinedAt position: nothing before it was ever unread */

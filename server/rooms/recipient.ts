@@ -89,6 +89,11 @@ export type StoredRuledEvent = RuledEvent & {
   /** `main`, or the root of the thread that it is in. */
   thread: string
   isRedacted: boolean
+  /**
+   * By whoever sent it, and then: no state, no redaction, nothing that was scheduled or is sticky; nor
+   * what was redacted, of which nobody knows any more in which thread it was.
+   */
+  isWritten: boolean
 }
 
 export function toRuledEvent(row: RuledRow): StoredRuledEvent {
@@ -102,6 +107,12 @@ export function toRuledEvent(row: RuledRow): StoredRuledEvent {
     position: row.position,
     thread: row.thread ?? 'main',
     isRedacted: row.redacted_by !== null,
+    isWritten:
+      row.redacted_by === null &&
+      row.state_key === null &&
+      row.delay_id === null &&
+      row.sticky_until_ts === null &&
+      row.type !== 'm.room.redaction',
   }
 }
 

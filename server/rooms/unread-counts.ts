@@ -5,13 +5,15 @@
  * room of 10,000 costs nothing for the 9,999. What has been counted is kept in memory and goes on
  * from there with the next event; a receipt, a change of rules, or a redaction makes it forgotten,
  * and counted anew from the receipts, which stand near the end of the room. Everybody who is woken
- * by one event shares one reading of it. Decision 0030.
+ * by one event shares one reading of it (decision 30). Who writes has read what was there before
+ * (decision 91).
  *
  * Spec: Client-Server API "Receiving notifications", "Threaded read receipts"
  */
 import { selectOwnReceipts } from '../../db/receipts.ts'
 import type { Db } from '../../db/transaction.ts'
 import { type RuledRow, selectForRules, selectOwnJoins } from '../../db/unread.ts'
+import { groupBy } from '../lib/group-by.ts'
 import { RecentMap } from '../lib/recent-map.ts'
 import { actionsFor, isHighlight, isNotifying, type RuledRoom } from '../matrix/push-evaluation.ts'
 import type { LatestEvents } from './latest-events.ts'
@@ -116,6 +118,32 @@ export class UnreadCounts {
     roomIds: readonly string[],
     upTo: number,
   ): Promise<Map<string, Counts>> {
+    const entries = await this.#entriesOf(db, userId, roomIds, upTo)
+    return new Map([...entries].map(([roomId, { counts }]) => [roomId, counts]))
+  }
+
+  /**
+   * How far the user has read rooms that they are in, by receipts and by what they have written; of that,
+   * as far back as events are counted.
+   *
+   * @param upTo settled position, inclusive
+   */
+  async marks(
+    db: Db,
+    userId: string,
+    roomIds: readonly string[],
+    upTo: number,
+  ): Promise<Map<string, ReadMarks>> {
+    const entries = await this.#entriesOf(db, userId, roomIds, upTo)
+    return new Map([...entries].map(([roomId, { marks }]) => [roomId, marks]))
+  }
+
+  async #entriesOf(
+    db: Db,
+    userId: string,
+    roomIds: readonly string[],
+    upTo: number,
+  ): Promise<Map<string, Entry>> {
     if (roomIds.length === 0) return new Map()
     const recipient = await this.recipient(db, userId)
     const known = await this.#goOn(db, recipient, roomIds, upTo)
@@ -141,7 +169,7 @@ export class UnreadCounts {
     recipient: Recipient,
     roomIds: readonly string[],
     upTo: number,
-  ): Promise<Map<string, Counts>> {
+  ): Promise<Map<string, Entry>> {
     const { userId } = recipient
     const known = roomIds.flatMap(roomId => {
       const entry = this.#entries.get(userId)?.get(roomId)
@@ -152,16 +180,19 @@ export class UnreadCounts {
       behind.length <= fewRooms
         ? await Promise.all(behind.map(({ roomId, after }) => this.#read(db, roomId, after, upTo)))
         : [await this.#readStretches(db, behind, upTo)]
-    const events = readings.flatMap(reading => reading.events)
+    const byRoom = groupBy(
+      readings.flatMap(reading => reading.events),
+      event => event.room_id,
+    )
     const rooms = new Map(readings.flatMap(reading => [...reading.rooms]))
     // Another request may have counted meanwhile; from here on nothing is awaited.
     for (const { roomId, entry } of behind) {
-      const ofRoom = events.filter(event => event.room_id === roomId)
+      const ofRoom = byRoom.get(roomId) ?? []
       this.#add(recipient, roomId, entry, ofRoom, rooms.get(roomId), upTo)
     }
     return new Map(
       known.flatMap(({ roomId, entry }) =>
-        this.#entries.get(userId)?.get(roomId) === entry ? [[roomId, entry.counts]] : [],
+        this.#entries.get(userId)?.get(roomId) === entry ? [[roomId, entry]] : [],
       ),
     )
   }
@@ -183,11 +214,11 @@ export class UnreadCounts {
       this.#entries.get(recipient.userId)?.delete(roomId)
       return
     }
-    const threads = Math.max(1, entry.counts.size)
-    if (room) for (const event of fresh) count(entry, event, recipient, room)
+    const before = sizeOf(entry)
+    if (room) countInOrder(entry, fresh, recipient, room)
     entry.upTo = Math.max(entry.upTo, upTo)
     const ofUser = this.#entries.get(recipient.userId)
-    const hasGrown = entry.counts.size > threads && ofUser?.get(roomId) === entry
+    const hasGrown = sizeOf(entry) > before && ofUser?.get(roomId) === entry
     if (ofUser && hasGrown) this.#entries.set(recipient.userId, ofUser)
   }
 
@@ -217,7 +248,7 @@ export class UnreadCounts {
     recipient: Recipient,
     roomIds: readonly string[],
     upTo: number,
-  ): Promise<Map<string, Counts>> {
+  ): Promise<Map<string, Entry>> {
     if (roomIds.length === 0) return new Map()
     const { userId } = recipient
     const before = this.#forgettings
@@ -240,16 +271,16 @@ export class UnreadCounts {
     }))
     const rows = await selectForRules(db, stretches, upTo, mostEvents)
     const rooms = await this.#roomsOf(db, rows, upTo)
-    for (const row of rows) {
-      const [entry, room] = [entries.get(row.room_id), rooms.get(row.room_id)]
-      if (entry && room) count(entry, toRuledEvent(row), recipient, room)
+    for (const [roomId, ofRoom] of groupBy(rows.map(toRuledEvent), event => event.room_id)) {
+      const [entry, room] = [entries.get(roomId), rooms.get(roomId)]
+      if (entry && room) countInOrder(entry, ofRoom, recipient, room)
     }
     if (before === this.#forgettings) {
       const ofUser = this.#entries.get(userId) ?? new Map<string, Entry>()
       for (const [roomId, entry] of entries) ofUser.set(roomId, entry)
       this.#entries.set(userId, ofUser)
     }
-    return new Map([...entries].map(([roomId, entry]) => [roomId, entry.counts]))
+    return entries
   }
 
   async #readStretches(
@@ -287,13 +318,32 @@ export class UnreadCounts {
   }
 }
 
-/** A room counts for one, or for as many as the threads that are known of it. */
 function sizeOfUser(ofUser: ReadonlyMap<string, Entry>): number {
   let size = 1
-  for (const { counts, marks } of ofUser.values()) {
-    size += Math.max(1, counts.size, marks.threads.size)
-  }
+  for (const entry of ofUser.values()) size += sizeOf(entry)
   return size
+}
+
+/** A room counts for one, or for as many as the threads that are known of it. */
+const sizeOf = ({ counts, marks }: Entry): number => Math.max(1, counts.size, marks.threads.size)
+
+function countInOrder(
+  entry: Entry,
+  events: readonly StoredRuledEvent[],
+  recipient: Recipient,
+  room: RuledRoom,
+): void {
+  const inOrder = [...events].sort((one, other) => one.position - other.position)
+  for (const event of inOrder) {
+    if (event.sender !== recipient.userId) count(entry, event, recipient, room)
+    else if (event.isWritten) markAsRead(entry, event)
+  }
+}
+
+function markAsRead({ marks, counts }: Entry, { thread, position }: StoredRuledEvent): void {
+  if (position <= unreadAfter(marks, thread)) return
+  marks.threads.set(thread, position)
+  counts.delete(thread)
 }
 
 function count(entry: Entry, event: StoredRuledEvent, recipient: Recipient, room: RuledRoom): void {

@@ -2,7 +2,6 @@
 
 import { selectEvents } from '../../db/events.ts'
 import { type MembershipRow, selectMembershipsBetween } from '../../db/memberships.ts'
-import { selectOwnReceipts } from '../../db/receipts.ts'
 import {
   type RuledRow,
   selectLatestForRules,
@@ -14,7 +13,7 @@ import { actionsFor, isHighlight, isNotifying } from '../matrix/push-evaluation.
 import type { Requester } from '../requester.ts'
 import { selectInvitePermission } from '../rooms/invite-filter.ts'
 import { presentEvents } from '../rooms/present-event.ts'
-import { readMarks, unreadAfter } from '../rooms/read-marks.ts'
+import { unreadAfter } from '../rooms/read-marks.ts'
 import {
   displayNameIn,
   type StoredRuledEvent,
@@ -142,8 +141,8 @@ export async function notifications(
   const now = ctx.positions.settled()
   const memberships = await selectMembershipsBetween(ctx.db, userId, now, now)
   const joined = memberships.filter(row => row.membership === 'join').map(row => row.room_id)
-  const marks = await marksOf(ctx, userId, joined)
-  const rooms = [...marks].map(([roomId, { joinedAt }]) => ({ roomId, after: joinedAt }))
+  const joins = await selectOwnJoins(ctx.db, userId, joined)
+  const rooms = joins.map(join => ({ roomId: join.room_id, after: join.joined_position }))
 
   const found: Notifying[] = []
   let before = request.before ?? now + 1
@@ -165,7 +164,9 @@ export async function notifications(
     ctx.db,
     found.map(({ event }) => event.event_id),
   )
-  const sights = await selectSights(ctx.db, [...new Set(rows.map(row => row.room_id))], userId, now)
+  const roomIds = [...new Set(rows.map(row => row.room_id))]
+  const sights = await selectSights(ctx.db, roomIds, userId, now)
+  const marks = await ctx.unread.marks(ctx.db, userId, roomIds, now)
   const shown = await presentEvents(ctx.db, rows, viewerOf(ctx, requester), sights)
   const byId = new Map(shown.map(event => [event.event_id, event]))
   return {
@@ -176,22 +177,11 @@ export async function notifications(
       return {
         actions,
         event: { ...presented } as unknown as JsonObject,
-        read: event.position <= unreadAfter(mark.marks, event.thread),
+        read: event.position <= unreadAfter(mark, event.thread),
         room_id: event.room_id,
         ts: presented.origin_server_ts,
       }
     }),
     ...(hasMore ? { next_token: String(before) } : {}),
   }
-}
-
-async function marksOf(ctx: Context, userId: string, roomIds: readonly string[]) {
-  const joins = await selectOwnJoins(ctx.db, userId, roomIds)
-  const receipts = await selectOwnReceipts(ctx.db, userId, roomIds)
-  return new Map(
-    joins.map(({ room_id, joined_position: joinedAt }) => {
-      const own = receipts.filter(receipt => receipt.room_id === room_id)
-      return [room_id, { joinedAt, marks: readMarks(own, joinedAt) }]
-    }),
-  )
 }

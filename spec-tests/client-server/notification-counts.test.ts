@@ -93,12 +93,91 @@ describe('TestThreadedReceipts: unread_notifications and unread_thread_notificat
     })
     await alice.say(room, 'two')
     expect(await counts(room)).toBe('2/0')
-    await bob.say(room, 'my own do not count')
-    expect(await counts(room)).toBe('2/0')
     const redacted = await alice.say(room, 'three')
     expect(await counts(room)).toBe('3/0')
     await alice.redact(room, redacted)
     expect(await counts(room)).toBe('2/0')
+  })
+
+  describe('who writes has read what was there before', () => {
+    const inThread = (root: string) => ({
+      msgtype: 'm.text',
+      body: 'in the thread',
+      'm.relates_to': { rel_type: 'm.thread', event_id: root },
+    })
+    /** Bob's, in the main timeline and in the thread, as they go on and as they are counted anew. */
+    async function expectCounts(room: string, main: string, ofThread?: string): Promise<void> {
+      for (let i = 0; i < 2; i++) {
+        const { rooms } = await bob.sync({ filter: threads })
+        const { unread_notifications, unread_thread_notifications } = (rooms.join?.[room] ??
+          {}) as JsonObject
+        expect(shown(unread_notifications)).toBe(main)
+        expect(Object.values(unread_thread_notifications ?? {}).map(shown as never)).toEqual(
+          ofThread === undefined ? [] : [ofThread],
+        )
+        if (i === 0) await server.restart()
+      }
+    }
+
+    test('in the main timeline, and in a thread: each by itself', async () => {
+      const room = await sharedRoom()
+      const root = await alice.say(room, 'root')
+      await alice.send(room, 'm.room.message', inThread(root))
+      await alice.say(room, `for ${bob.userId}`)
+      await expectCounts(room, '2/1', '1/0')
+      await bob.say(room, 'yes')
+      await expectCounts(room, '0/0', '1/0')
+      await alice.say(room, 'then')
+      await expectCounts(room, '1/0', '1/0')
+      const own = await bob.send(room, 'm.room.message', inThread(root))
+      await expectCounts(room, '1/0')
+      // Nobody knows any more where it was.
+      await bob.redact(room, own)
+      await expectCounts(room, '1/0', '1/0')
+      await bob.send(room, 'm.room.message', inThread(root))
+      await expectCounts(room, '1/0')
+      await alice.send(room, 'm.room.message', inThread(root))
+      await expectCounts(room, '1/0', '1/0')
+    })
+
+    test('a reaction is written, too; to a reply, in its thread', async () => {
+      const room = await sharedRoom()
+      const root = await alice.say(room, 'root')
+      const reply = await alice.send(room, 'm.room.message', inThread(root))
+      const react = (event_id: string) =>
+        bob.send(room, 'm.reaction', {
+          'm.relates_to': { rel_type: 'm.annotation', event_id, key: 'x' },
+        })
+      await react(reply)
+      await expectCounts(room, '1/0')
+      await react(root)
+      await expectCounts(room, '0/0')
+    })
+
+    test('a receipt behind it takes nothing back', async () => {
+      const room = await sharedRoom()
+      const first = await alice.say(room, 'one')
+      await alice.say(room, 'two')
+      await bob.say(room, 'yes')
+      await read(bob, room, first)
+      await expectCounts(room, '0/0')
+    })
+
+    test('but not who has something sent for them', async () => {
+      const room = await sharedRoom({ power_level_content_override: { users_default: 50 } })
+      await bob.delay(room, 1_000, 'm.room.message', { msgtype: 'm.text', body: 'later' })
+      await alice.say(room, 'one')
+      await server.advance(1_000)
+      await expectCounts(room, '1/0')
+      // What clients keep up by themselves while somebody is in a call.
+      await bob.setState(room, 'org.matrix.msc3401.call.member', `_${bob.userId}`, { call: 1 })
+      const query = { 'org.matrix.msc4354.sticky_duration_ms': 60_000 }
+      const path = bob.roomPath(room, 'send', 'org.matrix.msc4143.rtc.member', 'txn')
+      await bob.ok('PUT', path, { query, body: { sticky_key: 'x' } })
+      await expectCounts(room, '1/0')
+      await bob.redact(room, await alice.say(room, 'two'))
+      await expectCounts(room, '1/0')
+    })
   })
 
   test('a private receipt counts as well as a public one; what was before a join does not', async () => {
@@ -409,6 +488,19 @@ test('GET /notifications: what was notified of, latest first, with what has been
     status: 400,
     errcode: 'M_INVALID_PARAM',
   })
+})
+
+test('GET /notifications: what one has answered is read', async () => {
+  const room = await sharedRoom()
+  const first = await alice.say(room, 'one')
+  await bob.say(room, 'yes')
+  const second = await alice.say(room, 'two')
+  const { notifications } = await bob.ok('GET', '/_matrix/client/v3/notifications')
+  const ofRoom = notifications.filter((one: JsonObject) => one.room_id === room)
+  expect(ofRoom).toMatchObject([
+    { read: false, event: { event_id: second } },
+    { read: true, event: { event_id: first } },
+  ])
 })
 
 test('GET /notifications: what refers to a reply is read with its thread, not with the main timeline', async () => {

@@ -194,13 +194,15 @@ describe('POST /_matrix/push/v1/notify', () => {
     await charlie.join(room)
     const events: string[] = []
     for (let number = 0; number < 5; number++) {
+      await bob.say(room, 'my own')
       events.push(await alice.say(room, String(number)))
       await alice.send(room, 'm.reaction', {})
-      await bob.say(room, 'my own')
+      events.push(await alice.say(room, 'again'))
     }
     const told = await gateway.take()
     expect(told.map(push => push.event_id)).toEqual(events)
-    expect(told.at(-1)).toMatchObject({ prio: 'low', counts: { unread: 5 } })
+    // Who writes has read what was there before.
+    expect(told.at(-1)).toMatchObject({ prio: 'low', counts: { unread: 2 } })
   })
 
   test('an invite is pushed, and nothing else of a room that one is not in', async () => {
