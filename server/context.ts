@@ -215,6 +215,7 @@ export async function createContext(config: Config, given: Given = {}): Promise<
       pruneTickets(context),
       pruneMedia(context),
       pruneDeletions(context),
+      isStopped => context.pushDelivery.noteRead(isStopped),
       isStopped => db.clearDeadRows(isStopped),
     ])
     await context.roomDeletions.start(context)

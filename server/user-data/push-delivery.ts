@@ -2,10 +2,10 @@
  * Notifying push gateways, after the event has been committed, in order.
  *
  * Every pusher has its own queue, which is the stream itself: `pushed_up_to` says how far it has
- * come, so that a restart goes on where it was. It is written when there was something to push, and
- * before the user's push rules change: what did not notify by the old ones is not to notify by the new. Nothing is done for who has no pusher, and nothing
- * at all while nobody has one. An event may be pushed twice if we die between the gateway's answer
- * and noting it; it is not lost.
+ * come, so that a restart goes on where it was. It is written when there was something to push, when very
+ * much was passed over, and before the user wants to hear of other events: what did not notify by what
+ * they wanted is not to notify later. Nothing is done for who has no pusher, and nothing at all while nobody has one. An event
+ * may be pushed twice if we die between the gateway's answer and noting it; it is not lost.
  *
  * waiting ──an event in one of the user's rooms──► reading ──none notifies──► waiting
  *    reading ──one notifies──► pushing ──answered──► reading
@@ -40,6 +40,8 @@ interface Queue {
   upTo: number
   /** It looked at everything up to here, inclusive; 0: go by the row. */
   readUpTo: number
+  /** What the row says, at least. */
+  notedUpTo: number
   running: Promise<void> | undefined
   failures: number
   firstFailureAt: number
@@ -50,6 +52,8 @@ const firstRestMs = 1_000
 const longestRestMs = 3_600_000
 /** What could not be delivered for so long nobody wants to hear any more. */
 const staleAfterMs = 86_400_000
+/** So many positions nobody minds looking at once more after a start. */
+const fewPositions = 1_000
 
 export class PushDelivery {
   readonly #queues = new Map<string, Queue>()
@@ -75,6 +79,7 @@ export class PushDelivery {
       rooms: undefined,
       upTo: 0,
       readUpTo: 0,
+      notedUpTo: 0,
       running: undefined,
       failures: 0,
       firstFailureAt: 0,
@@ -112,6 +117,20 @@ export class PushDelivery {
     this.#stop.abort()
     for (const queue of this.#queues.values()) queue.rest?.cancel()
     while (this.atWork().length > 0) await Promise.all(this.atWork().map(([, work]) => work))
+    // If the database is lost, they look once more.
+    await this.noteRead(() => false).catch(() => undefined)
+  }
+
+  /** Note how far those have looked who found nothing to push for long. */
+  async noteRead(isStopped: () => boolean): Promise<void> {
+    const { db } = this.#ctx ?? {}
+    for (const queue of this.#queues.values()) {
+      const { key, readUpTo, notedUpTo } = queue
+      if (!db || isStopped()) return
+      if (readUpTo <= notedUpTo + fewPositions) continue
+      await transaction(db, tx => updatePushedUpTo(tx, key, readUpTo))
+      queue.notedUpTo = readUpTo
+    }
   }
 
   #notice(topics: readonly string[]): void {
@@ -174,6 +193,7 @@ export class PushDelivery {
         queue.rooms = new Set()
         return
       }
+      queue.notedUpTo = pusher.pushed_up_to
       const rooms = queue.rooms && [...queue.rooms]
       const after = Math.max(pusher.pushed_up_to, queue.readUpTo)
       const { upTo } = queue

@@ -290,6 +290,28 @@ describe('POST /_matrix/push/v1/notify', () => {
     expect(await gateway.take()).toEqual([])
   })
 
+  test.each<[string, () => Promise<void>]>([
+    ['a restart', () => server.restart()],
+    [
+      'a crash, but for an hour',
+      async () => {
+        await server.advance(3_600_000)
+        await server.crash()
+      },
+    ],
+  ])('what does not notify is not looked at again after %s', async (_, startAnew) => {
+    const { bob, room } = await pushedUser()
+    const path = `${rulePath('override', '.m.rule.master')}/enabled`
+    await bob.ok('PUT', path, { body: { enabled: true } })
+    await server.enlarge(room, { messages: 3_000 })
+    await alice.say(room, 'after all that')
+    expect(await gateway.take()).toEqual([])
+    const statements = await server.statements(startAnew)
+    // Everybody who has a pusher looks once, at a hundred events: for his alone it would be thirty times.
+    const readings = statements.filter(text => text.includes('AS wanted (room_id, after, up_to)'))
+    expect(readings.length).toBeLessThan(30)
+  })
+
   type Step = (bob: Client, room: string) => Promise<unknown>
   test.each<[string, Step, Step]>([
     [
@@ -308,6 +330,19 @@ describe('POST /_matrix/push/v1/notify', () => {
     expect(await gateway.take()).toEqual([])
     const heard = await alice.say(room, 'heard')
     expect((await gateway.take()).map(push => push.event_id)).toEqual([heard])
+  })
+
+  test('nor an invite that was made while its like were ignored (MSC4155)', async () => {
+    const { bob } = await pushedUser()
+    const type = 'org.matrix.msc4155.invite_permission_config'
+    const configure = (body: JsonObject) =>
+      bob.ok('PUT', `${v3}/user/${bob.userId}/account_data/${type}`, { body })
+    await configure({ ignored_users: [alice.userId] })
+    await alice.createRoom({ invite: [bob.userId] })
+    expect(await gateway.take()).toEqual([])
+    await configure({})
+    await server.restart()
+    expect(await gateway.take()).toEqual([])
   })
 
   test('what could not be delivered for a day is given up', async () => {

@@ -42,6 +42,11 @@ export class TestServer {
     return this.#homeserver.restart(downMs)
   }
 
+  /** As after SIGKILL: nothing is finished, or said. */
+  crash(): Promise<void> {
+    return this.#homeserver.crash()
+  }
+
   /** A second scheduler for what is scheduled now, as if another process had the same database. */
   wakeSecondScheduler(): Promise<void> {
     return this.#homeserver.wakeSecondScheduler()
