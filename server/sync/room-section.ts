@@ -102,7 +102,10 @@ export async function leftRoom(
   const { roomId, now } = change
   const { userId } = view.requester
   const history = await selectMembershipHistory(ctx.db, [roomId], userId)
-  const lastJoin = history.findLast(row => row.membership === 'join')
+  // Not one by which they have come back since.
+  const lastJoin = history.findLast(
+    row => row.membership === 'join' && row.position <= now.position,
+  )
   const isNewToUser =
     !change.wasJoinedBefore && lastJoin !== undefined && lastJoin.position > (since ?? 0)
   const stretch: Stretch = {

@@ -238,6 +238,29 @@ describe('GET /_matrix/client/v3/sync: other ways to be out of a room', () => {
     }
   })
 
+  test('who comes back after the window is told of the departure as of any other', async () => {
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    await bob.join(room)
+    const { next_batch: since } = await bob.sync()
+    await alice.setState(room, 'm.room.name', '', { name: 'before the gap' })
+    for (let n = 0; n < 10; n++) await alice.say(room, String(n))
+    await bob.leave(room)
+    // An answer ends with the hundredth message to a device.
+    const messages = { [bob.userId]: { [bob.deviceId]: {} } }
+    for (let n = 0; n < 101; n++) {
+      const path = `/_matrix/client/v3/sendToDevice/m.test/${n}`
+      await alice.ok('PUT', path, { body: { messages } })
+    }
+    await bob.join(room)
+    const { rooms, next_batch: after } = await bob.sync({ since })
+    expect(rooms.leave?.[room]).toMatchObject({
+      timeline: { limited: true },
+      state: { events: [{ type: 'm.room.name', content: { name: 'before the gap' } }] },
+    })
+    const { rooms: later } = await bob.sync({ since: after })
+    expect(membershipsOf(bob, later.join?.[room])).toContain('join')
+  })
+
   test('who joins and leaves within one window is told of the departure', async () => {
     const room = await alice.createRoom({ preset: 'public_chat' })
     const { next_batch: since } = await bob.sync()
