@@ -115,6 +115,7 @@ export async function leftRoom(
     isAlwaysLimited: false,
     // Who rejected an invite, or was banned unseen, never saw the room's state.
     stateUpTo: lastJoin?.until_position ?? undefined,
+    departedAt: now.position,
     membersAfter: change.wasJoinedBefore ? since : undefined,
     heroes: [],
     withSticky: false,

@@ -55,15 +55,19 @@ function wishesFor(
   stretch: Stretch,
   { rows: timeline, sticky }: Pick<Told, 'rows' | 'sticky'>,
 ): Wishes {
-  const { roomId, stateUpTo: upTo } = stretch
+  const { roomId, stateUpTo: upTo, departedAt } = stretch
   const filter = request.filter.room?.state ?? {}
-  if (upTo === undefined || !matchesRoom(roomId, filter)) {
-    return { states: [], members: [], timelineFrom: 0 }
+  if (!matchesRoom(roomId, filter)) return { states: [], members: [], timelineFrom: 0 }
+  const isAfter = request.stateKeyName !== 'state'
+  const { userId } = view.requester
+  // That is theirs to see, whatever else of the state is not.
+  const own = departedAt === undefined ? [] : [{ roomId, userId, at: departedAt }]
+  if (upTo === undefined) {
+    return { states: [], members: own, timelineFrom: isAfter ? stretch.upTo : 0 }
   }
   const since = request.fullState ? undefined : stretch.since
   const isLazy =
     (filter.lazy_load_members ?? request.filter.room?.timeline?.lazy_load_members) === true
-  const isAfter = request.stateKeyName !== 'state'
   const [first] = timeline
   const at = isAfter || !first ? upTo : Math.min(first.position - 1, upTo)
   // A timeline that begins with the room has no state before it.
@@ -76,10 +80,11 @@ function wishesFor(
   // matrix-js-sdk takes nobody for a member of a call of whom it does not know that they are in the room.
   const spoken = [...timeline, ...sticky].map(row => row.sender)
   const senders = isLazy ? [...spoken, ...stretch.heroes] : []
-  const spokenOf = new Set(withMembers ? senders : [...senders, view.requester.userId])
+  const spokenOf = new Set(withMembers ? senders : [...senders, userId])
   const membersAt = (at: number) => [...spokenOf].map(userId => ({ roomId, userId, at }))
-  const members = isBeforeAll ? [] : membersAt(at)
-  const wishes: Wishes = { states: [], members, timelineFrom: at }
+  const members = [...(isBeforeAll ? [] : membersAt(at)), ...own]
+  const timelineFrom = isAfter ? stretch.upTo : at
+  const wishes: Wishes = { states: [], members, timelineFrom }
   if (since !== undefined && !ctx.notifier.hasMoved(stateTopic(roomId), since)) return wishes
   if (!isBeforeAll) wishes.states.push({ roomId, at, after: since ?? 0, withMembers })
   if (membersAfter !== undefined) {

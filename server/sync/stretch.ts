@@ -13,6 +13,8 @@ export interface Stretch {
   isAlwaysLimited: boolean
   /** Inclusive; undefined if none of the state is for the user to see. */
   stateUpTo: number | undefined
+  /** Where the user's membership became what it is, in a room that they are not in any more. */
+  departedAt?: number
   /**
    * Exclusive: whose membership has changed since is told, lazily loaded or not. Undefined if they were
    * not in the room then, and have no members that could be out of date.

@@ -137,6 +137,39 @@ describe.each(dialects)('GET /_matrix/client/v3/sync?%s, answered as %s', (optio
     expect(ids(topics)).toEqual([topic])
   })
 
+  // matrix-js-sdk takes its membership from nowhere else: an invite that was rejected stayed one.
+  test('whoever was not in the room at the end has their own membership in it', async () => {
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    const own = async (since?: string) => {
+      const filter = JSON.stringify({ room: { include_leave: since === undefined } })
+      const { rooms, next_batch } = await bob.sync({ ...asked, filter, since })
+      const events = rooms.leave?.[room]?.[name]?.events ?? []
+      const members = events.filter(event => event.state_key === bob.userId)
+      return { memberships: members.map(event => event.content.membership), next_batch }
+    }
+    let { next_batch } = await bob.sync()
+    const becomes = async (membership: string) => {
+      const told = await own(next_batch)
+      expect(told.memberships).toEqual([membership])
+      next_batch = told.next_batch
+    }
+    await alice.invite(room, bob.userId)
+    next_batch = (await bob.sync({ since: next_batch })).next_batch
+    await bob.leave(room)
+    await becomes('leave')
+    await alice.ban(room, bob.userId)
+    await becomes('ban')
+    await alice.unban(room, bob.userId)
+    await becomes('leave')
+    await bob.join(room)
+    next_batch = (await bob.sync({ since: next_batch })).next_batch
+    await alice.kick(room, bob.userId)
+    await becomes('leave')
+    await alice.ban(room, bob.userId)
+    await becomes('ban')
+    expect((await own()).memberships).toEqual(['ban'])
+  })
+
   test('the filter of the state applies to it', async () => {
     const room = await alice.createRoom()
     const filter = JSON.stringify({ room: { state: { types: ['m.room.create'] } } })
