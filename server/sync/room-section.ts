@@ -15,7 +15,7 @@ import type { JsonObject } from '../lib/json.ts'
 import type { ClientEvent } from '../matrix/event.ts'
 import { withFields } from '../matrix/event-fields.ts'
 import { type Filter, isUnfiltered } from '../matrix/filter.ts'
-import { isInRanges } from '../matrix/readable-ranges.ts'
+import { type Change, isInRanges } from '../matrix/readable-ranges.ts'
 import { withoutErased } from '../rooms/erasures.ts'
 import { presentEvents } from '../rooms/present-event.ts'
 import { parsePdu, signedPdu, versionOf } from '../rooms/stored-event.ts'
@@ -58,13 +58,14 @@ export async function joinedRooms(
     roomSummaries(ctx, told, view.requester.userId),
     ctx.syncReads.sights(changed, view.requester.userId, upTo),
   ])
+  const memberships = new Map(sights.map(sight => [sight.roomId, sight.memberships]))
   const stretches = rooms.map(room => ({
     roomId: room.roomId,
     since: isWhole(room) ? undefined : since,
     upTo,
     isAlwaysLimited: since !== undefined && isWhole(room),
     stateUpTo: upTo,
-    membersAfter: room.wasJoinedBefore ? since : undefined,
+    membersAfter: room.wasJoinedBefore ? since : leftBefore(since, memberships.get(room.roomId)),
     heroes: summaries.get(room.roomId)?.heroes ?? [],
     withSticky: true,
   }))
@@ -75,6 +76,14 @@ export async function joinedRooms(
       sections.set(roomId, { section: { ...section.section, summary: wire }, isEmpty: false })
   }
   return sections
+}
+
+/** Where the user left a room that they are not in at `since`: up to there they may have been told of it. */
+function leftBefore(since: number | undefined, memberships: readonly Change[] = []) {
+  if (since === undefined) return undefined
+  const before = memberships.filter(change => change.position <= since)
+  const lastJoin = before.findLastIndex(change => change.value === 'join')
+  return lastJoin === -1 ? undefined : before[lastJoin + 1]?.position
 }
 
 async function roomsWithNewSummary(
@@ -108,6 +117,7 @@ export async function leftRoom(
   )
   const isNewToUser =
     !change.wasJoinedBefore && lastJoin !== undefined && lastJoin.position > (since ?? 0)
+  const sight = await selectSettledSight(ctx.db, roomId, userId, now.position)
   const stretch: Stretch = {
     roomId,
     since: isNewToUser ? undefined : since,
@@ -116,11 +126,10 @@ export async function leftRoom(
     // Who rejected an invite, or was banned unseen, never saw the room's state.
     stateUpTo: lastJoin?.until_position ?? undefined,
     departedAt: now.position,
-    membersAfter: change.wasJoinedBefore ? since : undefined,
+    membersAfter: change.wasJoinedBefore ? since : leftBefore(since, sight.memberships),
     heroes: [],
     withSticky: false,
   }
-  const sight = await selectSettledSight(ctx.db, roomId, userId, now.position)
   // Where they went is shown to them even if they could never read anything else.
   if (!isInRanges(now.position, sight.ranges)) {
     sight.ranges.push({ from: now.position, upTo: now.position })

@@ -17,7 +17,7 @@ export interface Stretch {
   departedAt?: number
   /**
    * Exclusive: whose membership has changed since is told, lazily loaded or not. Undefined if they were
-   * not in the room then, and have no members that could be out of date.
+   * not in the room before, and have no members that could be out of date.
    */
   membersAfter: number | undefined
   /** Whose memberships have to come along, for the room is named after them. */

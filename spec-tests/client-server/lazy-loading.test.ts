@@ -175,6 +175,50 @@ describe('GET /_matrix/client/v3/sync with lazy_load_members', () => {
     )
   })
 
+  // matrix-js-sdk keeps the room when one leaves, and asks for its members again only to add to those.
+  test.each([false, true])('it is told to who comes back later, invited: %s', async isInvited => {
+    const power_level_content_override = { invite: 0 }
+    const shape = { preset: 'public_chat', name: 'A room without heroes' }
+    const room = await alice.createRoom({ ...shape, power_level_content_override })
+    await bob.join(room)
+    await charlie.join(room)
+    const { next_batch: before } = await alice.sync()
+    await alice.leave(room)
+    let since = (await alice.sync({ since: before, filter: lazySync(2) })).next_batch
+    await charlie.leave(room)
+    if (isInvited) await bob.invite(room, alice.userId)
+    since = (await alice.sync({ since, filter: lazySync(2) })).next_batch
+    await alice.join(room)
+    await sayTimes(bob, room, 3)
+    for (const isAfter of [false, true]) {
+      const asked = { since, filter: lazySync(2), use_state_after: isAfter }
+      const { state, state_after: after } = await roomOf(alice, room, asked)
+      expect(members((after ?? state).events)).toEqual(
+        sorted([
+          [alice.userId, 'join'],
+          [bob.userId, 'join'],
+          [charlie.userId, 'leave'],
+        ]),
+      )
+    }
+  })
+
+  test('it is told to who comes back later and goes at once', async () => {
+    const room = await roomOfThree()
+    const { next_batch: before } = await alice.sync()
+    await alice.leave(room)
+    const { next_batch: since } = await alice.sync({ since: before })
+    await charlie.leave(room)
+    await alice.join(room)
+    await alice.leave(room)
+    for (const isAfter of [false, true]) {
+      const asked = { since, filter: lazySync(2), use_state_after: isAfter }
+      const left = (await alice.sync(asked)).rooms.leave?.[room]
+      const { state, state_after: after } = left as JoinedRoom
+      expect(members((after ?? state).events)).toContainEqual([charlie.userId, 'leave'])
+    }
+  })
+
   test('a membership that the timeline’s filter leaves out is told', async () => {
     const room = await roomOfThree()
     const { next_batch: since } = await alice.sync()
