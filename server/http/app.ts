@@ -16,6 +16,8 @@ function allowBrowsers(response: Response): void {
   for (const [name, value] of Object.entries(corsHeaders)) response.setHeader(name, value)
 }
 
+const underR0 = ['/_matrix/client/r0/', '/_matrix/media/r0/']
+
 /** What is done with every request. In one step: to go from one to the next costs express more. */
 function first(ctx: Context): Handler {
   const count = countRequests(ctx)
@@ -29,7 +31,7 @@ function first(ctx: Context): Handler {
     count(request, response)
     log?.(request, response)
     // The old name of v3; matrix-bot-sdk and Complement still use it.
-    if (request.url.startsWith('/_matrix/client/r0/')) {
+    if (underR0.some(prefix => request.url.startsWith(prefix))) {
       request.url = request.url.replace('/r0/', '/v3/')
     }
     next()

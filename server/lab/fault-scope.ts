@@ -66,4 +66,4 @@ function isCalled(name: string, declared: string): boolean {
 
 /** The names of parameters do not matter, nor how they are marked; `r0` is served as `v3`. */
 const shapeOf = (endpoint: string) =>
-  endpoint.replace(/:\w+|\{\w+\}/g, ':').replace('/_matrix/client/r0/', '/_matrix/client/v3/')
+  endpoint.replace(/:\w+|\{\w+\}/g, ':').replace(/(\/_matrix\/(?:client|media))\/r0\//, '$1/v3/')

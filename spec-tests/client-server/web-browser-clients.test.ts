@@ -140,6 +140,18 @@ describe('r0 is another name of v3', () => {
     expect((await alice.request('GET', `${r0}/unknown`)).status).toBe(404)
   })
 
+  test('of media, too, where r0.6.1 has it', async () => {
+    const r0 = '/_matrix/media/r0'
+    const headers = { 'Content-Type': 'text/plain' }
+    const body = Buffer.from('old')
+    const { content_uri } = await alice.ok('POST', `${r0}/upload`, { body, headers })
+    const file = String(content_uri).replace('mxc://', '')
+    expect((await alice.request('GET', `${r0}/download/${file}`)).text).toBe('old')
+    expect(await alice.ok('GET', `${r0}/config`)).toHaveProperty(['m.upload.size'])
+    expect((await alice.request('PATCH', `${r0}/upload`)).status).toBe(405)
+    expect((await alice.request('GET', `${r0}/unknown`)).status).toBe(404)
+  })
+
   test('only where a version stands', async () => {
     await alice.setState(room, 'com.example.r0', '/r0/', { is: 'kept' })
     expect(await alice.state(room, 'com.example.r0', '/r0/')).toEqual({ is: 'kept' })
