@@ -43,10 +43,12 @@ export function powerLevelsAllowed(event: AuthEvent, room: RoomState): Verdict {
 }
 
 /**
+ * What is wrong with power levels, whoever sets them.
+ *
  * Deviation: versions 1 to 9 check the shape of `users` alone. Here the others must be readable,
  * too, because a level that nobody can read would silently become the default.
  */
-function complaintAboutShape(content: JsonObject, version: RoomVersion): string | undefined {
+export function complaintAboutShape(content: JsonObject, version: RoomVersion): string | undefined {
   // v10 9.1: one of the single levels is not an integer → reject.
   for (const key of scalarKeys) {
     if (content[key] !== undefined && readLevel(content[key], version) === undefined) {

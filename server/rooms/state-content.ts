@@ -4,6 +4,7 @@ import { selectStateByKeys } from '../../db/room-state.ts'
 import type { RoomHead } from '../../db/rooms.ts'
 import type { Tx } from '../../db/transaction.ts'
 import { isJsonObject, type JsonObject } from '../lib/json.ts'
+import { complaintAboutShape } from '../matrix/auth-rules-power-levels.ts'
 import { badJson, MatrixError } from '../matrix/errors.ts'
 import type { AuthEvent } from '../matrix/event.ts'
 import { creatorsOf } from '../matrix/power-levels.ts'
@@ -39,8 +40,8 @@ export async function assertState(
 /**
  * What the API refuses as a malformed request, before the room's rules are asked.
  *
- * @throws as {@link assertStateForm} · 400 M_BAD_JSON power levels that name a creator of a version
- *   12 room · 400 M_BAD_ALIAS, M_INVALID_PARAM aliases that do not lead here
+ * @throws as {@link assertStateForm} · 400 M_BAD_JSON power levels that are none, or that name a
+ *   creator of a version 12 room · 400 M_BAD_ALIAS, M_INVALID_PARAM aliases that do not lead here
  */
 export async function assertStateContent(
   tx: Tx,
@@ -96,7 +97,8 @@ export async function assertMayRejectInvite(tx: Tx, room: RoomHead, userId: stri
 }
 
 /**
- * v12: creators outrank everybody and may not stand in `users`. The rules would answer 403.
+ * That they are levels at all; v12: creators outrank everybody and may not stand in `users`. The
+ * rules would answer 403, which clients take for a lack of power.
  *
  * @throws 400 M_BAD_JSON
  */
@@ -105,8 +107,11 @@ export async function assertPowerLevels(
   room: RoomHead,
   { type, content }: { type: string; content: JsonObject },
 ): Promise<void> {
+  if (type !== 'm.room.power_levels') return
   const version = versionOf(room)
-  if (type !== 'm.room.power_levels' || !version.privilegedCreators) return
+  const complaint = complaintAboutShape(content, version)
+  if (complaint) throw badJson(complaint)
+  if (!version.privilegedCreators) return
   const [create] = await selectStateByKeys(tx, room.room_id, [['m.room.create', '']])
   if (create) assertNoCreatorIn(content, parsePdu(create), version)
 }

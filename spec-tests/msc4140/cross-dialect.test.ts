@@ -189,10 +189,13 @@ describe.each(ways)('scheduled by %s', (_, way) => {
 describe.each([
   ['10', 'a second create event', 'm.room.create', '400 M_INVALID_PARAM'],
   ['12', 'a second create event', 'm.room.create', '400 M_INVALID_PARAM'],
+  ['10', 'power levels that are none', 'm.room.power_levels', '400 M_BAD_JSON'],
   ['12', 'power levels that name a creator', 'm.room.power_levels', '400 M_BAD_JSON'],
 ])('In a room of version %s, %s', (version, _what, type, expected) => {
-  const refused = () =>
-    type === 'm.room.create' ? { 'm.federate': false } : { users: { [alice.userId]: 100 } }
+  const refused = (): JsonObject => {
+    if (type === 'm.room.create') return { 'm.federate': false }
+    return { users: { [alice.userId]: version === '12' ? 100 : 'high' } }
+  }
   const whole = () => ({ type, state_key: '', content: refused() })
   const timeout = { 'm.timeout': 60 }
   const txnId = () => alice.nextTransactionId()
