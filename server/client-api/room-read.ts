@@ -1,7 +1,15 @@
 /** Client-Server API "Getting events for a room". */
 import { z } from 'zod'
 import { endpoint } from '../http/endpoint.ts'
-import { eventId, eventType, queryInteger, roomId, shortText, text } from '../http/schemas.ts'
+import {
+  eventId,
+  eventType,
+  optionalToken,
+  queryInteger,
+  roomId,
+  shortText,
+  text,
+} from '../http/schemas.ts'
 import type { JsonValue } from '../lib/json.ts'
 import { readJoinedMembers, readMembers, readState, readStateEvent } from '../rooms/read-state.ts'
 import { findEventByTime, readContext, readEvent, readMessages } from '../rooms/timeline.ts'
@@ -64,8 +72,8 @@ export const roomReadEndpoints = [
     query: z.object({
       // Deviation: the specification demands it; Complement leaves it out and means the latest.
       dir: z.enum(['f', 'b']).default('b'),
-      from: text.optional(),
-      to: text.optional(),
+      from: optionalToken,
+      to: optionalToken,
       limit: queryInteger.optional(),
       filter: text.optional(),
     }),

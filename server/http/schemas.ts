@@ -8,6 +8,9 @@ import { isEventId, isRoomAlias, isRoomId, isUserId } from '../matrix/ids.ts'
 /** A string that may become a text column. */
 export const text = z.string().refine(isStorable, 'has characters that cannot be kept')
 
+/** A token that may be left out. Older matrix-nio sends an empty one for none. */
+export const optionalToken = text.optional().transform(token => token || undefined)
+
 /** At most 255 bytes, as every id and type in Matrix. */
 export const shortText = text.refine(
   value => Buffer.byteLength(value) <= 255,

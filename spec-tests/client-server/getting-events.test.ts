@@ -180,6 +180,13 @@ describe('GET /_matrix/client/v3/rooms/{roomId}/messages', () => {
     expect(ended).not.toHaveProperty('end')
   })
 
+  test.each(['from', 'to'])('an empty `%s`, as older matrix-nio sends it, is none', async name => {
+    const room = await alice.createRoom()
+    await sayAll(room, 2)
+    const whole = await alice.messages(room, { dir: 'b', limit: 100 })
+    expect(await alice.messages(room, { dir: 'b', limit: 100, [name]: '' })).toEqual(whole)
+  })
+
   test('10 events are a page unless `limit`, or the filter, says otherwise', async () => {
     const room = await alice.createRoom()
     await sayAll(room, 12)
