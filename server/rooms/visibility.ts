@@ -14,6 +14,7 @@ import {
   readableRanges,
   withPositions,
 } from '../matrix/readable-ranges.ts'
+import { isForgotten, isGone } from './forgotten.ts'
 import { contentOf } from './stored-event.ts'
 
 /** The one refusal for a room that does not exist and for one that is not for the user to see. */
@@ -115,8 +116,8 @@ async function look(
   const ends = new Map(seen.ends.map(end => [end.room_id, end.position]))
   const left = roomIds.filter(roomId => {
     if (!mindsForgetting) return false
-    const last = memberships.get(roomId)?.at(-1)?.membership
-    return last === 'leave' || last === 'ban'
+    const last = memberships.get(roomId)?.at(-1)
+    return last !== undefined && isGone(last)
   })
   const forgotten = left.length > 0 ? await selectForgotten(db, userId, left) : new Map()
   return roomIds.map(roomId =>
@@ -215,14 +216,14 @@ export function sightOf(seen: {
   const held = (changes: readonly Change[]) =>
     changes.findLast(change => change.position <= upTo)?.value
   const last = memberships.at(-1)
-  const isForgotten = last !== undefined && last.position <= (forgottenUpTo ?? -1)
+  const isPast = isForgotten(seen.memberships, forgottenUpTo)
   const lastJoin = memberships.findLastIndex(change => change.value === 'join')
-  const departure = isForgotten ? undefined : memberships[lastJoin + 1]?.position
+  const departure = isPast ? undefined : memberships[lastJoin + 1]?.position
   const isInside = last?.value === 'join' || held(visibilities) === 'world_readable'
   return {
     roomId,
     upTo,
-    ranges: readableRanges(visibilities, isForgotten ? [] : memberships, upTo),
+    ranges: readableRanges(visibilities, isPast ? [] : memberships, upTo),
     memberships,
     stateUpTo: isInside ? upTo : lastJoin === -1 ? undefined : departure,
   }

@@ -1,10 +1,16 @@
 /** One answer of `/sync`: which rooms have something to tell, and what else has happened. */
 import { selectRoomsWithEvents } from '../../db/events.ts'
-import { type MembershipRow, selectMembershipsBetween } from '../../db/memberships.ts'
+import {
+  type MembershipRow,
+  selectMembershipHistory,
+  selectMembershipsBetween,
+} from '../../db/memberships.ts'
 import { selectForgotten } from '../../db/rooms.ts'
+import { groupBy } from '../lib/group-by.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { matchesRoom } from '../matrix/filter.ts'
 import type { Requester } from '../requester.ts'
+import { isForgotten, isGone } from '../rooms/forgotten.ts'
 import { selectWelcome } from '../rooms/invite-filter.ts'
 import { eventsTopic, userTopic } from '../stream/notifier.ts'
 import { accountDataOfRooms, accountDataSection } from './account-data-section.ts'
@@ -163,10 +169,6 @@ async function otherSections(
 ): Promise<Record<'invite' | 'knock' | 'leave', Rooms>> {
   const { userId } = view.requester
   const rooms: Record<'invite' | 'knock' | 'leave', Rooms> = { invite: [], knock: [], leave: [] }
-  const forgotten =
-    window.since === undefined || request.fullState
-      ? await selectForgotten(ctx.db, userId)
-      : new Map<string, number>()
   const isNews = ({ position }: MembershipRow) =>
     window.since === undefined || position > window.since
   const shown = changes.flatMap(change =>
@@ -176,6 +178,9 @@ async function otherSections(
     now.membership === 'invite' && isNews(now) ? [now.sender] : [],
   )
   const welcome = await selectWelcome(ctx.db, userId, inviters, view.ignored)
+  const left = shown.filter(change => isLeaveWanted(change, request, window))
+  const forgotten = await forgottenAmong(ctx, userId, left, window)
+  const told = new Set(left.filter(({ roomId }) => !forgotten.has(roomId)))
   for (const change of shown) {
     const { roomId, now } = change
     if (now.membership === 'invite') {
@@ -183,10 +188,7 @@ async function otherSections(
       if (isWanted) rooms.invite.push([roomId, await invitedRoom(ctx, now)])
     } else if (now.membership === 'knock') {
       if (isNews(now)) rooms.knock.push([roomId, await knockedRoom(ctx, now)])
-    } else if (
-      now.membership !== 'join' &&
-      isLeaveShown(change, request, window, forgotten.get(roomId))
-    ) {
+    } else if (told.has(change)) {
       const section = await leftRoom(ctx, view, request, window, change)
       const kept = { account_data: { events: accountData.get(roomId) ?? [] } }
       rooms.leave.push([roomId, { ...section, ...kept }])
@@ -239,14 +241,28 @@ async function activeRooms(
 }
 
 /** A departure is told once; all of them only where the filter asks for them. */
-function isLeaveShown(
-  change: RoomChange,
-  request: SyncRequest,
-  { since }: Window,
-  forgottenUpTo: number | undefined,
-): boolean {
-  if (since !== undefined && change.now.position > since) return true
+function isLeaveWanted({ now }: RoomChange, request: SyncRequest, { since }: Window): boolean {
+  if (!isGone(now)) return false
+  if (since !== undefined && now.position > since) return true
   if (since !== undefined && !request.fullState) return false
-  const isForgotten = forgottenUpTo !== undefined && change.now.position <= forgottenUpTo
-  return request.filter.room?.include_leave === true && !isForgotten
+  return request.filter.room?.include_leave === true
+}
+
+/** The rooms that the user has forgotten. To have left them, and then forgotten them, is news as well. */
+async function forgottenAmong(
+  ctx: Context,
+  userId: string,
+  left: readonly RoomChange[],
+  { since }: Window,
+): Promise<ReadonlySet<string>> {
+  if (left.length === 0) return new Set()
+  const roomIds = left.map(({ roomId }) => roomId)
+  const forgotten = await selectForgotten(ctx.db, userId, roomIds)
+  const known = [...forgotten].filter(([, upTo]) => since === undefined || upTo <= since)
+  const knownIds = known.map(([roomId]) => roomId)
+  const history = await selectMembershipHistory(ctx.db, knownIds, userId)
+  const byRoom = groupBy(history, row => row.room_id)
+  return new Set(
+    knownIds.filter(roomId => isForgotten(byRoom.get(roomId) ?? [], forgotten.get(roomId))),
+  )
 }

@@ -178,6 +178,48 @@ describe('POST /rooms/{roomId}/forget: what else cannot be forgotten', () => {
     expect(headings(await bob.sync(), room)).toEqual(['invite'])
   })
 
+  test.each<[string, (room: string) => Promise<unknown>]>([
+    ['bans them', room => alice.ban(room, bob.userId)],
+    [
+      'bans them, and lifts it',
+      async room => {
+        await alice.ban(room, bob.userId)
+        await alice.unban(room, bob.userId)
+      },
+    ],
+    [
+      'says once more that they have left',
+      room => {
+        const content = { membership: 'leave', reason: 'as you were' }
+        return alice.setState(room, 'm.room.member', bob.userId, content)
+      },
+    ],
+  ])('it stays forgotten if somebody %s', async (_, act) => {
+    const room = await twoInARoom()
+    await bob.leave(room)
+    await bob.forget(room)
+    const { next_batch } = await bob.sync({ filter: includeLeave })
+    await act(room)
+    const told = await bob.sync({ since: next_batch, filter: includeLeave })
+    expect(headings(told, room)).toEqual([])
+    expect(headings(await bob.sync({ filter: includeLeave }), room)).toEqual([])
+    expect(await refusal(bob.messages(room))).toMatchObject({ status: 403 })
+    expect(await refusal(bob.state(room, 'm.room.create'))).toMatchObject({ status: 403 })
+  })
+
+  test('it is heard of again with a knock, and with the ban that answers it', async () => {
+    const room = await twoInARoom()
+    await bob.leave(room)
+    await bob.forget(room)
+    await alice.setState(room, 'm.room.join_rules', '', { join_rule: 'knock' })
+    await bob.knock(room)
+    const { rooms, next_batch } = await bob.sync()
+    expect(Object.keys(rooms.knock ?? {})).toContain(room)
+    await alice.ban(room, bob.userId)
+    expect(headings(await bob.sync({ since: next_batch }), room)).toEqual(['leave'])
+    expect(headings(await bob.sync({ filter: includeLeave }), room)).toEqual(['leave'])
+  })
+
   test('it is forgotten after a restart, too', async () => {
     const room = await twoInARoom()
     await bob.leave(room)

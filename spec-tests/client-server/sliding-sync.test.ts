@@ -453,6 +453,17 @@ describe('invites and departures', () => {
     expect((await next(all(mine))).rooms).toEqual({})
   })
 
+  test('a room that one has forgotten stays forgotten, whoever bans one from it', async () => {
+    const next = connection(bob)
+    await next(all(mine))
+    await bob.leave(room)
+    await bob.forget(room)
+    expect((await next(all(mine))).rooms[room].membership).toBe('leave')
+    await alice.ban(room, bob.userId)
+    expect((await next(all(mine))).rooms).toEqual({})
+    expect((await slide(bob, all(mine))).rooms).toEqual({})
+  })
+
   test('an invite that is direct no more says so', async () => {
     const shed = await alice.createRoom({ invite: [bob.userId] })
     const next = connection(bob)

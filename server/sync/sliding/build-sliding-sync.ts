@@ -2,6 +2,7 @@
 import { selectLatestReads } from '../../../db/room-activity.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import type { Requester } from '../../requester.ts'
+import { isGone } from '../../rooms/forgotten.ts'
 import type { Context } from '../context.ts'
 import type { News, Told, ToldRoom } from './connections.ts'
 import { buildExtensions } from './extensions.ts'
@@ -9,7 +10,7 @@ import { filterRooms } from './list-filters.ts'
 import { outsideRoomResult } from './outside-room.ts'
 import type { RoomConfig, SlidingRequest } from './request.ts'
 import { covers, type mergeRequiredState, sharedMerging } from './required-state.ts'
-import { isGone, type ListedRoom, listRooms } from './room-list.ts'
+import { type ListedRoom, listRooms } from './room-list.ts'
 import { type RoomResult, roomResult } from './room-result.ts'
 
 /** Each asks the database several things: others are to have their turn in between. */

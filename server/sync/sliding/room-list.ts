@@ -11,7 +11,9 @@ import {
 } from '../../../db/memberships.ts'
 import { selectActivity } from '../../../db/room-activity.ts'
 import { selectForgotten } from '../../../db/rooms.ts'
+import { groupBy } from '../../lib/group-by.ts'
 import type { JsonObject } from '../../lib/json.ts'
+import { isForgotten, isGone } from '../../rooms/forgotten.ts'
 import { selectWelcome } from '../../rooms/invite-filter.ts'
 import type { Context } from '../context.ts'
 import type { Told } from './connections.ts'
@@ -76,15 +78,17 @@ async function goneRooms(
   const candidates = gone.filter(row => row.sender !== userId || told.rooms.has(row.room_id))
   if (candidates.length === 0) return []
   const history = await selectMembershipHistory(ctx.db, roomIdsOf(candidates), userId)
-  const joined = new Set(history.flatMap(row => (row.membership === 'join' ? [row.room_id] : [])))
+  const byRoom = groupBy(history, row => row.room_id)
   const forgotten = await selectForgotten(ctx.db, userId)
   return candidates.flatMap(now => {
-    const isFromOutside = !joined.has(now.room_id)
+    const rows = byRoom.get(now.room_id) ?? []
+    const isFromOutside = !rows.some(row => row.membership === 'join')
     const known = told.rooms.get(now.room_id)
+    const forgottenUpTo = forgotten.get(now.room_id)
     // Forgetting does not hide the departure from the user's other devices.
-    const isNews = known !== undefined && known.upTo < now.position
-    const isForgotten = (forgotten.get(now.room_id) ?? -1) >= now.position
-    const isShown = isNews || (!isForgotten && (known !== undefined || !isFromOutside))
+    const isNews = known !== undefined && known.upTo < (forgottenUpTo ?? -1)
+    const isPast = isForgotten(rows, forgottenUpTo)
+    const isShown = isNews || (!isPast && (known !== undefined || !isFromOutside))
     return isShown ? [{ now, isFromOutside }] : []
   })
 }
@@ -98,8 +102,5 @@ async function directRooms(ctx: Context, userId: string): Promise<Set<string>> {
     lists.flatMap(list => (Array.isArray(list) ? list : [])).filter(id => typeof id === 'string'),
   )
 }
-
-export const isGone = ({ membership }: MembershipRow) =>
-  membership === 'leave' || membership === 'ban'
 
 const roomIdsOf = (rows: readonly MembershipRow[]) => rows.map(row => row.room_id)
