@@ -1,11 +1,11 @@
 /**
- * Searching what was said. Only in what the user may read, in the rooms that they are in or, where
- * they name them, in others that are open to them; nothing by users whom they ignore but state.
+ * Searching what was said. Only in what the user may read, in the rooms that they are or were in or,
+ * where they name them, in others that are open to them; nothing by users whom they ignore but state.
  *
  * Spec: Client-Server API "Server Side Search"
  */
 import { selectAround } from '../../db/events.ts'
-import { selectJoinedRooms, selectMembersAt } from '../../db/memberships.ts'
+import { selectMembersAt, selectMembershipsBetween } from '../../db/memberships.ts'
 import { selectStateAt } from '../../db/room-state.ts'
 import type { EventRow, SearchableKey } from '../../db/schema.ts'
 import {
@@ -69,7 +69,7 @@ export async function searchEvents(
   const batch = request.nextBatch === undefined ? undefined : parseBatch(request)
   const filter = narrowed(request.filter, batch?.group)
   const now = ctx.positions.latest()
-  const rooms = filter.rooms ?? (await selectJoinedRooms(ctx.db, requester.userId))
+  const rooms = filter.rooms ?? (await roomsOf(ctx, requester.userId, now))
   const wanted = [...new Set(rooms)].filter(roomId => matchesRoom(roomId, filter))
   const looked = await selectSights(ctx.db, wanted, requester.userId, now)
   const seen = await withSticky(ctx.db, looked, ctx.clock.now())
@@ -104,6 +104,12 @@ export async function searchEvents(
       : {}),
     ...(nextAfter ? { next_batch: formatBatch(request, nextAfter) } : {}),
   }
+}
+
+/** Those that the user is in, and those that they were in: what they may still read there is found. */
+async function roomsOf(ctx: Context, userId: string, now: number): Promise<string[]> {
+  const memberships = await selectMembershipsBetween(ctx.db, userId, now, now)
+  return memberships.map(row => row.room_id)
 }
 
 /**

@@ -217,7 +217,7 @@ describe('POST /_matrix/client/v3/search', () => {
     expect(names).toEqual(['Alice', 'Alicia'])
   })
 
-  test('the filter: senders, types, and without naming rooms those that one is in', async () => {
+  test('the filter: senders, types, and rooms', async () => {
     const [first, second] = [
       await alice.createRoom({ preset: 'public_chat' }),
       await bob.createRoom(),
@@ -236,6 +236,19 @@ describe('POST /_matrix/client/v3/search', () => {
     expect(await found(bob, { not_senders: [bob.userId] })).toEqual(['filtered 1'])
     expect(await found(bob, { types: ['m.room.name'] })).toEqual([])
     expect(await found(bob, { rooms: [] })).toEqual([])
+  })
+
+  test('without naming rooms also those that one has left, and not those that one has forgotten', async () => {
+    const charlie = await server.user('charlie')
+    const room = await alice.createRoom({ preset: 'public_chat' })
+    await charlie.join(room)
+    await alice.say(room, 'departing 1')
+    await charlie.leave(room)
+    await alice.say(room, 'departing 2')
+    const found = async () => bodies(await search(charlie, undefined, 'departing'))
+    expect(await found()).toEqual(['departing 1'])
+    await charlie.forget(room)
+    expect(await found()).toEqual([])
   })
 
   test('a category that is not asked for is not searched', async () => {
