@@ -58,8 +58,7 @@ export async function selectVisibleRooms(
     const isVisible =
       ['join', 'invite'].includes(membership) ||
       summary.world_readable === true ||
-      isLetIn ||
-      (membership !== 'ban' && isOpen(room, joinRules(roomId)))
+      (membership !== 'ban' && (isLetIn || isOpen(room, joinRules(roomId))))
     if (!isVisible) continue
     const { algorithm } = contents.get(`${roomId} m.room.encryption`) ?? {}
     visible.set(roomId, {

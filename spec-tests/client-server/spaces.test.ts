@@ -225,6 +225,17 @@ describe('TestClientSpacesSummaryJoinRules', () => {
     expect(found).toEqual(['root', 'knock', 'knock_restricted', 'readable'])
   })
 
+  test('nor what one is banned from, though the join rules would let one in', async () => {
+    const root = await alice.createRoom({ name: 'root', preset: 'public_chat', ...space })
+    const allow = [{ type: 'm.room_membership', room_id: root }]
+    const content = { join_rule: 'restricted', allow }
+    const child = await alice.createRoom(rule(content, { name: 'restricted' }))
+    await link(root, child)
+    await bob.join(root)
+    await alice.ban(child, bob.userId)
+    expect(namesOf(await hierarchy(bob, root))).toEqual(['root'])
+  })
+
   test('a root that one may not see is as one that is not there', async () => {
     const secret = await alice.createRoom({ name: 'secret', ...space })
     for (const room of [secret, '!none:hs1']) {
