@@ -183,14 +183,15 @@ function createContent(
   trusted: string[],
   version: RoomVersion,
 ): JsonObject {
-  const content: JsonObject = { ...request.creationContent, room_version: version.id }
+  const { creator: _, ...given } = request.creationContent
+  const content: JsonObject = { ...given, room_version: version.id }
   if (version.creatorInContent) content.creator = creator
   if (!version.privilegedCreators) return content
 
-  const { additional_creators: given = [] } = content
+  const { additional_creators: others = [] } = content
   delete content.additional_creators
-  if (!Array.isArray(given)) throw badJson('additional_creators is not a list')
-  return { ...content, ...additionalCreators(creator, [...given, ...trusted]) }
+  if (!Array.isArray(others)) throw badJson('additional_creators is not a list')
+  return { ...content, ...additionalCreators(creator, [...others, ...trusted]) }
 }
 
 /** Power levels, alias, preset, `initial_state`, name and topic: in the specification's order. */

@@ -114,6 +114,16 @@ describe('TestRoomCreate: POST /_matrix/client/v3/createRoom', () => {
     expect(events.map(event => event.event_id)).toContain(eventId)
   })
 
+  test.each(['10', '11', '12'])(
+    'ignores a creator in creation_content, in version %s',
+    async room_version => {
+      const creation_content = { creator: '@somebody:hs1' }
+      const room = await alice.createRoom({ room_version, creation_content })
+      const { creator } = await alice.state(room, 'm.room.create')
+      expect(creator).toBe(room_version === '10' ? alice.userId : undefined)
+    },
+  )
+
   test('ignores a room version in creation_content, and keeps the rest', async () => {
     const room = await alice.createRoom({
       creation_content: { test: 'azerty', room_version: 'test' },
