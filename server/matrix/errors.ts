@@ -95,6 +95,9 @@ export const invalidRoomState = (message: string) =>
 export const unsupportedRoomVersion = (version: string) =>
   new MatrixError(400, 'M_UNSUPPORTED_ROOM_VERSION', `Room version ${version} is not supported`)
 
+/** 403 M_BAD_STATE: what is to be changed is not as it would have to be. */
+export const badState = (message: string) => new MatrixError(403, 'M_BAD_STATE', message)
+
 /** 403 M_GUEST_ACCESS_FORBIDDEN */
 export const guestAccessForbidden = (message: string) =>
   new MatrixError(403, 'M_GUEST_ACCESS_FORBIDDEN', message)

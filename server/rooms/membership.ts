@@ -9,7 +9,7 @@ import { selectStateByKeys } from '../../db/room-state.ts'
 import { type LockedRoom, lockRoom, upsertForgotten } from '../../db/rooms.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
-import { forbidden, notFound, unknown } from '../matrix/errors.ts'
+import { badState, forbidden, notFound, unknown } from '../matrix/errors.ts'
 import type { StateLookup } from '../matrix/event.ts'
 import type { Requester } from '../requester.ts'
 import { holdOwnProfile } from './account-in-use.ts'
@@ -217,8 +217,8 @@ export type Moderation = keyof typeof moderations
 /**
  * Invite, kick, ban or unban somebody.
  *
- * @throws 403 M_FORBIDDEN, also to kick who is neither joined, invited nor knocking, and to unban
- *   who is not banned
+ * @throws 403 M_FORBIDDEN, also to kick who is neither joined, invited nor knocking · 403 M_BAD_STATE
+ *   to unban who is not banned
  * Spec: POST /rooms/{roomId}/invite, /kick, /ban, /unban
  */
 export function moderate(
@@ -238,7 +238,8 @@ export function moderate(
     if (membershipIn(state, requester.userId) !== 'join') throw notInRoom(roomId)
     const current = membershipIn(state, target) ?? 'none'
     if (from && !from.includes(String(current))) {
-      throw forbidden(`The membership of ${target} is ${current}`)
+      const refuse = moderation === 'unban' ? badState : forbidden
+      throw refuse(`The membership of ${target} is ${current}`)
     }
     if (membership === 'invite') await assertMayInvite(tx, requester.userId, target)
     const extra = reasonContent(reason)
