@@ -127,13 +127,7 @@ function bodyOf(
     ...(isOpaque ? { event_id: `$${randomLetters(18)}:${ctx.config.server_name}` } : {}),
     sender: draft.sender,
     ...(draft.stateKey === undefined ? {} : { state_key: draft.stateKey }),
-    ...(draft.redacts === undefined || version.updatedRedactionRules
-      ? {}
-      : { redacts: draft.redacts }),
-    content:
-      draft.redacts !== undefined && version.updatedRedactionRules
-        ? { ...draft.content, redacts: draft.redacts }
-        : draft.content,
+    ...withRedacts(draft, version),
     origin_server_ts: draft.originServerTs ?? given.now,
     ...(draft.stickyDurationMs === undefined
       ? {}
@@ -142,6 +136,13 @@ function bodyOf(
     prev_events: room.last_event_id ? [referenceTo(room.last_event_id, room.last_event_hash)] : [],
     auth_events: [...given.citedEvents],
   }
+}
+
+/** What a redaction empties: beside its content, or from version 11 on in it, and nowhere else. */
+function withRedacts({ content: given, redacts }: EventDraft, version: RoomVersion) {
+  if (redacts === undefined) return { content: given }
+  const { redacts: _, ...content } = given
+  return version.updatedRedactionRules ? { content: { ...content, redacts } } : { redacts, content }
 }
 
 /** The size of an event with our signature; canonical or not, only the order of members differs. */

@@ -179,4 +179,25 @@ describe('PUT /rooms/{roomId}/send/m.room.redaction/{txnId}', () => {
     await alice.send(room, 'm.room.redaction', content)
     expect(await contentOf(room, said)).toEqual({})
   })
+
+  test.each([
+    ['1', 'beside'],
+    ['10', 'beside'],
+    ['11', 'in'],
+  ])(
+    'version %s: what it redacts stands %s the content, where servers look',
+    async (version, place) => {
+      const room = await alice.createRoom({ room_version: version })
+      const redacts = await alice.say(room, 'rude')
+      const id = await alice.send(room, 'm.room.redaction', { redacts, reason: 'rude' })
+      const timeline = { types: ['m.room.redaction'] }
+      const filter = { event_format: 'federation', room: { rooms: [room], timeline } }
+      const { rooms } = await alice.sync({ filter: JSON.stringify(filter) })
+      const [pdu] = rooms.join?.[room]?.timeline.events ?? []
+      const isBeside = place === 'beside'
+      expect(pdu?.content).toEqual({ reason: 'rude', ...(isBeside ? {} : { redacts }) })
+      expect(Object.hasOwn(pdu ?? {}, 'redacts')).toBe(isBeside)
+      expect(await alice.event(room, id)).toMatchObject({ redacts, content: { redacts } })
+    },
+  )
 })
