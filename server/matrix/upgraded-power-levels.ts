@@ -2,7 +2,7 @@
  * Power levels across a room upgrade: what the successor begins with, and what is left of speaking
  * in the room that was replaced.
  *
- * Spec: Client-Server API "Room Upgrades", "Server behaviour"; room version 12 on creators
+ * Spec: Client-Server API "Room Upgrades", "Server behaviour"; room version 12 on creators; MSC4289
  */
 import { isJsonObject, type JsonObject, type JsonValue } from '../lib/json.ts'
 import type { AuthEvent } from './event.ts'
@@ -12,7 +12,8 @@ import type { RoomVersion } from './room-versions.ts'
 /**
  * The old room's levels as the new room's version can hold them. Creators of the new room have no
  * entry if they outrank all; creators who outranked all in the old room, and no longer do, get an
- * entry as high as the highest there.
+ * entry as high as the highest there. Whoever upgrades a room with such creators becomes one of them: where
+ * that is new, it takes more than to set any state.
  *
  * @param creators of the new room; the first of them upgrades it
  */
@@ -34,7 +35,23 @@ export function levelsOfSuccessor(
     const outranked = [...creatorsOf(old.create, old.version), ...successor.creators.slice(0, 1)]
     for (const creator of outranked) users[creator] = top
   }
-  return { ...content, users }
+  const levels: JsonObject = { ...content, users }
+  return successor.version.privilegedCreators && !old.version.privilegedCreators
+    ? withGuardedTombstone(levels, successor.version)
+    : levels
+}
+
+/** What is asked in a new room of those who may replace it. */
+const ownerLevel = 150
+
+/** The same levels, the tombstone's above that of other state. */
+function withGuardedTombstone(levels: JsonObject, version: RoomVersion): JsonObject {
+  const stateLevel = readLevel(levels.state_default, version) ?? 50
+  const events = isJsonObject(levels.events) ? levels.events : {}
+  const level = readLevel(events['m.room.tombstone'], version) ?? stateLevel
+  if (level > stateLevel) return levels
+  const raised = Math.min(Math.max(ownerLevel, stateLevel + 1), Number.MAX_SAFE_INTEGER)
+  return { ...levels, events: { ...events, 'm.room.tombstone': raised } }
 }
 
 /** `" 50 "` is a level up to version 9, and none after it. What is no level stays as it is. */

@@ -227,6 +227,22 @@ describe('TestMSC4289PrivilegedRoomCreators_Upgrades', () => {
     expect(after.users).toEqual(levelsOf(left as Record<string, number>))
   })
 
+  test.each<[string, JsonObject, number]>([
+    ['that no level was named for', {}, 150],
+    ['for which the level of all state was enough', { 'm.room.tombstone': 50 }, 150],
+    ['above all state', { 'm.room.tombstone': 60 }, 60],
+  ])('a tombstone %s needs more than state does, from version 12 on', async (_, events, level) => {
+    const old = await alice.createRoom({ room_version: '11', preset: 'public_chat' })
+    const users = levelsOf({ alice: 100, bob: 50 })
+    await alice.setState(old, 'm.room.power_levels', '', { users, events })
+    const successor = await upgradeTo(alice, old, '12')
+    const levels = await alice.state(successor, 'm.room.power_levels')
+    expect(levels.events).toEqual({ 'm.room.tombstone': level })
+    await bob.join(successor)
+    const error = await refusal(upgradeTo(bob, successor, '12'))
+    expect(error).toMatchObject({ status: 403, errcode: 'M_FORBIDDEN' })
+  })
+
   test('additional creators must be users, and mean nothing before version 12', async () => {
     const old = await alice.createRoom()
     const given = { additional_creators: ['nobody'] }
