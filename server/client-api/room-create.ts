@@ -30,9 +30,7 @@ export const roomCreateEndpoints = [
       is_direct: z.boolean().nullish(),
     }),
     async handle({ ctx, requester, body }) {
-      if (body.invite_3pid?.length) {
-        throw threepidDenied('No identity server is asked here: only user IDs can be invited')
-      }
+      if (body.invite_3pid?.length) throw threepidDenied()
       for (const invitee of new Set(body.invite ?? [])) await askForUser(ctx, invitee)
       const roomId = await createRoom(ctx, requester, {
         visibility: body.visibility,

@@ -3,7 +3,15 @@ import { z } from 'zod'
 import { selectJoinedRooms } from '../../db/memberships.ts'
 import { askForAlias, askForUser } from '../app-services/ask.ts'
 import { endpoint } from '../http/endpoint.ts'
-import { contentWithReason, roomId, roomIdOrAlias, text, userId } from '../http/schemas.ts'
+import {
+  contentWithReason,
+  optional,
+  roomId,
+  roomIdOrAlias,
+  text,
+  userId,
+} from '../http/schemas.ts'
+import { missingParam, threepidDenied } from '../matrix/errors.ts'
 import {
   forgetRoom,
   joinRoom,
@@ -15,8 +23,31 @@ import {
 
 const roomParams = z.object({ roomId })
 
-/** The four endpoints in which one user changes another's membership. */
-function moderationEndpoint(moderation: Moderation) {
+/** With an address instead of a user ID it is that of "Third-party invites". */
+const inviteEndpoint = endpoint({
+  method: 'POST',
+  path: '/_matrix/client/v3/rooms/:roomId/invite',
+  spec: 'client-server-api/#post_matrixclientv3roomsroomidinvite',
+  auth: 'user',
+  params: roomParams,
+  body: z.looseObject({
+    user_id: optional(userId),
+    medium: optional(text),
+    reason: text.optional(),
+  }),
+  async handle({ ctx, requester, params, body }) {
+    const { user_id: target, medium, reason } = body
+    if (target === undefined) {
+      throw medium === undefined ? missingParam('user_id is missing') : threepidDenied()
+    }
+    await askForUser(ctx, target)
+    await moderate(ctx, requester, 'invite', { roomId: params.roomId, target, reason })
+    return {}
+  },
+})
+
+/** The other endpoints in which one user changes another's membership. */
+function moderationEndpoint(moderation: Exclude<Moderation, 'invite'>) {
   return endpoint({
     method: 'POST',
     path: `/_matrix/client/v3/rooms/:roomId/${moderation}`,
@@ -25,7 +56,6 @@ function moderationEndpoint(moderation: Moderation) {
     params: roomParams,
     body: z.looseObject({ user_id: userId, reason: text.optional() }),
     async handle({ ctx, requester, params, body }) {
-      if (moderation === 'invite') await askForUser(ctx, body.user_id)
       await moderate(ctx, requester, moderation, {
         roomId: params.roomId,
         target: body.user_id,
@@ -109,7 +139,7 @@ export const roomMembershipEndpoints = [
       return {}
     },
   }),
-  moderationEndpoint('invite'),
+  inviteEndpoint,
   moderationEndpoint('kick'),
   moderationEndpoint('ban'),
   moderationEndpoint('unban'),

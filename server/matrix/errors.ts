@@ -81,8 +81,12 @@ export const invalidUsername = (message: string) =>
   new MatrixError(400, 'M_INVALID_USERNAME', message)
 
 /** 403 M_THREEPID_DENIED: nobody is found here by an address. */
-export const threepidDenied = (message: string) =>
-  new MatrixError(403, 'M_THREEPID_DENIED', message)
+export const threepidDenied = () =>
+  new MatrixError(
+    403,
+    'M_THREEPID_DENIED',
+    'No identity server is asked here: only user IDs can be invited',
+  )
 
 /** 400 M_ROOM_IN_USE: the alias is taken. */
 export const roomInUse = (message: string) => new MatrixError(400, 'M_ROOM_IN_USE', message)

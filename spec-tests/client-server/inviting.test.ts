@@ -155,6 +155,13 @@ describe('POST /rooms/{roomId}/invite: who may', () => {
     })
   })
 
+  test('an email address is refused: there is no identity server to ask whose it is', async () => {
+    const room = await privateRoom()
+    const body = { id_server: 'id.example', id_access_token: 'x', medium: 'email', address: 'b@ob' }
+    const error = await refusal(alice.ok('POST', alice.roomPath(room, 'invite'), { body }))
+    expect(error).toMatchObject({ status: 403, errcode: 'M_THREEPID_DENIED' })
+  })
+
   test.each([
     [{}, 'M_MISSING_PARAM'],
     [{ user_id: 'bob' }, 'M_INVALID_PARAM'],
