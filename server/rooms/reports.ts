@@ -5,6 +5,7 @@
  * Spec: Client-Server API "Reporting content"
  */
 import { selectUser } from '../../db/accounts.ts'
+import { selectMembership } from '../../db/memberships.ts'
 import { insertReport } from '../../db/reports.ts'
 import { transaction } from '../../db/transaction.ts'
 import { notFound } from '../matrix/errors.ts'
@@ -13,25 +14,33 @@ import type { Context } from './context.ts'
 import { readRoomSummary } from './room-summary.ts'
 import { findReadable } from './timeline.ts'
 
-/** @throws 404 M_NOT_FOUND unknown, or not for the user to know of */
+/**
+ * One need not be in it: what is bad about a room may be its invites, or why one has left.
+ *
+ * @throws 404 M_NOT_FOUND unknown, or not for the user to know of, who never had to do with it
+ */
 export async function reportRoom(
   ctx: Context,
   requester: Requester,
   roomId: string,
   reason: string,
 ): Promise<void> {
-  await readRoomSummary(ctx, requester, roomId)
+  const membership = await selectMembership(ctx.db, roomId, requester.userId)
+  if (!membership) await readRoomSummary(ctx, requester, roomId)
   await keep(ctx, requester, { room_id: roomId }, reason)
 }
 
-/** @throws 404 M_NOT_FOUND unknown, in another room, or not for the user to see */
+/** @throws 404 M_NOT_FOUND unknown, in another room, not for the user to see, or they are not in the room */
 export async function reportEvent(
   ctx: Context,
   requester: Requester,
   event: { roomId: string; eventId: string },
   reason: string,
 ): Promise<void> {
-  await findReadable(ctx, requester, event.roomId, event.eventId)
+  const { sight } = await findReadable(ctx, requester, event.roomId, event.eventId)
+  if (sight.memberships.at(-1)?.value !== 'join') {
+    throw notFound('There is no such event, or you are not in its room')
+  }
   await keep(ctx, requester, { room_id: event.roomId, event_id: event.eventId }, reason)
 }
 

@@ -160,6 +160,37 @@ describe('POST /rooms/{roomId}/report, /rooms/{roomId}/report/{eventId}, /users/
     expect(await reports()).toBe(before)
   })
 
+  test('an event is reported by who is in its room, not by who may read it', async () => {
+    const open = { history_visibility: 'world_readable' }
+    const initial_state = [{ type: 'm.room.history_visibility', content: open }]
+    const room = await alice.createRoom({ preset: 'public_chat', initial_state })
+    const eventId = await alice.say(room, 'something bad')
+    const path = bob.roomPath(room, 'report', eventId)
+    const before = await reports()
+    await expectUnknown(report(path, {}))
+    await bob.join(room)
+    await bob.leave(room)
+    await expectUnknown(report(path, {}))
+    expect(await reports()).toBe(before)
+  })
+
+  test.each<[string, (room: string) => Promise<void>]>([
+    ['whose invite one has declined', room => bob.leave(room)],
+    ['that one was banned from, being invited', room => alice.ban(room, bob.userId)],
+    [
+      'that one has left, and forgotten',
+      async room => {
+        await bob.join(room)
+        await bob.leave(room)
+        await bob.forget(room)
+      },
+    ],
+  ])('a room %s can be reported', async (_, act) => {
+    const room = await alice.createRoom({ invite: [bob.userId] })
+    await act(room)
+    expect(await report(bob.roomPath(room, 'report'), { reason: 'spam' })).toEqual({})
+  })
+
   test('a room and a user are not reported without a reason', async () => {
     const room = await alice.createRoom({ preset: 'public_chat' })
     for (const path of [
