@@ -264,6 +264,21 @@ describe('Timestamp massaging: ?ts=', () => {
     }
   })
 
+  test('jumping to a date goes by it, and by the order of sending where it is the same', async () => {
+    const room = await bot.createRoom()
+    const path = bot.roomPath(room, 'timestamp_to_event').replace('/v3/', '/v1/')
+    const ids: string[] = []
+    for (const txnId of ['first', 'second']) {
+      const at = bot.roomPath(room, 'send', 'm.test', txnId)
+      ids.push((await bot.ok('PUT', at, { body: {}, query: { ts: 1234 } })).event_id)
+    }
+    const near = async (ts: number, dir: string) =>
+      (await bot.ok('GET', path, { query: { ts, dir } })).event_id
+    expect([await near(1234, 'f'), await near(1234, 'b')]).toEqual(ids)
+    // Older than the room, though it was sent after its last state.
+    expect(await near(server.now() - 1, 'b')).toBe(ids[1])
+  })
+
   test('MSC4140: a delayed event has it too, and is sent when it is due', async () => {
     const room = await bot.createRoom()
     const query = { ts: 1234, 'org.matrix.msc4140.delay': 1_000 }

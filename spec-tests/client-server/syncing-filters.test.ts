@@ -140,6 +140,15 @@ describe('GET /_matrix/client/v3/sync?filter=', () => {
     }
   })
 
+  test.each([
+    [1, true],
+    [2, false],
+  ])('a timeline of what passes, two events, is cut by limit %i: %s', async (limit, limited) => {
+    const filter = JSON.stringify({ room: { timeline: { limit, types: ['m.room.message'] } } })
+    const { rooms } = await alice.sync({ since, filter })
+    expect(rooms.join?.[room]?.timeline).toMatchObject({ limited })
+  })
+
   const states: [JsonObject, string[]][] = [
     [{}, ['topic', 'state']],
     [{ types: ['org.example.*'] }, ['state']],
