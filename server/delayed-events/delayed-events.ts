@@ -13,7 +13,6 @@
 import { cancelWithoutTimeout } from '../../db/delayed-event-groups.ts'
 import {
   cancelScheduled,
-  type DelayedEventRow,
   type ManagedRow,
   restartAtOnce,
   restartScheduled,
@@ -21,7 +20,6 @@ import {
 import { lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
-import type { JsonObject } from '../lib/json.ts'
 import { invalidParam } from '../matrix/errors.ts'
 import { followEvent } from '../rooms/follow-upgrade.ts'
 import type { Context } from './context.ts'
@@ -126,9 +124,4 @@ async function act(
       return 'done'
     }
   }
-}
-
-/** The stored reason of one that failed, or that a state update cancelled. */
-export function errorOf(row: DelayedEventRow): JsonObject | undefined {
-  return row.error === null ? undefined : (JSON.parse(row.error) as JsonObject)
 }

@@ -5,19 +5,16 @@ import type { Context } from '../../context.ts'
 import { endpoint } from '../../http/endpoint.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import type { Requester } from '../../requester.ts'
-import { filterQuery, filtersOf, flatListOf, listOf, listQuery, pageQuery } from './list-query.ts'
-import { type List, type Page, parseToken, questionOf, readPage } from './pages.ts'
 import {
   finalisedItemOf,
   lookUpItemOf,
   scheduledItemOf,
-  spec,
-  stableBase,
   terminatedItemOf,
-  unstableBase,
   type View,
-  viewOf,
-} from './wire.ts'
+} from '../../rooms/delayed-event-form.ts'
+import { filterQuery, filtersOf, flatListOf, listOf, listQuery, pageQuery } from './list-query.ts'
+import { type List, type Page, parseToken, questionOf, readPage } from './pages.ts'
+import { spec, stableBase, unstableBase, viewOf } from './wire.ts'
 
 const scheduledList: List = { kind: 'scheduled', status: 'scheduled', dir: 'f' }
 const finalisedList: List = { kind: 'finalised', status: 'finalised', dir: 'b' }

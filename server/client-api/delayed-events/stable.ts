@@ -10,11 +10,11 @@ import { endpoint } from '../../http/endpoint.ts'
 import { jsonObject, optional, roomId, shortText, text } from '../../http/schemas.ts'
 import type { JsonObject } from '../../lib/json.ts'
 import { forbidden, invalidParam, missingParam, notFound, unknown } from '../../matrix/errors.ts'
+import { lookUpItemOf } from '../../rooms/delayed-event-form.ts'
 import { sendOptionsOf, sendOptionsQuery } from '../send-options.ts'
 import {
   actions,
   answerOr404,
-  lookUpItemOf,
   spec,
   stableBase,
   unstableBase,
