@@ -5,9 +5,11 @@
 import { sql } from 'kysely'
 import {
   type DelayedEventRow,
+  endedAt,
   type FinalisedRow,
   finalisedColumns,
   type GroupMember,
+  type Moment,
   scheduled,
 } from './delayed-events.ts'
 import type { DelayedEventSecretRow } from './schema.ts'
@@ -42,11 +44,11 @@ const scheduledIn = (db: Db, groupId: string) =>
 export async function cancelSiblings(
   tx: Tx,
   sent: GroupMember & { delay_id: string },
-  now: number,
+  moment: Moment,
 ): Promise<FinalisedRow[]> {
   return tx.q
     .updateTable('delayed_events')
-    .set({ status: 'cancelled', cause: 'group', finalised_ts: now })
+    .set({ status: 'cancelled', cause: 'group', ...endedAt(moment) })
     .where('group_id', '=', sent.group_id)
     .where('user_id', '=', sent.user_id)
     .where('status', '=', scheduled)
@@ -59,11 +61,11 @@ export async function cancelSiblings(
 export async function cancelWithoutTimeout(
   tx: Tx,
   of: GroupMember,
-  now: number,
+  moment: Moment,
 ): Promise<FinalisedRow[]> {
   return tx.q
     .updateTable('delayed_events')
-    .set({ status: 'cancelled', cause: 'group', finalised_ts: now })
+    .set({ status: 'cancelled', cause: 'group', ...endedAt(moment) })
     .where('group_id', '=', of.group_id)
     .where('user_id', '=', of.user_id)
     .where('status', '=', scheduled)
@@ -87,11 +89,11 @@ export async function cancelWithoutTimeout(
 export async function cancelExpiryOf(
   tx: Tx,
   eventId: string,
-  now: number,
+  moment: Moment,
 ): Promise<FinalisedRow[]> {
   return tx.q
     .updateTable('delayed_events')
-    .set({ status: 'cancelled', cause: 'group', finalised_ts: now })
+    .set({ status: 'cancelled', cause: 'group', ...endedAt(moment) })
     .where('follows_event_id', '=', eventId)
     .where('dialect', '=', 'expiring')
     .where('status', '=', scheduled)

@@ -2,12 +2,13 @@
 import { type NotNull, sql } from 'kysely'
 import {
   type DelayedEventRow,
+  endedAt,
   type FinalisedRow,
   finalisedColumns,
+  type Moment,
   scheduled,
 } from './delayed-events.ts'
 import { unawaited } from './engine/connection.ts'
-import type { DelayedEventCause } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
 /** What has to be known of one that is due before it is claimed. */
@@ -83,11 +84,11 @@ export async function letSleep(tx: Tx, upTo: number, limit: number): Promise<num
 export async function claimScheduled(
   tx: Tx,
   delayId: string,
-  claim: { now: number; cause: 'delay' | 'action' },
+  claim: Moment & { cause: 'delay' | 'action' },
 ): Promise<DelayedEventRow | undefined> {
   return tx.q
     .updateTable('delayed_events')
-    .set({ status: 'sent', cause: claim.cause, finalised_ts: claim.now })
+    .set({ status: 'sent', cause: claim.cause, ...endedAt(claim) })
     .where('delay_id', '=', delayId)
     .where('status', '=', scheduled)
     .$if(claim.cause === 'delay', query => query.where('send_at', '<=', claim.now))
@@ -104,14 +105,14 @@ export async function claimScheduled(
 export async function claimDue(
   tx: Tx,
   delayIds: readonly string[],
-  now: number,
+  moment: Moment,
 ): Promise<DelayedEventRow[]> {
   return tx.q
     .with('claimed', query =>
       query
         .updateTable('delayed_events')
-        .set({ status: 'sent', cause: 'delay' satisfies DelayedEventCause, finalised_ts: now })
-        .where('delay_id', '=', sql<string>`ANY(ARRAY(${held(delayIds, now)}))`)
+        .set({ status: 'sent', cause: 'delay', ...endedAt(moment) })
+        .where('delay_id', '=', sql<string>`ANY(ARRAY(${held(delayIds, moment.now)}))`)
         .returningAll(),
     )
     .selectFrom('claimed')
@@ -177,15 +178,15 @@ export async function recordRefused(
 export async function recordFailed(
   tx: Tx,
   delayId: string,
-  now: number,
+  moment: Moment,
   error: string,
 ): Promise<FinalisedRow | undefined> {
   return tx.q
     .updateTable('delayed_events')
-    .set({ status: 'failed', cause: 'error', finalised_ts: now, error })
+    .set({ status: 'failed', cause: 'error', error, ...endedAt(moment) })
     .where('delay_id', '=', delayId)
     .where('status', '=', scheduled)
-    .where('send_at', '<=', now)
+    .where('send_at', '<=', moment.now)
     .returning(finalisedColumns)
     .executeTakeFirst()
 }

@@ -1,5 +1,5 @@
 /** MSC4140's table as its owner reads it: whole, or page by page. */
-import { sql } from 'kysely'
+import { type NotNull, sql } from 'kysely'
 import { type DelayedEventRow, scheduled } from './delayed-events.ts'
 import type { DelayedEventCause, DelayedEventStatus } from './schema.ts'
 import type { Db } from './transaction.ts'
@@ -12,6 +12,57 @@ export async function selectScheduled(db: Db, userId: string): Promise<DelayedEv
     order: 'send_at',
     direction: 'forwards',
   })
+}
+
+/**
+ * A user's that were finalised in (after, upTo], in the order in which they were; without `after` all, also those of
+ * which it is not known when.
+ */
+export async function selectFinalisedBetween(
+  db: Db,
+  userId: string,
+  after: number | undefined,
+  upTo: number,
+): Promise<DelayedEventRow[]> {
+  const rows = db.q.selectFrom('delayed_events').selectAll().where('user_id', '=', userId)
+  if (after !== undefined) {
+    return rows
+      .where('finalised_position', 'is not', null)
+      .where('finalised_position', '>', after)
+      .where('finalised_position', '<=', upTo)
+      .orderBy('finalised_position')
+      .orderBy('send_at')
+      .orderBy('seq')
+      .execute()
+  }
+  return rows
+    .where('status', '!=', scheduled)
+    .where(sql<boolean>`COALESCE(finalised_position, 0) <= ${upTo}::bigint`)
+    .orderBy('finalised_ts')
+    .orderBy('seq')
+    .execute()
+}
+
+/** Of all users: the first `limit`, of one position all, that were finalised in (after, upTo]. */
+export async function selectAllFinalisedBetween(
+  db: Db,
+  after: number,
+  upTo: number,
+  limit: number,
+): Promise<(DelayedEventRow & { finalised_position: number })[]> {
+  const rows = await db.q
+    .selectFrom('delayed_events')
+    .selectAll()
+    .where('finalised_position', 'is not', null)
+    .$narrowType<{ finalised_position: NotNull }>()
+    .where('finalised_position', '>', after)
+    .where('finalised_position', '<=', upTo)
+    .orderBy('finalised_position')
+    .fetch(limit, 'with ties')
+    .execute()
+  return rows.sort(
+    (one, other) => one.finalised_position - other.finalised_position || one.seq - other.seq,
+  )
 }
 
 /** What somebody who is not the owner is shown: neither the content nor the `delay_id`, a secret. */

@@ -13,6 +13,7 @@ import {
   selectDue,
   selectNextWakeUp,
 } from './delayed-events-due.ts'
+import { selectAllFinalisedBetween, selectFinalisedBetween } from './delayed-events-lists.ts'
 import { openDatabase } from './open.ts'
 import { insertRoom } from './rooms.ts'
 import { statementsOf } from './testing/statements.ts'
@@ -115,8 +116,11 @@ describe('a young table, of which the database knows nothing yet', () => {
     ['one heartbeat', (tx: Tx) => restartScheduled(tx, 'a', 5_000)],
     ['what was sent', (tx: Tx) => recordSent(tx, [{ delay_id: 'a', event_id: '$a' }])],
     ['what was refused', (tx: Tx) => recordRefused(tx, [{ delay_id: 'a', error: '{}' }])],
-    ['claiming several', (tx: Tx) => claimDue(tx, ['a', 'b'], 5_000)],
-    ['claiming one', (tx: Tx) => claimScheduled(tx, 'a', { now: 5_000, cause: 'delay' })],
+    ['claiming several', (tx: Tx) => claimDue(tx, ['a', 'b'], { now: 5_000, position: 1 })],
+    [
+      'claiming one',
+      (tx: Tx) => claimScheduled(tx, 'a', { now: 5_000, position: 1, cause: 'delay' }),
+    ],
   ])('is not read as a whole, nor will be: %s', async (_, run) => {
     await transaction(db, async tx => {
       const conditions = await conditionsOf(tx, () => run(tx))
@@ -124,6 +128,26 @@ describe('a young table, of which the database knows nothing yet', () => {
       for (const condition of conditions) expect(condition).toMatch(/delay_id/)
     })
   })
+})
+
+test('what was finalised of late is found by where that was, a user’s by the user, too', async () => {
+  await transaction(db, async tx => {
+    const all = await conditionsOf(tx, () => selectAllFinalisedBetween(tx, 1, 2, 10))
+    expect(all).toEqual([
+      expect.stringMatching(/finalised_position > .* AND .*finalised_position <=/),
+    ])
+    const ofUser = await conditionsOf(tx, () => selectFinalisedBetween(tx, '@a:hs1', 1, 2))
+    expect(ofUser).toEqual([expect.stringMatching(/user_id = .* AND .*finalised_position >/)])
+    const whole = await conditionsOf(tx, () => selectFinalisedBetween(tx, '@a:hs1', undefined, 2))
+    expect(whole).toEqual([expect.stringMatching(/user_id =/)])
+  })
+})
+
+test('what was over before that was written down is told to who asks for everything', async () => {
+  await schedule('old', 1_000)
+  await sql`UPDATE delayed_events SET status = 'cancelled', finalised_ts = 1`.execute(db.q)
+  expect(await selectFinalisedBetween(db, '@alice:hs1', undefined, 2)).toHaveLength(1)
+  expect(await selectFinalisedBetween(db, '@alice:hs1', 0, 2)).toEqual([])
 })
 
 describe('restarting', () => {

@@ -1,7 +1,7 @@
 /** MSC4140's table: what is scheduled, and what moves or cancels it. */
 import { type Selectable, sql } from 'kysely'
 import { unawaited } from './engine/connection.ts'
-import type { DelayedEventCause, DelayedEventTable } from './schema.ts'
+import type { DelayedEventTable } from './schema.ts'
 import type { Db, Tx } from './transaction.ts'
 
 export type DelayedEventRow = Selectable<DelayedEventTable>
@@ -16,6 +16,19 @@ export const scheduled = sql.lit('scheduled' as const)
 export const finalisedColumns = ['user_id', 'group_id', 'dialect', 'status', 'cause'] as const
 
 export type FinalisedRow = Pick<DelayedEventRow, (typeof finalisedColumns)[number]>
+
+/** When, and where on the stream, delayed events are finalised. */
+export interface Moment {
+  /** Unix ms. */
+  now: number
+  position: number
+}
+
+/** What all that is finalised is given. */
+export const endedAt = ({ now, position }: Moment) => ({
+  finalised_ts: now,
+  finalised_position: position,
+})
 
 /** What is said of one when it is scheduled. */
 const scheduledColumns = [
@@ -136,11 +149,11 @@ export async function selectManaged(
 export async function cancelScheduled(
   tx: Tx,
   delayId: string,
-  now: number,
+  moment: Moment,
 ): Promise<FinalisedRow | undefined> {
   return tx.q
     .updateTable('delayed_events')
-    .set({ status: 'cancelled', cause: 'action' satisfies DelayedEventCause, finalised_ts: now })
+    .set({ status: 'cancelled', cause: 'action', ...endedAt(moment) })
     .where('delay_id', '=', delayId)
     .where('status', '=', scheduled)
     .returning(finalisedColumns)
@@ -166,11 +179,11 @@ export async function selectRoomsOfScheduled(db: Db, userId: string): Promise<st
 export async function cancelAllScheduled(
   tx: Tx,
   userId: string,
-  now: number,
+  moment: Moment,
 ): Promise<FinalisedRow[]> {
   return tx.q
     .updateTable('delayed_events')
-    .set({ status: 'cancelled', cause: 'action' satisfies DelayedEventCause, finalised_ts: now })
+    .set({ status: 'cancelled', cause: 'action', ...endedAt(moment) })
     .where('delay_id', 'in', rows =>
       rows
         .selectFrom('delayed_events as scheduled')
@@ -188,16 +201,12 @@ export async function cancelAllScheduled(
 export async function failAllInRoom(
   tx: Tx,
   roomId: string,
-  record: { now: number; error: string },
+  moment: Moment,
+  error: string,
 ): Promise<FinalisedRow[]> {
   return tx.q
     .updateTable('delayed_events')
-    .set({
-      status: 'failed',
-      cause: 'error' satisfies DelayedEventCause,
-      finalised_ts: record.now,
-      error: record.error,
-    })
+    .set({ status: 'failed', cause: 'error', error, ...endedAt(moment) })
     .where('room_id', '=', roomId)
     .where('status', '=', scheduled)
     .returning(finalisedColumns)
@@ -268,13 +277,14 @@ export interface StateUpdate {
  * Newer state overtakes what was scheduled for the same key, as each one's policy says, and what
  * was to follow the event that it replaces.
  *
- * @param record when, and what is recorded as the reason: `{ errcode, error }` as JSON
+ * @param error what is recorded as the reason: `{ errcode, error }` as JSON
  * @returns those that were cancelled
  */
 export async function cancelByStateUpdates(
   tx: Tx,
   updates: readonly StateUpdate[],
-  record: { now: number; error: string },
+  moment: Moment,
+  error: string,
 ): Promise<FinalisedRow[]> {
   const { rows } = await sql<FinalisedRow>`
     WITH updates AS MATERIALIZED (
@@ -297,8 +307,8 @@ export async function cancelByStateUpdates(
       ) AS delayed
     )
     UPDATE delayed_events
-    SET status = 'cancelled', cause = 'state_update', finalised_ts = ${record.now},
-      error = ${record.error}
+    SET status = 'cancelled', cause = 'state_update', error = ${error},
+      finalised_ts = ${moment.now}, finalised_position = ${moment.position}
     -- (In no index is "status || ''": by it all that is scheduled would be found.)
     WHERE delay_id = ANY(ARRAY(SELECT delay_id FROM overtaken)) AND status || '' = 'scheduled'
       AND delay_id NOT IN (SELECT delay_id FROM updates WHERE delay_id IS NOT NULL)

@@ -33,6 +33,7 @@ import { stickyEvents } from './0038_sticky_events.ts'
 import { erasedUsers } from './0039_erased_users.ts'
 import { latestKeyChanges } from './0040_latest_key_changes.ts'
 import { accountModeration } from './0041_account_moderation.ts'
+import { finalisedPositions } from './0042_finalised_positions.ts'
 
 export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> = {
   '0001_accounts': accounts,
@@ -64,4 +65,5 @@ export const migrations: Record<string, (q: Kysely<unknown>) => Promise<void>> =
   '0039_erased_users': erasedUsers,
   '0040_latest_key_changes': latestKeyChanges,
   '0041_account_moderation': accountModeration,
+  '0042_finalised_positions': finalisedPositions,
 }

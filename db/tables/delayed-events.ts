@@ -40,6 +40,8 @@ export interface DelayedEventTable {
   /** What finalised it; null while scheduled. */
   cause: DelayedEventCause | null
   finalised_ts: number | null
+  /** Position: `/sync` tells what became of it; null while scheduled, and of what was over before that was told. */
+  finalised_position: number | null
   /** Sent only. */
   event_id: string | null
   /** `{ errcode, error, … }` as JSON: why it failed, or that a state update cancelled it. */

@@ -14,6 +14,7 @@ import { lockRooms } from '../../db/rooms.ts'
 import { deleteThreadSubscriptions } from '../../db/thread-subscriptions.ts'
 import { type Db, transaction } from '../../db/transaction.ts'
 import type { Requester } from '../requester.ts'
+import { finalising } from '../rooms/finalising.ts'
 import { leaveForGood } from '../rooms/membership.ts'
 import type { Context } from './context.ts'
 import { endDevices } from './devices.ts'
@@ -73,7 +74,8 @@ export async function closeAccount(
     await lockUser(tx, userId)
     // Lock order: the user, the rooms, and then what is scheduled for them.
     await lockRooms(tx, await selectRoomsOfScheduled(tx, userId))
-    ctx.metrics.finalised(tx, await cancelAllScheduled(tx, userId, ctx.clock.now()))
+    const end = finalising(ctx, tx)
+    end.note(await cancelAllScheduled(tx, userId, end))
     await deleteFinalisedOf(tx, userId)
     await markDeactivated(tx, userId, ctx.clock.now())
     await endDevices(ctx, tx, userId, 'all')

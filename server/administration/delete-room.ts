@@ -44,6 +44,7 @@ import { domainOf } from '../matrix/ids.ts'
 import type { Requester } from '../requester.ts'
 import { appendEvent, appendEvents } from '../rooms/append-event.ts'
 import { createRoomWithin, newRoomRequest } from '../rooms/create-room.ts'
+import { finalising } from '../rooms/finalising.ts'
 import { type Membership, membershipDrafts } from '../rooms/membership.ts'
 import type { Context } from './context.ts'
 
@@ -148,8 +149,8 @@ async function makeNewRoom(
 
 async function failScheduled(ctx: Context, tx: Tx, roomId: string): Promise<void> {
   const error = notFound('The room has been deleted')
-  const record = { now: ctx.clock.now(), error: JSON.stringify(error.toJSON()) }
-  ctx.metrics.finalised(tx, await failAllInRoom(tx, roomId, record))
+  const end = finalising(ctx, tx)
+  end.note(await failAllInRoom(tx, roomId, end, JSON.stringify(error.toJSON())))
 }
 
 /**

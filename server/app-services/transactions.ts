@@ -13,18 +13,20 @@
  */
 import { insertUser } from '../../db/accounts.ts'
 import { insertAppService, selectAppService, updateAppService } from '../../db/app-services.ts'
+import { selectAllFinalisedBetween } from '../../db/delayed-events-lists.ts'
 import { selectEventsBetween } from '../../db/events.ts'
 import { selectAllReceiptsBetween } from '../../db/receipts.ts'
 import { transaction } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { randomToken } from '../lib/random.ts'
 import type { AppService } from '../matrix/app-service.ts'
+import { finalisedMembers } from '../rooms/delayed-event-form.ts'
 import { clientForm, delayIdIn } from '../rooms/present-event.ts'
-import { allRoomsTopic, ephemeralTopic } from '../stream/notifier.ts'
+import { allRoomsTopic, ephemeralTopic, finalisedTopic } from '../stream/notifier.ts'
 import { callAppService } from './call.ts'
 import type { Context } from './context.ts'
 import { selectEphemeral } from './ephemeral.ts'
-import { selectInteresting } from './interest.ts'
+import { isOwnUser, selectInteresting } from './interest.ts'
 
 const batchSize = 100
 /** After a failure: 1 s, doubled each time, at the most this. */
@@ -83,7 +85,11 @@ async function tell(ctx: Context, service: AppService, signal: AbortSignal): Pro
   const { url } = service
   if (url === undefined) return
   ctx.notifier.begin(signal)
-  const topics = [allRoomsTopic, ...(service.ephemeralKey ? [ephemeralTopic] : [])]
+  const topics = [
+    allRoomsTopic,
+    ...(service.ephemeralKey ? [ephemeralTopic] : []),
+    ...(ctx.config.delayed_events.finalised_on_sync ? [finalisedTopic] : []),
+  ]
   let seen = 0
   let failures = 0
   while (!signal.aborted && !ctx.notifier.isStopped()) {
@@ -153,13 +159,20 @@ async function gather(
     ? await selectAllReceiptsBetween(ctx.db, after, upTo, batchSize)
     : []
   const receiptsEnd = endOf(receipts, upTo)
-  const events = await selectEventsBetween(ctx.db, after, receiptsEnd, batchSize)
-  const reached = endOf(events, receiptsEnd)
+  const finalised = await selectFinalised(ctx, after, receiptsEnd)
+  const finalisedEnd = endOf(finalised, receiptsEnd)
+  const events = await selectEventsBetween(ctx.db, after, finalisedEnd, batchSize)
+  const reached = endOf(events, finalisedEnd)
   const interesting = await selectInteresting(ctx, service, events)
   const read = receipts.filter(receipt => receipt.position <= reached)
   const window = { after, upTo: reached }
   const ephemeral = ephemeralKey ? await selectEphemeral(ctx, service, window, read) : []
-  if (interesting.length + ephemeral.length === 0) return { body: undefined, reached }
+  const ended = finalised.filter(
+    row => row.position <= reached && isOwnUser(ctx, service, row.user_id),
+  )
+  if (interesting.length + ephemeral.length + ended.length === 0) {
+    return { body: undefined, reached }
+  }
   const now = ctx.clock.now()
   const shown = interesting.map(event => ({
     ...clientForm(event),
@@ -170,15 +183,29 @@ async function gather(
     },
   })) as unknown as JsonObject[]
   return {
-    body: { events: shown, ...(ephemeralKey ? { [ephemeralKey]: ephemeral } : {}) },
+    body: {
+      events: shown,
+      ...(ephemeralKey ? { [ephemeralKey]: ephemeral } : {}),
+      ...finalisedMembers(ended, ctx.config.delayed_events),
+    },
     reached,
   }
+}
+
+/** Delayed events of all users that were finalised in (after, upTo], or the first of them (MSC4309). */
+async function selectFinalised(ctx: Context, after: number, upTo: number) {
+  const { config, notifier } = ctx
+  if (!config.delayed_events.finalised_on_sync || !notifier.hasMoved(finalisedTopic, after)) {
+    return []
+  }
+  const rows = await selectAllFinalisedBetween(ctx.db, after, upTo, batchSize)
+  return rows.map(row => ({ ...row, position: row.finalised_position }))
 }
 
 /** How far a batch tells everything. */
 function endOf(batch: readonly { position: number }[], upTo: number): number {
   const last = batch.at(-1)
-  return last && batch.length === batchSize ? last.position : upTo
+  return last && batch.length >= batchSize ? last.position : upTo
 }
 
 /**

@@ -21,6 +21,7 @@ import { lockRoom } from '../../db/rooms.ts'
 import type { EventRow } from '../../db/schema.ts'
 import { type Tx, transaction } from '../../db/transaction.ts'
 import { invalidParam } from '../matrix/errors.ts'
+import { finalising } from '../rooms/finalising.ts'
 import { followEvent } from '../rooms/follow-upgrade.ts'
 import type { Context } from './context.ts'
 import { type Caller, countManagement, unknownDelayedEvent } from './limits.ts'
@@ -101,21 +102,21 @@ async function act(
   delayedEvent: ManagedRow,
   action: Action,
 ): Promise<EventRow | 'done' | undefined> {
-  const now = ctx.clock.now()
   switch (action) {
     case 'send':
       return claimAndAppend(ctx, tx, delayedEvent, 'action')
     case 'cancel': {
       const isInGroup = delayedEvent.group_id !== null
       if (isInGroup) await lockRoom(tx, delayedEvent.room_id)
-      const cancelled = await cancelScheduled(tx, delayedEvent.delay_id, now)
+      const end = finalising(ctx, tx)
+      const cancelled = await cancelScheduled(tx, delayedEvent.delay_id, end)
       if (!cancelled) return undefined
-      ctx.metrics.finalised(tx, [cancelled])
-      if (isInGroup) ctx.metrics.finalised(tx, await cancelWithoutTimeout(tx, cancelled, now))
+      end.note([cancelled])
+      if (isInGroup) end.note(await cancelWithoutTimeout(tx, cancelled, end))
       return 'done'
     }
     case 'restart': {
-      const sendAt = await restartScheduled(tx, delayedEvent.delay_id, now)
+      const sendAt = await restartScheduled(tx, delayedEvent.delay_id, ctx.clock.now())
       if (sendAt === undefined) return undefined
       tx.afterCommit(() => {
         ctx.metrics.restarted(delayedEvent.dialect)

@@ -15,6 +15,7 @@ import type { EventRow } from '../../db/schema.ts'
 import { presumingTransaction, transaction } from '../../db/transaction.ts'
 import { MatrixError } from '../matrix/errors.ts'
 import { appendEvents } from '../rooms/append-event.ts'
+import { finalising } from '../rooms/finalising.ts'
 import type { Entry } from '../rooms/judge-event.ts'
 import type { Context } from './context.ts'
 import { claimAndAppend, countLateness, countMessage, sendableDraft, senderOf } from './send.ts'
@@ -69,9 +70,9 @@ export function sendDueTogether(ctx: Context, run: readonly DueRow[]): Promise<F
       tx,
       run.map(({ room_id }) => room_id),
     )
-    const now = ctx.clock.now()
+    const end = finalising(ctx, tx)
     const delayIds = run.map(({ delay_id }) => delay_id)
-    const claimed = await claimDue(tx, delayIds, now)
+    const claimed = await claimDue(tx, delayIds, end)
     const entries: Entry[] = []
     const refusals = new Map<string, MatrixError>()
     for (const row of claimed) {
@@ -107,12 +108,15 @@ export function sendDueTogether(ctx: Context, run: readonly DueRow[]): Promise<F
         error: JSON.stringify(error.toJSON()),
       })),
     )
+    end.note(
+      fired.map(({ delayedEvent, outcome }) =>
+        outcome instanceof MatrixError
+          ? { ...delayedEvent, status: 'failed', cause: 'error' }
+          : delayedEvent,
+      ),
+    )
     for (const { delayedEvent, outcome } of fired) {
-      const isRefused = outcome instanceof MatrixError
-      ctx.metrics.finalised(tx, [
-        isRefused ? { ...delayedEvent, status: 'failed', cause: 'error' } : delayedEvent,
-      ])
-      if (!isRefused) countLateness(ctx, tx, delayedEvent, now)
+      if (!(outcome instanceof MatrixError)) countLateness(ctx, tx, delayedEvent, end.now)
     }
     return fired
   })
@@ -137,13 +141,13 @@ export function failDue(
   due: { delay_id: string; room_id: string },
   error: MatrixError,
 ): Promise<void> {
-  const now = ctx.clock.now()
   return transaction(ctx.db, async tx => {
     await lockRoom(tx, due.room_id)
-    const failed = await recordFailed(tx, due.delay_id, now, JSON.stringify(error.toJSON()))
+    const end = finalising(ctx, tx)
+    const failed = await recordFailed(tx, due.delay_id, end, JSON.stringify(error.toJSON()))
     if (!failed) return
-    ctx.metrics.finalised(tx, [failed])
+    end.note([failed])
     if (failed.group_id === null) return
-    ctx.metrics.finalised(tx, await cancelWithoutTimeout(tx, failed, now))
+    end.note(await cancelWithoutTimeout(tx, failed, end))
   })
 }

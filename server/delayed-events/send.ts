@@ -11,6 +11,7 @@ import type { Tx } from '../../db/transaction.ts'
 import type { JsonObject } from '../lib/json.ts'
 import { appendEvent } from '../rooms/append-event.ts'
 import type { EventDraft } from '../rooms/build-event.ts'
+import { finalising } from '../rooms/finalising.ts'
 import { lifetimeKey } from '../rooms/lifetime.ts'
 import { vouchedFor } from '../rooms/restricted-join.ts'
 import { assertMaySetState, redactsOf } from '../rooms/send-event.ts'
@@ -33,17 +34,17 @@ export async function claimAndAppend(
   const room = await lockRoom(tx, delayedEvent.room_id)
   // Deleted since somebody looked; what was scheduled for it is finalised.
   if (!room) return undefined
-  const now = ctx.clock.now()
-  const claimed = await claimScheduled(tx, delayedEvent.delay_id, { now, cause })
+  const end = finalising(ctx, tx)
+  const claimed = await claimScheduled(tx, delayedEvent.delay_id, { ...end, cause })
   if (!claimed) return undefined
   countMessage(ctx, claimed)
   // Before it is appended: as a state update it would cancel them, too, but for another reason.
-  if (claimed.group_id !== null) ctx.metrics.finalised(tx, await cancelSiblings(tx, claimed, now))
+  if (claimed.group_id !== null) end.note(await cancelSiblings(tx, claimed, end))
   const draft = await sendableDraft(ctx, tx, room, claimed)
   const event = await appendEvent(ctx, tx, room, draft)
   await recordSent(tx, [event])
-  ctx.metrics.finalised(tx, [claimed])
-  if (cause === 'delay') countLateness(ctx, tx, claimed, now)
+  end.note([claimed])
+  if (cause === 'delay') countLateness(ctx, tx, claimed, end.now)
   return event
 }
 

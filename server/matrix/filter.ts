@@ -46,6 +46,8 @@ export interface Filter {
   presence?: EventFilter
   account_data?: EventFilter
   room?: RoomFilter
+  /** MSC4309, read from any of its names; false: what became of delayed events is not told. */
+  delayed_events_finalised?: boolean
 }
 
 /**
@@ -70,7 +72,21 @@ export function assertFilter(json: JsonObject): Filter {
         account_data: section(room, 'account_data', assertRoomEventFilter),
       }),
     ),
+    delayed_events_finalised: finalised(json),
   })
+}
+
+/** The names of the drafts of MSC4140, which had it first, and of MSC4309. False under one of them is enough. */
+const finalisedNames = [
+  'finalised_events',
+  'delayed_events_finalised',
+  'org.matrix.msc4140.finalised_events',
+  'org.matrix.msc4140.finalised_delayed_events',
+]
+
+function finalised(json: JsonObject): boolean | undefined {
+  const said = finalisedNames.map(name => boolean(json, name))
+  return said.includes(false) ? false : said.find(value => value !== undefined)
 }
 
 /**

@@ -64,6 +64,13 @@ export const delayedEvents = z
           'for clients that refuse members they do not know. Otherwise it has the names of ' +
           'every draft.',
       ),
+    finalised_on_sync: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Tell users in /sync, and application services in their transactions, what has become of ' +
+          'their delayed events (drafts of 2024-10 to 2025-07, and MSC4309).',
+      ),
     cancel_policy: z
       .enum(['any', 'other_user', 'none'])
       .default('other_user')

@@ -23,6 +23,7 @@ import type { Tx } from '../../db/transaction.ts'
 import { MatrixError } from '../matrix/errors.ts'
 import type { EventDraft } from './build-event.ts'
 import type { Context } from './context.ts'
+import { finalising } from './finalising.ts'
 import {
   type Accepted,
   type Candidate,
@@ -157,8 +158,8 @@ async function store(ctx: Context, tx: Tx, accepted: readonly Accepted[]): Promi
     const { original, pdu } = redacted
     await redactEvent(tx, original.event_id, { pdu, redactedBy: row.event_id })
     if (mayExpire(original)) {
-      const now = ctx.clock.now()
-      ctx.metrics.finalised(tx, await cancelExpiryOf(tx, original.event_id, now))
+      const end = finalising(ctx, tx)
+      end.note(await cancelExpiryOf(tx, original.event_id, end))
     }
     ctx.latestEvents.forget(tx, row.room_id)
     await forgetRelation(tx, original)
@@ -232,18 +233,16 @@ async function cancelOvertaken(
   tx: Tx,
   updates: readonly StateUpdate[],
 ): Promise<void> {
-  const now = ctx.clock.now()
-  const cancelled = await cancelByStateUpdates(tx, updates, {
-    now,
-    error: JSON.stringify({
-      errcode: 'M_CANCELLED_BY_STATE_UPDATE',
-      error: 'A newer state event took its place',
-    }),
+  const end = finalising(ctx, tx)
+  const error = JSON.stringify({
+    errcode: 'M_CANCELLED_BY_STATE_UPDATE',
+    error: 'A newer state event took its place',
   })
-  ctx.metrics.finalised(tx, cancelled)
+  const cancelled = await cancelByStateUpdates(tx, updates, end, error)
+  end.note(cancelled)
   for (const delayedEvent of cancelled) {
     if (delayedEvent.group_id === null) continue
-    ctx.metrics.finalised(tx, await cancelWithoutTimeout(tx, delayedEvent, now))
+    end.note(await cancelWithoutTimeout(tx, delayedEvent, end))
   }
 }
 

@@ -65,6 +65,24 @@ export function finalisedItemOf(row: DelayedEventRow, view: View): JsonObject {
   }
 }
 
+/**
+ * As `/sync` and application services are told of what is over: under the name that the drafts of 2024-10 to 2025-07
+ * gave it, and under that of MSC4309. Neither says what its stable name would stand for.
+ *
+ * @returns nothing at all if nothing is
+ */
+export function finalisedMembers(
+  rows: readonly DelayedEventRow[],
+  { strict_shapes: isStrict }: { strict_shapes: boolean },
+): JsonObject {
+  if (rows.length === 0) return {}
+  const finalised = rows.map(row => finalisedItemOf(row, 'unstable'))
+  return {
+    ...(isStrict ? {} : { 'org.matrix.msc4140.finalised_events': finalised }),
+    'org.matrix.msc4140.finalised_delayed_events': finalised,
+  }
+}
+
 /** As the draft of 2024-10-04, which lasted for a day, lists what is over. */
 export function terminatedItemOf(row: DelayedEventRow, view: View): JsonObject {
   const isError = row.cause === 'error' || row.cause === 'state_update'

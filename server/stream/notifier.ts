@@ -23,6 +23,9 @@ export const stateTopic = (roomId: string) => `state:${roomId}`
 export const stickyTopic = (roomId: string) => `sticky:${roomId}`
 /** Somebody has read on in the room, and others may know. */
 export const receiptsTopic = (roomId: string) => `receipts:${roomId}`
+/** A delayed event of somebody's has been finalised. */
+export const finalisedTopic = 'finalised'
+export const userFinalisedTopic = (userId: string) => `finalised:${userId}`
 /** Somebody's devices or keys have changed. */
 export const devicesTopic = 'devices'
 /** Only ever published at 0: a device's sessions have ended, and whoever waits with one is woken. */

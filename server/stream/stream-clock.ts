@@ -53,7 +53,8 @@ export class StreamClock {
   }
 
   /**
-   * The next position, held back from readers until `tx` ends; if it commits, `topics` are woken.
+   * The next position, held back from readers until `tx` ends; if it commits, `topics` are woken,
+   * with what has been added to them until then.
    * Not asynchronous, so numbering and registering cannot be torn apart.
    */
   take(tx: Tx, topics: readonly string[]): number {

@@ -17,6 +17,7 @@ import { accountDataOfRooms, accountDataSection } from './account-data-section.t
 import type { Context } from './context.ts'
 import { deviceListsSection } from './device-lists-section.ts'
 import { type Ephemeral, ephemeralSection } from './ephemeral-section.ts'
+import { finalisedSection } from './finalised-section.ts'
 import { invitedRoom, knockedRoom } from './other-rooms.ts'
 import { presenceSection } from './presence-section.ts'
 import type { SyncRequest } from './request.ts'
@@ -58,11 +59,12 @@ export async function buildSync(
   const view = { requester, ignored }
   const ofRooms = await withNewRooms(ctx, userId, request, window, joined, accountData.rooms)
 
-  const [join, others, presence, deviceLists] = await Promise.all([
+  const [join, others, presence, deviceLists, finalised] = await Promise.all([
     joinedSections(ctx, view, request, window, joined, ofRooms),
     otherSections(ctx, view, request, window, changes, accountData.rooms),
     presenceSection(ctx, userId, request.filter, window, joined),
     deviceListsSection(ctx, userId, window, changes),
+    finalisedSection(ctx, userId, request.filter, window),
   ])
   const sections = Object.entries({ join, ...others }).filter(([, entries]) => entries.length > 0)
   return {
@@ -74,7 +76,8 @@ export async function buildSync(
       presence.length === 0 &&
       toDevice.events.length === 0 &&
       deviceLists.changed.length === 0 &&
-      deviceLists.left.length === 0,
+      deviceLists.left.length === 0 &&
+      Object.keys(finalised).length === 0,
     body: {
       account_data: { events: accountData.global },
       presence: { events: presence },
@@ -83,6 +86,7 @@ export async function buildSync(
       rooms: Object.fromEntries(
         sections.map(([name, entries]) => [name, Object.fromEntries(entries)]),
       ),
+      ...finalised,
     },
   }
 }

@@ -12,10 +12,11 @@
 
 import type { JsonObject } from '../lib/json.ts'
 import type { Requester } from '../requester.ts'
-import { roomTopic, sessionTopic, userTopic } from '../stream/notifier.ts'
+import { roomTopic, sessionTopic, userFinalisedTopic, userTopic } from '../stream/notifier.ts'
 import { formatSyncToken, parseToken } from '../stream/token.ts'
 import { buildSync } from './build-sync.ts'
 import type { Context } from './context.ts'
+import { tellsFinalised } from './finalised-section.ts'
 import { keyCountsSection } from './key-counts-section.ts'
 import { notePresence } from './presence-section.ts'
 import type { SyncRequest } from './request.ts'
@@ -42,6 +43,7 @@ export async function sync(
       : parseToken(request.since, ctx.positions.latest()).position
   const deadline = ctx.clock.now() + Math.min(request.timeoutMs, longestTimeoutMs)
   await notePresence(ctx, requester.userId, request.setPresence, deadline)
+  const besides = tellsFinalised(ctx, request.filter) ? [userFinalisedTopic(requester.userId)] : []
   let stayedIn: string[] | undefined
   return ctx.sessionEnds.during(requester, async assertStands => {
     for (;;) {
@@ -59,7 +61,8 @@ export async function sync(
         return { next_batch: formatSyncToken(upTo), ...body, ...keyCounts }
       }
       stayedIn = joinedRoomIds
-      await ctx.notifier.wait(topicsOf(requester, joinedRoomIds), upTo, deadline, signal)
+      const topics = [...topicsOf(requester, joinedRoomIds), ...besides]
+      await ctx.notifier.wait(topics, upTo, deadline, signal)
     }
   })
 }

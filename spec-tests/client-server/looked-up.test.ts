@@ -143,6 +143,8 @@ describe('what a request asks for when something has happened', () => {
       const path = `/_matrix/client/v3/user/${enc(alice.userId)}/account_data/m.test`
       return alice.ok('PUT', path, { body: { n: server.now() } })
     },
+    'the end of a delayed event': async () =>
+      alice.manage(await alice.delay(room, 3_600_000, 'm.test', {}), 'cancel'),
     'keys of a device': () => uploadByBob({}),
     'a message to a device': () => {
       const messages = { [alice.userId]: { '*': { n: 1 } } }
